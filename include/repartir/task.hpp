@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file task.hpp What to run, and how: a value with fluent setters, checked whole at submit.
+#include <chrono>
+#include <concepts>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "repartir/policy.hpp"
+#include "repartir/result.hpp"
+#include "repartir/shared_buffer.hpp"
+
+namespace repartir {
+
+/// Where a program's standard input comes from.
+enum class Input : std::uint8_t {
+    nothing,  ///< /dev/null
+    bytes,    ///< a string, written without blocking; a program that closes early is no failure
+    file,     ///< a file, opened and handed over, never copied
+    inherit,  ///< ours
+};
+
+/// Where one of a program's output streams goes.
+enum class Output : std::uint8_t {
+    capture,   ///< into the Outcome: memory up to the capture limit, then a spill file
+    file,      ///< a file, created or truncated, handed over
+    callback,  ///< to a function as it arrives
+    inherit,   ///< ours
+    discard,   ///< /dev/null
+};
+
+/// What becomes of our environment.
+enum class EnvMode : std::uint8_t {
+    overlay,  ///< ours, with the task's variables over it (the default)
+    replace,  ///< the task's variables only
+};
+
+/// Which stream a piece of output belongs to.
+enum class Stream : std::uint8_t { out, err };
+
+/// Called with output as it arrives, on an executor thread: keep it short, never block. What it throws
+/// is caught and dropped; it is never called after the task's Outcome is there.
+using OutputCallback = std::function<void(Stream, std::span<const char>)>;
+
+/// What a task is.
+enum class Kind : std::uint8_t { binary, pipeline };
+
+/// A program with its arguments: one for a binary, several for a pipeline.
+class Program {
+  public:
+    Program() = default;
+    explicit Program(std::string_view path);
+
+    void add(std::string_view arg);
+    [[nodiscard]] std::string_view path() const noexcept;  ///< argument 0: a path, or a name for PATH
+    [[nodiscard]] std::size_t size() const noexcept { return count_; }  ///< arguments, path included
+    /// @return path and arguments, each ended by NUL, back to back: ready for execve.
+    [[nodiscard]] const std::string& packed() const noexcept { return packed_; }
+    /// @return path and arguments as strings.
+    [[nodiscard]] std::vector<std::string> argv() const;
+    [[nodiscard]] bool has_nul() const noexcept { return nul_; }  ///< an argument held a NUL: refused
+
+  private:
+    std::string packed_;
+    std::uint32_t count_ = 0;
+    bool nul_ = false;
+};
+
+/// What a submitter asks for, rarely all of it: kept out of line so that a queued task stays small.
+struct TaskExtras {
+    std::vector<Program> stages;                       ///< of a pipeline, after the first
+    std::vector<std::pair<std::string, std::string>> env;
+    std::string cwd;
+    std::string input;                                 ///< the bytes, or the file's path
+    std::string out_path, err_path;                    ///< for Output::file
+    OutputCallback on_output;
+    RetryPolicy retry;
+    Limits limits;
+    std::vector<std::uint32_t> cores;                  ///< CPUs that it may use, by number
+    std::optional<std::uint32_t> numa_node;
+    std::string idempotency_key;
+    std::string name;
+    std::vector<std::pair<std::string, std::string>> labels;
+    std::vector<std::pair<std::string, SharedBuffer>> buffers;
+    std::optional<int> nice;                           ///< added to ours
+    std::string spill_dir;
+    std::uint64_t memory_bytes = 0;                    ///< requested, for admission
+    std::uint64_t capture_bytes = 0;                   ///< 0: the pool's default
+};
+
+/// One program or a pipeline of programs with options. A value: copying is cheap enough to keep a
+/// prototype and vary it. Setters come in two forms so that both a named Task and a temporary chain.
+/// Nothing is checked until submit, which checks all of it and names what is wrong.
+///
+/// Thread safety: as an int. Defaults: no timeout, no retries for its own failures, 3 for transient
+/// failures to start, one core, inherited environment and directory, stdin from nothing, both streams
+/// captured.
+class Task {
+  public:
+    /// A program: a path, or a name that is looked up in the child's PATH.
+    [[nodiscard]] static Task binary(std::string_view program);
+    /// A program with its arguments.
+    template <class... Args>
+        requires(sizeof...(Args) > 0 && (std::convertible_to<Args, std::string_view> && ...))
+    [[nodiscard]] static Task binary(std::string_view program, Args&&... args) {
+        Task task = binary(program);
+        (task.arg(std::string_view(args)), ...);
+        return task;
+    }
+    /// Programs joined stdout to stdin. Options of the stages' own other than program, arguments,
+    /// environment and directory are taken from the first; stages share one timeout and one Outcome.
+    template <class... Tasks>
+        requires(sizeof...(Tasks) > 0 && (std::same_as<std::remove_cvref_t<Tasks>, Task> && ...))
+    [[nodiscard]] static Task pipeline(Task first, Tasks&&... rest) {
+        std::vector<Task> stages;
+        stages.reserve(sizeof...(rest) + 1);
+        stages.push_back(std::move(first));
+        (stages.push_back(std::forward<Tasks>(rest)), ...);
+        return pipeline(std::move(stages));
+    }
+    [[nodiscard]] static Task pipeline(std::vector<Task> stages);
+
+    // What to run.
+    Task& arg(std::string_view value) &;
+    template <class... Args>
+    Task& args(Args&&... values) & { (arg(std::string_view(values)), ...); return *this; }
+    Task& args(const std::vector<std::string>& values) &;
+    Task& env(std::string_view name, std::string_view value) &;
+    Task& env_mode(EnvMode mode) &;
+    Task& cwd(std::string_view directory) &;
+    Task& stdin_bytes(std::string bytes) &;
+    Task& stdin_file(std::string_view path) &;
+    Task& stdin_inherit() &;
+    /// Shares a buffer: the program finds it open for reading and writing at the path that the
+    /// variable `name` holds in its environment. Zero copy.
+    Task& buffer(std::string_view name, SharedBuffer buffer) &;
+
+    // Where its output goes.
+    Task& stdout_file(std::string_view path) &;
+    Task& stderr_file(std::string_view path) &;
+    Task& stdout_to(Output where) &;  ///< capture, inherit or discard
+    Task& stderr_to(Output where) &;  ///< capture, inherit or discard
+    Task& on_output(OutputCallback callback) &;       ///< both streams, as they arrive
+    Task& capture_limit(std::uint64_t bytes) &;       ///< per stream, in memory; more spills to a file
+    Task& spill_dir(std::string_view directory) &;    ///< where spill files go; default: TMPDIR or /tmp
+
+    // How to run it.
+    Task& backend(Backend value) &;
+    Task& affinity(Affinity value) &;
+    Task& cores(std::uint32_t count) &;               ///< CPU slots that it takes; default 1
+    Task& memory(std::uint64_t bytes) &;              ///< requested, for admission, not a limit
+    Task& on_cores(std::vector<std::uint32_t> cpus) &;  ///< CPUs that it may run on
+    Task& on_numa_node(std::uint32_t node) &;         ///< CPUs and memory of this node
+    Task& priority(Priority value) &;
+    Task& nice(int increment) &;
+    Task& timeout(std::chrono::milliseconds value) &;     ///< per attempt, from its start
+    Task& kill_grace(std::chrono::milliseconds value) &;  ///< SIGTERM, this long, SIGKILL; default 2 s
+    Task& retries(std::uint32_t count) &;             ///< for its own failures
+    Task& retry(RetryPolicy policy) &;
+    Task& limits(Limits value) &;
+    Task& idempotency_key(std::string_view key) &;    ///< a second submission joins the first
+    Task& name(std::string_view value) &;
+    Task& label(std::string_view key, std::string_view value) &;
+
+    // The same on a temporary.
+    Task&& arg(std::string_view v) && { return std::move(arg(v)); }
+    template <class... Args>
+    Task&& args(Args&&... v) && { return std::move(args(std::forward<Args>(v)...)); }
+    Task&& args(const std::vector<std::string>& v) && { return std::move(args(v)); }
+    Task&& env(std::string_view n, std::string_view v) && { return std::move(env(n, v)); }
+    Task&& env_mode(EnvMode m) && { return std::move(env_mode(m)); }
+    Task&& cwd(std::string_view d) && { return std::move(cwd(d)); }
+    Task&& stdin_bytes(std::string b) && { return std::move(stdin_bytes(std::move(b))); }
+    Task&& stdin_file(std::string_view p) && { return std::move(stdin_file(p)); }
+    Task&& stdin_inherit() && { return std::move(stdin_inherit()); }
+    Task&& buffer(std::string_view n, SharedBuffer b) && { return std::move(buffer(n, std::move(b))); }
+    Task&& stdout_file(std::string_view p) && { return std::move(stdout_file(p)); }
+    Task&& stderr_file(std::string_view p) && { return std::move(stderr_file(p)); }
+    Task&& stdout_to(Output w) && { return std::move(stdout_to(w)); }
+    Task&& stderr_to(Output w) && { return std::move(stderr_to(w)); }
+    Task&& on_output(OutputCallback c) && { return std::move(on_output(std::move(c))); }
+    Task&& capture_limit(std::uint64_t b) && { return std::move(capture_limit(b)); }
+    Task&& spill_dir(std::string_view d) && { return std::move(spill_dir(d)); }
+    Task&& backend(Backend v) && { return std::move(backend(v)); }
+    Task&& affinity(Affinity v) && { return std::move(affinity(v)); }
+    Task&& cores(std::uint32_t n) && { return std::move(cores(n)); }
+    Task&& memory(std::uint64_t b) && { return std::move(memory(b)); }
+    Task&& on_cores(std::vector<std::uint32_t> c) && { return std::move(on_cores(std::move(c))); }
+    Task&& on_numa_node(std::uint32_t n) && { return std::move(on_numa_node(n)); }
+    Task&& priority(Priority v) && { return std::move(priority(v)); }
+    Task&& nice(int i) && { return std::move(nice(i)); }
+    Task&& timeout(std::chrono::milliseconds v) && { return std::move(timeout(v)); }
+    Task&& kill_grace(std::chrono::milliseconds v) && { return std::move(kill_grace(v)); }
+    Task&& retries(std::uint32_t n) && { return std::move(retries(n)); }
+    Task&& retry(RetryPolicy p) && { return std::move(retry(std::move(p))); }
+    Task&& limits(Limits v) && { return std::move(limits(v)); }
+    Task&& idempotency_key(std::string_view k) && { return std::move(idempotency_key(k)); }
+    Task&& name(std::string_view v) && { return std::move(name(v)); }
+    Task&& label(std::string_view k, std::string_view v) && { return std::move(label(k, v)); }
+
+    // What an executor reads.
+    [[nodiscard]] Kind kind() const noexcept;
+    [[nodiscard]] const Program& program() const noexcept { return program_; }  ///< the first stage
+    [[nodiscard]] std::size_t stage_count() const noexcept;
+    [[nodiscard]] const Program& stage(std::size_t index) const noexcept;
+    [[nodiscard]] EnvMode env_mode() const noexcept { return env_mode_; }
+    [[nodiscard]] Input stdin_kind() const noexcept { return input_; }
+    [[nodiscard]] Output stdout_kind() const noexcept { return out_; }
+    [[nodiscard]] Output stderr_kind() const noexcept { return err_; }
+    [[nodiscard]] Backend backend() const noexcept { return backend_; }
+    [[nodiscard]] Affinity affinity() const noexcept { return affinity_; }
+    [[nodiscard]] Priority priority() const noexcept { return priority_; }
+    [[nodiscard]] std::uint32_t cores() const noexcept { return cores_; }
+    /// @return the time that an attempt may take; 0 ms: any.
+    [[nodiscard]] std::chrono::milliseconds timeout() const noexcept;
+    [[nodiscard]] std::chrono::milliseconds kill_grace() const noexcept;
+    /// @return the rest; a static default where nothing of it was set.
+    [[nodiscard]] const TaskExtras& extras() const noexcept;
+
+    /// Checks the task whole. @return the first contradiction, as a sentence that names it.
+    [[nodiscard]] Result<void> validate() const;
+
+    Task(const Task& other);
+    Task& operator=(const Task& other);
+    Task(Task&&) noexcept = default;
+    Task& operator=(Task&&) noexcept = default;
+    ~Task() = default;
+
+  private:
+    Task() = default;
+    TaskExtras& mutable_extras();
+
+    Program program_;
+    std::unique_ptr<TaskExtras> extras_;
+    std::int64_t timeout_ms_ = 0;
+    std::int64_t kill_grace_ms_ = 2000;
+    std::uint32_t cores_ = 1;
+    EnvMode env_mode_ = EnvMode::overlay;
+    Input input_ = Input::nothing;
+    Output out_ = Output::capture;
+    Output err_ = Output::capture;
+    Backend backend_ = Backend::any;
+    Affinity affinity_ = Affinity::none;
+    Priority priority_ = Priority::normal;
+    bool bad_stage_ = false;  // a pipeline was given a pipeline
+};
+
+}  // namespace repartir
