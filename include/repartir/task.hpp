@@ -115,8 +115,8 @@ class Task {
         (task.arg(std::string_view(args)), ...);
         return task;
     }
-    /// Programs joined stdout to stdin. Options of the stages' own other than program, arguments,
-    /// environment and directory are taken from the first; stages share one timeout and one Outcome.
+    /// Programs joined stdout to stdin, with one timeout and one Outcome. Every option is the first
+    /// stage's or is set on the pipeline itself; a later stage that carries options is refused.
     template <class... Tasks>
         requires(sizeof...(Tasks) > 0 && (std::same_as<std::remove_cvref_t<Tasks>, Task> && ...))
     [[nodiscard]] static Task pipeline(Task first, Tasks&&... rest) {
@@ -131,7 +131,11 @@ class Task {
     // What to run.
     Task& arg(std::string_view value) &;
     template <class... Args>
-    Task& args(Args&&... values) & { (arg(std::string_view(values)), ...); return *this; }
+        requires((std::convertible_to<Args, std::string_view> && ...))
+    Task& args(Args&&... values) & {
+        (arg(std::string_view(values)), ...);
+        return *this;
+    }
     Task& args(const std::vector<std::string>& values) &;
     Task& env(std::string_view name, std::string_view value) &;
     Task& env_mode(EnvMode mode) &;
@@ -173,6 +177,7 @@ class Task {
     // The same on a temporary.
     Task&& arg(std::string_view v) && { return std::move(arg(v)); }
     template <class... Args>
+        requires((std::convertible_to<Args, std::string_view> && ...))
     Task&& args(Args&&... v) && { return std::move(args(std::forward<Args>(v)...)); }
     Task&& args(const std::vector<std::string>& v) && { return std::move(args(v)); }
     Task&& env(std::string_view n, std::string_view v) && { return std::move(env(n, v)); }
@@ -250,7 +255,10 @@ class Task {
     Backend backend_ = Backend::any;
     Affinity affinity_ = Affinity::none;
     Priority priority_ = Priority::normal;
-    bool bad_stage_ = false;  // a pipeline was given a pipeline
+    enum class BadStage : std::uint8_t { none, nested, options };
+    BadStage bad_stage_ = BadStage::none;  // what validate() has to say of the stages
+
+    [[nodiscard]] BadStage unfit_as_stage() const noexcept;
 };
 
 }  // namespace repartir

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#include "repartir/outcome.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <fstream>
+
+namespace repartir {
+namespace {
+
+Outcome ended(End end, int code = 0) {
+    Outcome outcome;
+    outcome.ending = Ending{end, code};
+    return outcome;
+}
+
+Outcome refused(Code code) {
+    Outcome outcome = ended(End::not_started);
+    outcome.attempts.emplace_back();
+    outcome.attempts.back().error = Error(Domain::process, code, Fault::user, "no");
+    return outcome;
+}
+
+std::string temporary_file(const std::string& bytes) {
+    std::array<char, 32> name{"/tmp/repartir-outcome-XXXXXX"};
+    const int fd = mkstemp(name.data());
+    EXPECT_GE(fd, 0);
+    close(fd);
+    std::ofstream(name.data(), std::ios::binary) << bytes;
+    return name.data();
+}
+
+TEST(Outcome, ExitCodeIsWhatAShellWouldShow) {
+    EXPECT_EQ(ended(End::exited, 0).exit_code(), 0);
+    EXPECT_EQ(ended(End::exited, 77).exit_code(), 77);
+    EXPECT_EQ(ended(End::signaled, 11).exit_code(), 139);
+    EXPECT_EQ(ended(End::timed_out).exit_code(), 4);
+    EXPECT_EQ(ended(End::cancelled).exit_code(), 5);
+    EXPECT_EQ(ended(End::out_of_memory).exit_code(), 137);
+    EXPECT_EQ(ended(End::not_started).exit_code(), 1);
+    EXPECT_EQ(refused(Code::not_found).exit_code(), 127);
+    EXPECT_EQ(refused(Code::permission_denied).exit_code(), 126);
+    EXPECT_EQ(refused(Code::not_executable).exit_code(), 126);
+    EXPECT_EQ(refused(Code::out_of_resources).exit_code(), 1);
+}
+
+TEST(Outcome, OkOnlyWhenExitedWithZero) {
+    EXPECT_TRUE(ended(End::exited, 0).ok());
+    EXPECT_FALSE(ended(End::exited, 1).ok());
+    EXPECT_FALSE(ended(End::cancelled).ok());
+}
+
+TEST(Outcome, LastAttemptAndItsError) {
+    Outcome outcome;
+    EXPECT_EQ(outcome.last().number, 0U);
+    EXPECT_EQ(outcome.error(), nullptr);
+    outcome = refused(Code::not_found);
+    outcome.attempts.back().number = 3;
+    EXPECT_EQ(outcome.last().number, 3U);
+    ASSERT_NE(outcome.error(), nullptr);
+    EXPECT_EQ(outcome.error()->code(), Code::not_found);
+}
+
+TEST(Ending, DescribesItselfInOnePhrase) {
+    EXPECT_EQ((Ending{End::exited, 3}.describe()), "exited 3");
+    EXPECT_EQ((Ending{End::signaled, 9}.describe()), "killed by signal 9 (SIGKILL)");
+    EXPECT_EQ((Ending{End::signaled, 40}.describe()), "killed by signal 40");
+    EXPECT_EQ((Ending{End::timed_out, 0}.describe()), "timed out");
+    EXPECT_EQ((Ending{End::cancelled, 0}.describe()), "cancelled");
+    EXPECT_EQ((Ending{End::out_of_memory, 0}.describe()), "ran out of memory");
+    EXPECT_EQ((Ending{End::not_started, 0}.describe()), "could not be started");
+}
+
+TEST(Outcome, EveryEnumeratorHasItsOwnName) {
+    for (int i = 0; i <= static_cast<int>(End::not_started); ++i) {
+        EXPECT_NE(to_string(static_cast<End>(i)), "unknown");
+    }
+    for (int i = 1; i <= static_cast<int>(PeakMemory::Source::at_most); ++i) {
+        EXPECT_NE(to_string(static_cast<PeakMemory::Source>(i)), "unknown");
+    }
+    for (int i = 0; i <= static_cast<int>(Containment::process_group); ++i) {
+        EXPECT_NE(to_string(static_cast<Containment>(i)), "unknown");
+    }
+}
+
+TEST(Captured, InMemoryReadsItsBytes) {
+    const Captured captured(std::string("a\0b", 3));
+    EXPECT_TRUE(captured.in_memory());
+    EXPECT_EQ(captured.size(), 3U);
+    EXPECT_EQ(captured.read().value(), std::string("a\0b", 3));
+    EXPECT_EQ(Captured().read().value(), "");
+}
+
+TEST(Captured, OwnedSpillFileGoesWithTheLastCopy) {
+    const std::string path = temporary_file("spilled");
+    {
+        Captured first(path, 7, true);
+        const Captured second = first;
+        first = Captured();
+        EXPECT_EQ(second.read().value(), "spilled");
+    }
+    EXPECT_NE(access(path.c_str(), F_OK), 0);
+}
+
+TEST(Captured, ForeignFileStays) {
+    const std::string path = temporary_file("kept");
+    { const Captured captured(path, 4, false); }
+    EXPECT_EQ(access(path.c_str(), F_OK), 0);
+    unlink(path.c_str());
+}
+
+TEST(Captured, MissingOrTruncatedSpillIsAnErrorThatNamesTheFile) {
+    const std::string path = temporary_file("short");
+    const Captured truncated(path, 6, false);
+    ASSERT_FALSE(truncated.read().has_value());
+    EXPECT_EQ(truncated.read().error().code(), Code::io_error);
+    unlink(path.c_str());
+    const auto missing = truncated.read();
+    ASSERT_FALSE(missing.has_value());
+    EXPECT_NE(missing.error().sentence().find(path), std::string::npos);
+}
+
+}  // namespace
+}  // namespace repartir
