@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file state.hpp What a Pending and the one who will fulfil it share. Not for direct use.
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include "repartir/result.hpp"
+
+namespace repartir::detail {
+
+class Crew;
+
+/// What is to happen on a worker once a state is ready: a callback or a waiting coroutine.
+/// Intrusive, so that posting it can neither allocate nor fail.
+class Continuation {
+  public:
+    Continuation() = default;
+    Continuation(const Continuation&) = delete;
+    Continuation& operator=(const Continuation&) = delete;
+    /// Called exactly once after Crew::post, on a worker; may destroy the object.
+    virtual void run() noexcept = 0;
+    virtual ~Continuation() = default;
+
+  private:
+    friend class Crew;
+    Continuation* next_ = nullptr;  // in the crew's list of posted ones
+};
+
+/// The counted, immovable state behind a Pending. One consumer (the Pending), one or more who may
+/// fulfil it; the first to claim does.
+///
+/// Thread safety: every function from any thread, unless it says otherwise.
+class StateBase {
+  public:
+    /// @param crew where continuations run; outlives every call that can attach or post one
+    /// @param references how many owners it begins with
+    explicit StateBase(Crew* crew, std::uint32_t references = 1) noexcept
+        : crew_(crew), references_(references) {}
+    StateBase(const StateBase&) = delete;
+    StateBase& operator=(const StateBase&) = delete;
+
+    /// One more owner.
+    void retain() noexcept {
+        references_.fetch_add(1, std::memory_order_relaxed);  // ORDER: the caller owns one already
+    }
+    /// One owner less; the last one destroys it.
+    void release() noexcept {
+        // ORDER: acquire/release pairs the owners' last uses with the destruction. A sole owner
+        // needs no read-modify-write: nobody is left who could retain.
+        if (references_.load(std::memory_order_acquire) == 1 ||
+            references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+            destroy();
+        }
+    }
+    /// @return whether the result is there; then it may be taken.
+    [[nodiscard]] bool ready() const noexcept {
+        return (word_.load(std::memory_order_acquire) & ready_bit) != 0;  // ORDER: with publish()
+    }
+    /// The consumer wants no result any more, or dropped its Pending. Idempotent.
+    virtual void cancel() noexcept {}
+    /// Runs the work behind this state here and now, if there is some that nobody has begun.
+    /// @return whether it did.
+    virtual bool claim_and_run() noexcept { return false; }
+
+    /// Blocks until ready. On a thread of the crew: see Pending::get. Errors: would_deadlock.
+    [[nodiscard]] Result<void> wait() noexcept;
+    /// Blocks until ready or the deadline. @return ready().
+    bool wait_until(std::chrono::steady_clock::time_point deadline) noexcept;
+
+    /// Has `continuation` posted to the crew once this is ready, perhaps at once. One at most,
+    /// consumer only.
+    void attach(Continuation& continuation) noexcept;
+    /// Takes an attached continuation back. @return false when it is posted already. Consumer only.
+    bool detach_continuation() noexcept;
+
+    [[nodiscard]] Crew* crew() const noexcept { return crew_; }
+
+  protected:
+    virtual ~StateBase() = default;
+    /// Gives the storage back; called once, by the last owner.
+    virtual void destroy() noexcept { delete this; }
+
+    /// @return true for the first caller: only it may store a result and publish it.
+    [[nodiscard]] bool claim() noexcept {
+        // ORDER: who may write is decided here; what is written is released by publish()
+        return (word_.fetch_or(claimed_bit, std::memory_order_acq_rel) & claimed_bit) == 0;
+    }
+    /// Makes the stored result visible, wakes waiters, posts the continuation. After claim(), once.
+    /// The caller owns a reference until this returns.
+    void publish() noexcept {
+        // ORDER: release pairs with ready(); acquire with attach(), whose continuation is read
+        const std::uint32_t before = word_.fetch_add(ready_bit, std::memory_order_acq_rel);
+        if ((before & (waiting_bit | linked_bit)) != 0) {
+            notify(before);
+        }
+    }
+    /// @return true for the first caller: only it may run the work. Fails once a result is claimed.
+    [[nodiscard]] bool claim_start() noexcept {
+        // ORDER: relaxed first look only skips work; the exchange orders start against cancellation
+        std::uint32_t seen = word_.load(std::memory_order_relaxed);
+        while ((seen & (started_bit | claimed_bit)) == 0) {
+            if (word_.compare_exchange_weak(seen, seen | started_bit, std::memory_order_acq_rel,
+                                            std::memory_order_relaxed)) {
+                return true;
+            }
+        }
+        return false;
+    }
+    /// As claim(), but only while the work has not begun.
+    [[nodiscard]] bool claim_unstarted() noexcept {
+        // ORDER: as claim_start(), its counterpart
+        std::uint32_t seen = word_.load(std::memory_order_relaxed);
+        while ((seen & (started_bit | claimed_bit)) == 0) {
+            if (word_.compare_exchange_weak(seen, seen | claimed_bit, std::memory_order_acq_rel,
+                                            std::memory_order_relaxed)) {
+                return true;
+            }
+        }
+        return false;
+    }
+    /// @return whether somebody has claimed the result; a hint.
+    [[nodiscard]] bool claimed() const noexcept {
+        return (word_.load(std::memory_order_relaxed) & claimed_bit) != 0;  // ORDER: a hint
+    }
+
+  private:
+    static constexpr std::uint32_t claimed_bit =
+        1;                                         // somebody is writing or has written the result
+    static constexpr std::uint32_t ready_bit = 2;  // the result is there
+    static constexpr std::uint32_t waiting_bit = 4;   // a thread sleeps on word_
+    static constexpr std::uint32_t linked_bit = 8;    // continuation_ is set
+    static constexpr std::uint32_t started_bit = 16;  // the work has begun
+
+    void notify(std::uint32_t before) noexcept;
+    bool sleep_until(const std::chrono::steady_clock::time_point* deadline) noexcept;
+
+    Crew* crew_;
+    Continuation* continuation_ = nullptr;
+    std::atomic<std::uint32_t> word_{0};
+    std::atomic<std::uint32_t> references_;
+};
+
+/// A StateBase with room for the result. Large results, and those whose move may throw, are kept
+/// out of line so that a state that waits stays small.
+template <class T>
+class SharedState : public StateBase {
+  public:
+    using StateBase::StateBase;
+
+    /// Fulfils the state: wakes waiters, posts the continuation. The first call wins.
+    /// The caller owns a reference until this returns. @return whether this call did.
+    bool resolve(Result<T>&& result) noexcept {
+        if (!claim()) {
+            return false;
+        }
+        store(std::move(result));
+        publish();
+        return true;
+    }
+    /// Takes the result out. Consumer only, once, after ready().
+    [[nodiscard]] Result<T> take() {
+        if constexpr (is_inline) {
+            return std::move(storage_.result);
+        } else {
+            return std::move(*storage_.result);
+        }
+    }
+
+  protected:
+    ~SharedState() override {
+        if (ready()) {
+            std::destroy_at(&storage_.result);
+        }
+    }
+    /// Between claim() and publish().
+    void store(Result<T>&& result) noexcept {
+        if constexpr (is_inline) {
+            std::construct_at(&storage_.result, std::move(result));
+        } else {
+            std::construct_at(&storage_.result, std::make_unique<Result<T>>(std::move(result)));
+        }
+    }
+
+  private:
+    static constexpr bool is_inline =
+        sizeof(Result<T>) <= 48 && std::is_nothrow_move_constructible_v<Result<T>>;
+    using Stored = std::conditional_t<is_inline, Result<T>, std::unique_ptr<Result<T>>>;
+    union Storage {  // alive from store() on: ready() tells
+        Storage() noexcept {}
+        ~Storage() {}
+        Storage(const Storage&) = delete;
+        Storage& operator=(const Storage&) = delete;
+        Stored result;
+    };
+    Storage storage_;
+};
+
+}  // namespace repartir::detail

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file pending.hpp A result that is not there yet.
+#include <cassert>
+#include <chrono>
+#include <concepts>
+#include <coroutine>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include "repartir/detail/state.hpp"
+#include "repartir/result.hpp"
+
+namespace repartir {
+
+namespace detail {
+
+/// A callback that waits for a result; owns the state and itself.
+template <class T, class F>
+class Callback final : public Continuation {
+  public:
+    Callback(SharedState<T>* state, F&& callback) : state_(state), callback_(std::move(callback)) {}
+    void run() noexcept override {
+        const std::unique_ptr<Callback> self(this);
+        try {
+            callback_(state_->take());
+        } catch (...) {  // contract of on_ready: what the callback throws is dropped
+        }
+        state_->release();
+    }
+
+  private:
+    SharedState<T>* state_;
+    F callback_;
+};
+
+/// A coroutine that waits for a result. Lives in the coroutine's frame.
+template <class T>
+class Awaiter final : public Continuation {
+  public:
+    explicit Awaiter(SharedState<T>* state) noexcept : state_(state) {}
+    ~Awaiter() override {
+        if (waiting_ && state_->detach_continuation()) {
+            state_->cancel();  // the coroutine was destroyed while it waited
+        }
+        state_->release();
+    }
+    [[nodiscard]] static bool await_ready() noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> handle) noexcept {
+        handle_ = handle;
+        waiting_ = true;
+        state_->attach(*this);  // last: the coroutine may go on elsewhere from here
+    }
+    [[nodiscard]] Result<T> await_resume() { return state_->take(); }
+    void run() noexcept override {
+        waiting_ = false;
+        handle_.resume();
+    }
+
+  private:
+    SharedState<T>* state_;
+    std::coroutine_handle<> handle_;
+    bool waiting_ = false;
+};
+
+}  // namespace detail
+
+/// The one handle to a result that is not there yet. Dropping it requests cancellation and never
+/// waits; detach() lets the work run on without an audience.
+///
+/// Thread safety: one thread at a time, like a unique_ptr; the work behind it may end on any
+/// thread. After a move, get, detach, on_ready or co_await it is empty and may only be destroyed or
+/// assigned. A Pending may outlive its Pool: it is ready then. The pool must live while on_ready or
+/// co_await is called on it.
+template <class T>
+class [[nodiscard]] Pending {
+  public:
+    using value_type = T;  ///< what get() gives, inside a Result
+
+    /// Takes over one reference to `adopted`. For producers.
+    explicit Pending(detail::SharedState<T>* adopted) noexcept : state_(adopted) {}
+    Pending(Pending&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+    Pending& operator=(Pending&& other) noexcept {
+        if (this != &other) {
+            drop();
+            state_ = std::exchange(other.state_, nullptr);
+        }
+        return *this;
+    }
+    ~Pending() { drop(); }
+
+    /// Waits for the result and takes it.
+    ///
+    /// A function that has not started runs here, on the calling thread. Otherwise an outside
+    /// thread sleeps; a pool thread runs work that was submitted above its frame, then sleeps while
+    /// a spare worker stands in for it. Errors: those of the work, and would_deadlock when the pool
+    /// has no spare worker left (the work is cancelled then).
+    [[nodiscard]] Result<T> get() && {
+        assert(state_ != nullptr);
+        if (!state_->ready()) {
+            if (Result<void> waited = state_->wait(); !waited) {
+                drop();
+                return fail(std::move(waited).error());
+            }
+        }
+        const Release guard(std::exchange(state_, nullptr));
+        return guard.state->take();
+    }
+
+    /// Waits at most `duration`; starts nothing on this thread. A pool thread that waits here keeps
+    /// its worker busy. @return whether the result is there.
+    template <class Rep, class Period>
+    bool wait_for(std::chrono::duration<Rep, Period> duration) {
+        assert(state_ != nullptr);
+        return state_->ready() ||
+               state_->wait_until(std::chrono::steady_clock::now() +
+                                  std::chrono::ceil<std::chrono::nanoseconds>(duration));
+    }
+
+    /// @return whether get() would return at once. Never blocks.
+    [[nodiscard]] bool ready() const noexcept {
+        assert(state_ != nullptr);
+        return state_->ready();
+    }
+
+    /// Asks for the work to end. What has not started never runs; of result and cancellation the
+    /// first wins. Idempotent, never blocks.
+    void cancel() noexcept {
+        assert(state_ != nullptr);
+        if (!state_->ready()) {
+            state_->cancel();
+        }
+    }
+
+    /// Lets the work go on; its result is dropped.
+    void detach() && noexcept { std::exchange(state_, nullptr)->release(); }
+
+    /// Has `callback(Result<T>)` called on a pool worker once the result is there; never inline.
+    /// What it throws is dropped. Allocates once.
+    template <class F>
+        requires std::invocable<std::decay_t<F>&, Result<T>>
+    void on_ready(F&& callback) && {
+        assert(state_ != nullptr);
+        using Node = detail::Callback<T, std::decay_t<F>>;
+        auto node = std::make_unique<Node>(state_, std::decay_t<F>(std::forward<F>(callback)));
+        std::exchange(state_, nullptr)->attach(*node.release());  // owns itself from here on
+    }
+
+    /// Awaits the result in a coroutine of any type: it goes on on a pool worker and gets a
+    /// Result<T>. Submit first, then await (g++ 12 miscompiles temporaries inside co_await):
+    ///     auto pending = pool.submit(work);
+    ///     auto result = co_await std::move(pending);
+    /// A coroutine that waits may be destroyed only while the result is not there.
+    [[nodiscard]] detail::Awaiter<T> operator co_await() && noexcept {
+        assert(state_ != nullptr);
+        return detail::Awaiter<T>(std::exchange(state_, nullptr));
+    }
+
+  private:
+    struct Release {
+        explicit Release(detail::SharedState<T>* held) noexcept : state(held) {}
+        Release(const Release&) = delete;
+        Release& operator=(const Release&) = delete;
+        ~Release() { state->release(); }
+        detail::SharedState<T>* state;
+    };
+    void drop() noexcept {
+        if (state_ != nullptr) {
+            cancel();
+            std::exchange(state_, nullptr)->release();
+        }
+    }
+
+    detail::SharedState<T>* state_;  // one counted reference, or none
+};
+
+}  // namespace repartir
