@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file deque.hpp The work-stealing deque of one worker. In a public header because TaskGroup
+/// inlines push and pop.
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "repartir/detail/atomics.hpp"
+
+namespace repartir::detail {
+
+/// Deque with one owner, who pushes and pops at the bottom (last in, first out), and any number of
+/// thieves, who steal at the top (first in, first out).
+///
+/// Source: D. Chase, Y. Lev, "Dynamic Circular Work-Stealing Deque", SPAA 2005, with the orders of
+/// N. M. Le, A. Pop, A. Cohen, F. Zappa Nardelli, "Correct and Efficient Work-Stealing for Weak
+/// Memory Models", PPoPP 2013. Where the paper has a seq_cst fence this code has seq_cst accesses:
+/// as fast on x86 and AArch64, and visible to thread sanitizers.
+///
+/// T is a small trivially copyable value, usually a pointer with tag bits. The deque never looks
+/// into it and never frees it: whoever takes a value owns what it stands for.
+///
+/// Positions are 64-bit and only grow, so no position is ever used twice (no ABA). The values stand
+/// at [top, bottom) in a ring of a power of two slots. The ring doubles when full; old rings live
+/// until the deque dies, because a slow thief may still read one (all of them together are smaller
+/// than the newest).
+///
+/// Layout, two cache lines:
+///   line 0: top_, written by whoever takes the last or the oldest value;
+///   line 1: bottom_, written by the owner at each push and pop, and beside it what only the owner
+///           touches, plus ring_, which thieves read together with bottom_. A push touches this
+///           line and the slot's, nothing else.
+///
+/// Threads: "owner" functions from one thread at a time (handing the deque over needs a
+/// happens-before edge); "any" functions from any thread. Construction and destruction alone.
+template <class T, class A = StdAtomics>
+class alignas(cache_line_bytes) WorkDeque {
+    static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= sizeof(std::uint64_t));
+
+  public:
+    /// Makes an empty deque with room for `capacity` values (rounded up to a power of two, at least
+    /// 2). Where memory is short the deque starts without room and the first push tries again.
+    explicit WorkDeque(std::size_t capacity = 256) noexcept
+        : first_capacity_(static_cast<std::int64_t>(std::bit_ceil(capacity < 2 ? 2 : capacity))) {
+        static_cast<void>(replace_ring(first_capacity_, 0, 0));
+    }
+    WorkDeque(const WorkDeque&) = delete;
+    WorkDeque& operator=(const WorkDeque&) = delete;
+    ~WorkDeque() = default;
+
+    /// Owner: adds a value at the bottom.
+    /// @return false when the ring is full and there is no memory for a larger one; the deque is as
+    /// it was, and the caller runs the task itself.
+    [[nodiscard]] bool push(T value) noexcept {
+        // ORDER: relaxed, the owner's own last store.
+        const std::int64_t bottom = bottom_.load(std::memory_order_relaxed);
+        if (bottom - top_seen_ >= capacity_) [[unlikely]] {
+            if (!make_room(bottom)) {
+                return false;
+            }
+        }
+        // ORDER: relaxed, published by the release store of bottom_ below.
+        slots_[bottom & (capacity_ - 1)].store(value, std::memory_order_relaxed);
+        // ORDER: release, pairs with the load of bottom_ in steal_if. Every store to bottom_ that a
+        // thief may act on is at least release: a relaxed one would end the release sequence.
+        bottom_.store(bottom + 1, std::memory_order_release);
+        return true;
+    }
+
+    /// Owner: takes the newest value. @return empty when there is none.
+    [[nodiscard]] std::optional<T> pop() noexcept {
+        // ORDER: relaxed, the owner's own last store.
+        const std::int64_t bottom = bottom_.load(std::memory_order_relaxed) - 1;
+        if (bottom < top_seen_) {
+            return std::nullopt;  // empty for certain: top only grows
+        }
+        // The store and the load are seq_cst, as are the loads in steal_if and both exchanges: of
+        // an owner and a thief who meet at the last value, at least one sees the other.
+        bottom_.store(bottom, std::memory_order_seq_cst);
+        std::int64_t top = top_.load(std::memory_order_seq_cst);
+        if (top < bottom) [[likely]] {
+            // ORDER: relaxed, the owner wrote the slot itself.
+            return slots_[bottom & (capacity_ - 1)].load(std::memory_order_relaxed);
+        }
+        return pop_last(top, bottom);
+    }
+
+    /// Any: takes the oldest value.
+    /// @return empty when there is none or when another thread took it first; empty() tells which.
+    [[nodiscard]] std::optional<T> steal() noexcept {
+        return steal_if([](T) { return true; });
+    }
+
+    /// Any: takes the oldest value if `wanted(value)` holds.
+    /// @param wanted called at most once, with a value that somebody else may be taking just now:
+    /// it may look at the bits of the value (tags) but must not follow it. Must not throw.
+    /// @return as steal(); empty as well when the value was not wanted.
+    template <class Wanted>
+    [[nodiscard]] std::optional<T> steal_if(Wanted&& wanted) noexcept {
+        std::int64_t top = top_.load(std::memory_order_seq_cst);
+        if (top >= bottom_.load(std::memory_order_seq_cst)) {
+            return std::nullopt;
+        }
+        // ORDER: acquire, pairs with the release store in replace_ring: the slots are constructed
+        // and copied. An older ring is as good: it holds the same value at `top`.
+        const Ring* const ring = ring_.load(std::memory_order_acquire);
+        // ORDER: relaxed, ordered by the load of bottom_ above; a value that was overwritten since
+        // is thrown away, because then the exchange below fails.
+        const T value = ring->slot(top).load(std::memory_order_relaxed);
+        if (!wanted(value)) {
+            return std::nullopt;
+        }
+        // ORDER: relaxed on failure: nothing is read afterwards.
+        if (!top_.compare_exchange_strong(top, top + 1, std::memory_order_seq_cst,
+                                          std::memory_order_relaxed)) {
+            return std::nullopt;
+        }
+        return value;
+    }
+
+    /// Any: how many values there are; a snapshot while others push and take, exact when quiet.
+    /// seq_cst, so that a worker that has announced its sleep may rely on it (parker.hpp).
+    [[nodiscard]] std::size_t size() const noexcept {
+        const std::int64_t top = top_.load(std::memory_order_seq_cst);
+        const std::int64_t bottom = bottom_.load(std::memory_order_seq_cst);
+        return bottom > top ? static_cast<std::size_t>(bottom - top) : 0;
+    }
+    /// Any: size() == 0.
+    [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+
+    /// Owner: the position behind the newest value. Values pushed after a call stand at or above
+    /// the position that it returned: `while (deque.position() > mark) pop` takes only those (or,
+    /// once thieves were there, none).
+    [[nodiscard]] std::int64_t position() const noexcept {
+        // ORDER: relaxed, the owner's own last store.
+        return bottom_.load(std::memory_order_relaxed);
+    }
+
+    /// Owner: slots of the present ring.
+    [[nodiscard]] std::size_t capacity() const noexcept {
+        return static_cast<std::size_t>(capacity_);
+    }
+
+  private:
+    template <class U>
+    using atomic = typename A::template atomic<U>;
+
+    struct Ring {
+        std::int64_t capacity = 0;
+        std::unique_ptr<atomic<T>[]> slots;
+        std::unique_ptr<Ring> older;
+
+        atomic<T>& slot(std::int64_t position) const noexcept {
+            return slots[static_cast<std::size_t>(position & (capacity - 1))];
+        }
+    };
+
+    /// The end of pop when at most one value is left: the owner competes with the thieves for it.
+    std::optional<T> pop_last(std::int64_t top, std::int64_t bottom) noexcept {
+        std::optional<T> value;
+        if (top == bottom) {
+            // ORDER: relaxed, the owner wrote the slot itself; on failure nothing is read.
+            value = slots_[bottom & (capacity_ - 1)].load(std::memory_order_relaxed);
+            if (!top_.compare_exchange_strong(top, top + 1, std::memory_order_seq_cst,
+                                              std::memory_order_relaxed)) {
+                value.reset();
+            }
+        }
+        // ORDER: relaxed. The deque is empty now, top == bottom + 1: a thief who acts on this store
+        // with an older top loses its exchange.
+        bottom_.store(bottom + 1, std::memory_order_relaxed);
+        top_seen_ = bottom + 1;
+        return value;
+    }
+
+    /// Brings top_seen_ up to date, and doubles the ring if it is full indeed.
+    [[gnu::noinline, gnu::cold]] bool make_room(std::int64_t bottom) noexcept {
+        // ORDER: acquire, pairs with the exchange of the thief who took the value whose slot the
+        // owner is about to overwrite: the thief has read it.
+        top_seen_ = top_.load(std::memory_order_acquire);
+        if (bottom - top_seen_ < capacity_) {
+            return true;
+        }
+        const std::int64_t capacity = capacity_ == 0 ? first_capacity_ : capacity_ * 2;
+        return replace_ring(capacity, top_seen_, bottom);
+    }
+
+    /// Makes a ring of `capacity` slots the present one and copies [top, bottom) into it.
+    bool replace_ring(std::int64_t capacity, std::int64_t top, std::int64_t bottom) noexcept {
+        std::unique_ptr<Ring> ring(new (std::nothrow) Ring);
+        if (ring == nullptr) {
+            return false;
+        }
+        ring->slots.reset(new (std::nothrow) atomic<T>[static_cast<std::size_t>(capacity)]);
+        if (ring->slots == nullptr) {
+            return false;
+        }
+        ring->capacity = capacity;
+        for (std::int64_t at = top; at < bottom; ++at) {
+            // ORDER: relaxed, the owner wrote the old slots; the release store publishes the new.
+            ring->slot(at).store(slots_[at & (capacity_ - 1)].load(std::memory_order_relaxed),
+                                 std::memory_order_relaxed);
+        }
+        slots_ = ring->slots.get();
+        capacity_ = capacity;
+        // ORDER: release, pairs with the load of ring_ in steal_if.
+        ring_.store(ring.get(), std::memory_order_release);
+        ring->older = std::move(newest_);
+        newest_ = std::move(ring);
+        return true;
+    }
+
+    atomic<std::int64_t> top_{0};
+    alignas(cache_line_bytes) atomic<std::int64_t> bottom_{0};
+    atomic<Ring*> ring_{nullptr};
+    // Only the owner touches what follows.
+    atomic<T>* slots_ = nullptr;
+    std::int64_t capacity_ = 0;
+    std::int64_t top_seen_ = 0;  // a past value of top_: free slots are counted without its line
+    const std::int64_t first_capacity_;
+    std::unique_ptr<Ring> newest_;  // owns the chain of rings
+};
+
+}  // namespace repartir::detail
