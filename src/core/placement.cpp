@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+#include "core/placement.hpp"
+
+#include <algorithm>
+
+namespace repartir::core {
+namespace {
+
+// A program leaves this machine or goes to a GPU's executor only when the task says so.
+bool backend_fits(const Demand& demand, const Site& site) noexcept {
+    if (demand.backend != Backend::any && demand.backend != site.backend) {
+        return false;
+    }
+    switch (demand.affinity) {
+        case Affinity::cpu_only: return site.backend == Backend::cpu;
+        case Affinity::gpu_required: return site.backend == Backend::gpu;
+        case Affinity::remote_allowed: return site.backend != Backend::gpu ||
+                                              demand.backend == Backend::gpu;
+        case Affinity::none: return site.backend == Backend::cpu || demand.backend == site.backend;
+    }
+    return false;
+}
+
+bool could_run(const Demand& demand, const Site& site) noexcept {
+    return backend_fits(demand, site) && demand.cores <= site.slots &&
+           (site.memory_bytes == 0 || demand.memory_bytes <= site.memory_bytes) &&
+           (!demand.cgroup_limits || site.cgroup_limits);
+}
+
+bool has_room(const Demand& demand, const Site& site) noexcept {
+    return demand.cores <= site.free_slots &&
+           (site.memory_bytes == 0 || demand.memory_bytes <= site.free_memory_bytes);
+}
+
+}  // namespace
+
+Demand demand_of(const Task& task) noexcept {
+    const TaskExtras& extras = task.extras();
+    return Demand{task.backend(), task.affinity(), task.cores(), extras.memory_bytes,
+                  extras.limits.needs_cgroup()};
+}
+
+SiteSet eligible(const Demand& demand, std::span<const Site> sites) noexcept {
+    SiteSet set = 0;
+    for (std::size_t i = 0; i < sites.size(); ++i) {
+        if (could_run(demand, sites[i])) {
+            set |= SiteSet{1} << i;
+        }
+    }
+    return set;
+}
+
+std::optional<std::size_t> place(const Demand& demand, SiteSet among,
+                                 std::span<const Site> sites) noexcept {
+    for (std::size_t i = 0; i < sites.size(); ++i) {
+        if (((among >> i) & 1U) != 0 && has_room(demand, sites[i])) {
+            return i;
+        }
+    }
+    return std::nullopt;
+}
+
+void take(const Demand& demand, Site& site) noexcept {
+    site.free_slots -= demand.cores;
+    if (site.memory_bytes != 0) {
+        site.free_memory_bytes -= demand.memory_bytes;
+    }
+}
+
+void give_back(const Demand& demand, Site& site) noexcept {
+    site.free_slots += demand.cores;
+    if (site.memory_bytes != 0) {
+        site.free_memory_bytes += demand.memory_bytes;
+    }
+}
+
+std::string why_never(const Demand& demand, std::span<const Site> sites) {
+    std::uint32_t slots = 0;
+    std::uint64_t memory = 0;
+    bool any = false;
+    bool enough_memory = false;
+    for (const Site& site : sites) {
+        if (backend_fits(demand, site)) {
+            any = true;
+            slots = std::max(slots, site.slots);
+            memory = std::max(memory, site.memory_bytes);
+            enough_memory = enough_memory || site.memory_bytes == 0 ||
+                            demand.memory_bytes <= site.memory_bytes;
+        }
+    }
+    if (!any) {
+        return "no registered executor may take the task (backend " +
+               std::string(to_string(demand.backend)) + ", affinity " +
+               std::string(to_string(demand.affinity)) + "): register one or change the request";
+    }
+    if (demand.cores > slots) {
+        return "the task asks for " + std::to_string(demand.cores) + " cores, the largest executor has " +
+               std::to_string(slots) + ": ask for less or add slots";
+    }
+    if (!enough_memory) {
+        return "the task asks for " + std::to_string(demand.memory_bytes) +
+               " bytes of memory, the largest executor has " + std::to_string(memory) +
+               ": ask for less";
+    }
+    if (demand.cgroup_limits) {
+        return "a limit on resident memory or process count needs a cgroup, and none can be made here: "
+               "run as root or in a delegated cgroup, or drop the limit";
+    }
+    return "no executor has the cores and the memory that the task asks for in one place: ask for less";
+}
+
+}  // namespace repartir::core

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file placement.hpp Which executor may take a task, and which one does. Pure, integers only.
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "repartir/policy.hpp"
+#include "repartir/task.hpp"
+
+namespace repartir::core {
+
+/// What a task needs of the executor that runs it.
+struct Demand {
+    Backend backend = Backend::any;
+    Affinity affinity = Affinity::none;
+    std::uint32_t cores = 1;
+    std::uint64_t memory_bytes = 0;
+    bool cgroup_limits = false;
+};
+
+/// What an executor has, and has free.
+struct Site {
+    Backend backend = Backend::cpu;
+    std::uint32_t slots = 0;
+    std::uint32_t free_slots = 0;
+    std::uint64_t memory_bytes = 0;  ///< 0: not counted
+    std::uint64_t free_memory_bytes = 0;
+    bool cgroup_limits = false;
+};
+
+/// One bit per site, the first one lowest.
+using SiteSet = std::uint64_t;
+/// More executors than this cannot be registered.
+inline constexpr std::size_t sites_max = 64;
+
+[[nodiscard]] Demand demand_of(const Task& task) noexcept;
+
+/// @return the sites that could run the task if they were idle; 0: none ever can.
+[[nodiscard]] SiteSet eligible(const Demand& demand, std::span<const Site> sites) noexcept;
+
+/// @return the first site of `among` with room now, in order of registration.
+[[nodiscard]] std::optional<std::size_t> place(const Demand& demand, SiteSet among,
+                                               std::span<const Site> sites) noexcept;
+
+/// Books what a task takes on a site that has room for it.
+void take(const Demand& demand, Site& site) noexcept;
+/// Gives back what take() booked.
+void give_back(const Demand& demand, Site& site) noexcept;
+
+/// @return one sentence that says why no site can ever run the task, with the numbers.
+[[nodiscard]] std::string why_never(const Demand& demand, std::span<const Site> sites);
+
+}  // namespace repartir::core

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#include "core/placement.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace repartir::core {
+namespace {
+
+using testing::HasSubstr;
+
+Site site(Backend backend, std::uint32_t slots, std::uint64_t memory = 0, bool cgroup = false) {
+    return Site{backend, slots, slots, memory, memory, cgroup};
+}
+
+const std::vector<Site> three{site(Backend::cpu, 4, 1000), site(Backend::gpu, 1),
+                              site(Backend::remote, 16, 0, true)};
+
+TEST(Placement, DemandComesFromTheTask) {
+    Limits limits;
+    limits.resident_bytes = 1;
+    const Demand demand = demand_of(Task::binary("p")
+                                        .cores(3)
+                                        .memory(77)
+                                        .backend(Backend::cpu)
+                                        .affinity(Affinity::cpu_only)
+                                        .limits(limits));
+    EXPECT_EQ(demand.cores, 3U);
+    EXPECT_EQ(demand.memory_bytes, 77U);
+    EXPECT_EQ(demand.backend, Backend::cpu);
+    EXPECT_EQ(demand.affinity, Affinity::cpu_only);
+    EXPECT_TRUE(demand.cgroup_limits);
+}
+
+TEST(Placement, AProgramStaysHereUnlessItSaysOtherwise) {
+    const auto set = [](Backend backend, Affinity affinity) {
+        return eligible(Demand{backend, affinity, 1, 0, false}, three);
+    };
+    EXPECT_EQ(set(Backend::any, Affinity::none), 0b001U);
+    EXPECT_EQ(set(Backend::any, Affinity::remote_allowed), 0b101U);
+    EXPECT_EQ(set(Backend::any, Affinity::gpu_required), 0b010U);
+    EXPECT_EQ(set(Backend::any, Affinity::cpu_only), 0b001U);
+    EXPECT_EQ(set(Backend::remote, Affinity::none), 0b100U);
+    EXPECT_EQ(set(Backend::gpu, Affinity::none), 0b010U);
+    EXPECT_EQ(set(Backend::gpu, Affinity::remote_allowed), 0b010U);
+    EXPECT_EQ(set(Backend::cpu, Affinity::gpu_required), 0U);
+}
+
+TEST(Placement, SizeDecidesWhoIsEligible) {
+    const auto set = [](std::uint32_t cores, std::uint64_t memory, bool cgroup) {
+        return eligible(Demand{Backend::any, Affinity::remote_allowed, cores, memory, cgroup}, three);
+    };
+    EXPECT_EQ(set(4, 0, false), 0b101U);
+    EXPECT_EQ(set(5, 0, false), 0b100U);
+    EXPECT_EQ(set(17, 0, false), 0U);
+    EXPECT_EQ(set(1, 1001, false), 0b100U);
+    EXPECT_EQ(set(1, 0, true), 0b100U);
+}
+
+TEST(Placement, FirstWithRoomInOrderOfRegistration) {
+    std::vector<Site> sites{site(Backend::cpu, 2), site(Backend::cpu, 2, 100)};
+    const Demand demand{Backend::any, Affinity::none, 1, 60, false};
+    const SiteSet all = eligible(demand, sites);
+    EXPECT_EQ(all, 0b11U);
+    EXPECT_EQ(place(demand, all, sites), 0U);
+    take(demand, sites[0]);
+    take(demand, sites[0]);
+    EXPECT_EQ(place(demand, all, sites), 1U);
+    EXPECT_EQ(place(demand, 0b01U, sites), std::nullopt);
+    take(demand, sites[1]);
+    EXPECT_EQ(sites[1].free_memory_bytes, 40U);
+    EXPECT_EQ(place(demand, all, sites), std::nullopt) << "a slot is free, the memory is not";
+    give_back(demand, sites[1]);
+    EXPECT_EQ(sites[1].free_memory_bytes, 100U);
+    EXPECT_EQ(sites[1].free_slots, 2U);
+    give_back(demand, sites[0]);
+    EXPECT_EQ(place(demand, all, sites), 0U);
+}
+
+TEST(Placement, SaysWhyNeverWithTheNumbers) {
+    EXPECT_THAT(why_never(Demand{}, {}), HasSubstr("no registered executor"));
+    EXPECT_THAT(why_never(Demand{Backend::any, Affinity::none, 9, 0, false}, three),
+                HasSubstr("9 cores, the largest executor has 4"));
+    EXPECT_THAT(why_never(Demand{Backend::any, Affinity::none, 1, 5000, false}, three),
+                HasSubstr("5000 bytes of memory, the largest executor has 1000"));
+    EXPECT_THAT(why_never(Demand{Backend::any, Affinity::none, 1, 0, true}, three),
+                HasSubstr("cgroup"));
+    const std::vector<Site> split{site(Backend::cpu, 8, 10), site(Backend::cpu, 1, 1000)};
+    EXPECT_THAT(why_never(Demand{Backend::any, Affinity::none, 8, 1000, false}, split),
+                HasSubstr("in one place"));
+}
+
+}  // namespace
+}  // namespace repartir::core
