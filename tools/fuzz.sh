@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# usage: fuzz.sh SECONDS
+# Runs every fuzzer of build/fuzz that long, from the corpus in fuzz/corpus/NAME plus what earlier
+# runs found (build/fuzz/corpus/NAME). A crash leaves its input in build/fuzz/crashes and fails.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
+readonly seconds=${1:?usage: fuzz.sh SECONDS}
+failed=0 ran=0
+mkdir -p build/fuzz/crashes
+for fuzzer in build/fuzz/bin/*_fuzz; do
+    [[ -x $fuzzer ]] || continue
+    name=$(basename "$fuzzer" _fuzz)
+    corpora=("build/fuzz/corpus/$name")
+    [[ ! -d fuzz/corpus/$name ]] || corpora+=("fuzz/corpus/$name")
+    mkdir -p "${corpora[0]}"
+    printf -- '-- %s, %d s\n' "$name" "$seconds"
+    "$fuzzer" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \
+        -print_final_stats=1 -verbosity=0 -artifact_prefix="build/fuzz/crashes/$name-" \
+        "${corpora[@]}" 2>&1 | grep -E 'stat::(number_of_exec|average_exec|peak)|ERROR|SUMMARY' || true
+    ((PIPESTATUS[0] == 0)) || failed=$((failed + 1))
+    ran=$((ran + 1))
+done
+((ran > 0)) || {
+    echo "fuzz: no fuzzer was built" >&2
+    exit 1
+}
+printf 'fuzz: %d passed, %d failed\n' "$((ran - failed))" "$failed"
+((failed == 0))
