@@ -13,21 +13,22 @@ namespace repartir {
 /// How a CpuExecutor is set up. Every field has a working default.
 struct CpuExecutorOptions {
     CpuExecutorOptions() = default;
-    std::uint32_t slots = 0;                       ///< programs at once; 0: the topology's default
-    Topology topology;                             ///< empty: this machine's
-    std::uint64_t capture_bytes = 4ULL << 20U;     ///< captured in memory per stream; more spills
-    bool pin_spawners = true;                      ///< bind spawner i to CPU i (children are not bound)
+    std::uint32_t slots = 0;                    ///< programs at once; 0: the topology's default
+    Topology topology;                          ///< empty: this machine's
+    std::uint64_t capture_bytes = 4ULL << 20U;  ///< captured in memory per stream; more spills
+    bool pin_spawners = true;  ///< bind spawner i to CPU i (children are not bound)
 };
 
-/// Runs programs and pipelines as child processes of this machine: one spawner thread per CPU in use,
-/// each with one event loop over the pipes, pidfds and timers of its children.
+/// Runs programs and pipelines as child processes of this machine: one spawner thread per CPU in
+/// use, each with one event loop over the pipes, pidfds and timers of its children.
 ///
-/// Children get their own process group, an empty signal mask, default dispositions, the affinity that
-/// this process started with, and PR_SET_PDEATHSIG; a guardian process ends their groups when this
-/// process dies. Installs no signal handler, never calls wait(-1).
+/// Children get their own process group, an empty signal mask, default dispositions, the affinity
+/// that this process started with, and PR_SET_PDEATHSIG; a guardian process ends their groups when
+/// this process dies. Installs no signal handler, never calls wait(-1).
 class CpuExecutor final : public Executor {
   public:
-    /// Starts the spawners. Errors: unsupported (SIGCHLD is ignored in this process), out_of_resources.
+    /// Starts the spawners. Errors: unsupported (SIGCHLD is ignored in this process),
+    /// out_of_resources.
     [[nodiscard]] static Result<std::unique_ptr<CpuExecutor>> create(CpuExecutorOptions options);
     ~CpuExecutor() override;
 

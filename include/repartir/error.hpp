@@ -55,7 +55,7 @@ enum class Code : std::uint16_t {
 /// A value: cheap to copy (copies share one immutable body), safe to read from any thread.
 class Error {
   public:
-    /// @param sentence one sentence, without a full stop's worth of context missing: thing, reason, remedy
+    /// @param sentence one sentence that names the thing, the reason and what to do
     Error(Domain domain, Code code, Fault fault, std::string sentence);
     /// As above, and keeps the error that led to this one.
     Error(Domain domain, Code code, Fault fault, std::string sentence, Error cause);

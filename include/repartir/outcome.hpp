@@ -65,7 +65,8 @@ class Captured {
     std::string bytes_;
     std::string path_;
     std::uint64_t size_ = 0;
-    std::shared_ptr<const SpillFile> spill_;  // shared by the copies of one Outcome; unlinks at the last
+    std::shared_ptr<const SpillFile>
+        spill_;  // shared by the copies of one Outcome; unlinks at the last
 };
 
 /// Peak resident memory and how well it is known (docs/decisions/0006).
@@ -92,19 +93,19 @@ enum class Containment : std::uint8_t {
 
 /// What one try used and how it ended.
 struct Attempt {
-    std::uint32_t number = 0;               ///< from 1
-    Ending ending;                          ///< of the task as a whole
-    std::optional<Error> error;             ///< why it did not start, if so
-    std::vector<Ending> stages;             ///< one per program of a pipeline, in order
+    std::uint32_t number = 0;                       ///< from 1
+    Ending ending;                                  ///< of the task as a whole
+    std::optional<Error> error;                     ///< why it did not start, if so
+    std::vector<Ending> stages;                     ///< one per program of a pipeline, in order
     std::chrono::system_clock::time_point started;  ///< for display
-    std::chrono::nanoseconds wall{0};       ///< start to end
-    std::chrono::nanoseconds user{0};       ///< CPU time in user mode, all programs
-    std::chrono::nanoseconds system{0};     ///< CPU time in the kernel, all programs
+    std::chrono::nanoseconds wall{0};               ///< start to end
+    std::chrono::nanoseconds user{0};               ///< CPU time in user mode, all programs
+    std::chrono::nanoseconds system{0};             ///< CPU time in the kernel, all programs
     PeakMemory peak_memory;
     Containment containment = Containment::none;
-    Backend backend = Backend::any;         ///< which kind of executor ran it
-    std::string where;                      ///< the executor's own words, such as "host/cpu"
-    std::vector<std::string> notes;         ///< what was asked for and given in a lesser form
+    Backend backend = Backend::any;  ///< which kind of executor ran it
+    std::string where;               ///< the executor's own words, such as "host/cpu"
+    std::vector<std::string> notes;  ///< what was asked for and given in a lesser form
 };
 
 /// What happened to a task that was accepted: exactly one per task. A value.

@@ -9,7 +9,8 @@
 
 namespace repartir {
 
-/// Which lane a task waits in. High is looked at first; low starts within a bounded number of others.
+/// Which lane a task waits in. High is looked at first; low starts within a bounded number of
+/// others.
 enum class Priority : std::uint8_t { high, normal, low };
 
 /// Which kind of executor may run a task.
@@ -27,8 +28,8 @@ enum class Affinity : std::uint8_t {
 [[nodiscard]] std::string_view to_string(Backend backend) noexcept;    ///< "any", "cpu", ...
 [[nodiscard]] std::string_view to_string(Affinity affinity) noexcept;  ///< "none", "cpu_only", ...
 
-/// Exponential backoff with full jitter: the n-th wait is uniform in [0, min(max, initial * 2^(n-1))].
-/// Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+/// Exponential backoff with full jitter: the n-th wait is uniform in [0, min(max, initial *
+/// 2^(n-1))]. Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 struct Backoff {
     std::chrono::milliseconds initial{100};  ///< ceiling of the first wait
     std::chrono::milliseconds max{30'000};   ///< ceiling of every wait
@@ -37,11 +38,11 @@ struct Backoff {
 
 /// How often, after what and how long after a failure of its own a task is tried again.
 struct RetryPolicy {
-    std::uint32_t max_retries = 0;         ///< tries beyond the first for the task's own failures
-    std::uint32_t max_start_retries = 3;   ///< for transient failures to start (EAGAIN, ENOMEM, ...)
-    Backoff backoff;                       ///< how long to wait before each
-    std::vector<int> exit_codes;           ///< retry only these; both lists empty: any failure
-    std::vector<int> signals;              ///< retry only deaths by these
+    std::uint32_t max_retries = 0;        ///< tries beyond the first for the task's own failures
+    std::uint32_t max_start_retries = 3;  ///< for transient failures to start (EAGAIN, ENOMEM, ...)
+    Backoff backoff;                      ///< how long to wait before each
+    std::vector<int> exit_codes;          ///< retry only these; both lists empty: any failure
+    std::vector<int> signals;             ///< retry only deaths by these
 };
 
 /// Ceilings that the kernel enforces on a program; unset means no ceiling of ours.

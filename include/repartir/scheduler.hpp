@@ -28,12 +28,12 @@ enum class Shutdown : std::uint8_t {
 /// How a Scheduler is set up. Every field has a working default.
 struct SchedulerOptions {
     SchedulerOptions() = default;
-    std::uint32_t workers = 0;              ///< threads for functions; 0: the topology's default
-    std::uint32_t queue_capacity = 1 << 20; ///< tasks that wait, functions and programs apart
+    std::uint32_t workers = 0;               ///< threads for functions; 0: the topology's default
+    std::uint32_t queue_capacity = 1 << 20;  ///< tasks that wait, functions and programs apart
     OnFull on_full = OnFull::wait;
-    std::uint32_t spare_workers_max = 64;   ///< stand-ins for workers that block in get()
-    bool pin_workers = false;               ///< bind function worker i to the topology's CPU i
-    Topology topology;                      ///< for victim order and pinning
+    std::uint32_t spare_workers_max = 64;  ///< stand-ins for workers that block in get()
+    bool pin_workers = false;              ///< bind function worker i to the topology's CPU i
+    Topology topology;                     ///< for victim order and pinning
 };
 
 /// Counts since the start; each monotone, together no consistent snapshot.
@@ -55,7 +55,8 @@ class TaskPlane;
 }  // namespace detail
 
 /// Runs functions on its own work-stealing crew and hands tasks to registered executors: one queue
-/// per priority, first in first out within it, resource admission, retries with backoff, idempotency.
+/// per priority, first in first out within it, resource admission, retries with backoff,
+/// idempotency.
 ///
 /// Thread safety: every function from any thread; moving and destroying from one. The destructor
 /// shuts down with Shutdown::cancel.
@@ -68,12 +69,13 @@ class Scheduler {
     /// Errors: shut_down, invalid_argument (Backend::any, a null executor, no slots).
     Result<void> register_backend(Backend backend, std::unique_ptr<Executor> executor);
 
-    /// Takes a task; the Pending ends in exactly one Outcome, or in the Error that refused the task:
-    /// invalid_task, cannot_schedule, queue_full, shut_down, idempotency_conflict.
+    /// Takes a task; the Pending ends in exactly one Outcome, or in the Error that refused the
+    /// task: invalid_task, cannot_schedule, queue_full, shut_down, idempotency_conflict.
     [[nodiscard]] Pending<Outcome> schedule(Task task);
 
-    /// Refuses later submissions, then waits as `how` says. Idempotent; the first call decides, except
-    /// that a cancel after a drain turns it into a cancel. Not from a pool thread (would_deadlock).
+    /// Refuses later submissions, then waits as `how` says. Idempotent; the first call decides,
+    /// except that a cancel after a drain turns it into a cancel. Not from a pool thread
+    /// (would_deadlock).
     Result<void> shutdown(Shutdown how);
 
     [[nodiscard]] SchedulerStats stats() const;
@@ -88,7 +90,7 @@ class Scheduler {
 
   private:
     Scheduler();
-    std::unique_ptr<detail::Crew> crew_;        // outlives plane_: continuations run on it
+    std::unique_ptr<detail::Crew> crew_;  // outlives plane_: continuations run on it
     std::unique_ptr<detail::TaskPlane> plane_;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-/// @file shared_buffer.hpp Memory that functions see as a span and programs as a file, without a copy.
+/// @file shared_buffer.hpp Memory that functions see as a span and programs as a file, without a
+/// copy.
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -11,24 +12,25 @@
 
 namespace repartir {
 
-/// A block of memory backed by a descriptor, so that a function sees a span and a program inherits a
-/// file. Anonymous buffers are memfds sealed against resizing, so that no other process can truncate a
-/// mapping under us (that would be SIGBUS).
+/// A block of memory backed by a descriptor, so that a function sees a span and a program inherits
+/// a file. Anonymous buffers are memfds sealed against resizing, so that no other process can
+/// truncate a mapping under us (that would be SIGBUS).
 ///
-/// A handle: copies share one buffer, which goes when the last one does. Any thread; who writes while
-/// another reads must be settled by the caller, as for any memory.
+/// A handle: copies share one buffer, which goes when the last one does. Any thread; who writes
+/// while another reads must be settled by the caller, as for any memory.
 class SharedBuffer {
   public:
     /// Makes a zeroed buffer of `bytes` bytes. Errors: too_large, out_of_resources.
     [[nodiscard]] static Result<SharedBuffer> create(std::size_t bytes);
-    /// Makes a buffer that holds a copy of a file, at the cost of that one copy (a foreign file can be
-    /// truncated under a mapping, so it is never mapped). Errors: not_found, permission_denied, io_error.
+    /// Makes a buffer that holds a copy of a file, at the cost of that one copy (a foreign file can
+    /// be truncated under a mapping, so it is never mapped). Errors: not_found, permission_denied,
+    /// io_error.
     [[nodiscard]] static Result<SharedBuffer> copy_of_file(const std::string& path);
 
-    [[nodiscard]] std::size_t size() const noexcept;               ///< in bytes
-    [[nodiscard]] std::span<std::byte> writable() noexcept;        ///< empty once sealed
+    [[nodiscard]] std::size_t size() const noexcept;         ///< in bytes
+    [[nodiscard]] std::span<std::byte> writable() noexcept;  ///< empty once sealed
     [[nodiscard]] std::span<const std::byte> bytes() const noexcept;
-    [[nodiscard]] std::string_view text() const noexcept;          ///< the bytes as characters
+    [[nodiscard]] std::string_view text() const noexcept;  ///< the bytes as characters
     /// Forbids writing for ever, in this process and others. Invalidates spans from writable().
     /// Errors: io_error, when some process still maps it for writing.
     [[nodiscard]] Result<void> seal();
@@ -38,7 +40,8 @@ class SharedBuffer {
   private:
     struct Mapping;
     explicit SharedBuffer(std::shared_ptr<Mapping> mapping);
-    std::shared_ptr<Mapping> mapping_;  // shared by the handles of one buffer and the tasks that use it
+    std::shared_ptr<Mapping>
+        mapping_;  // shared by the handles of one buffer and the tasks that use it
 };
 
 }  // namespace repartir

@@ -46,8 +46,8 @@ enum class EnvMode : std::uint8_t {
 /// Which stream a piece of output belongs to.
 enum class Stream : std::uint8_t { out, err };
 
-/// Called with output as it arrives, on an executor thread: keep it short, never block. What it throws
-/// is caught and dropped; it is never called after the task's Outcome is there.
+/// Called with output as it arrives, on an executor thread: keep it short, never block. What it
+/// throws is caught and dropped; it is never called after the task's Outcome is there.
 using OutputCallback = std::function<void(Stream, std::span<const char>)>;
 
 /// What a task is.
@@ -60,13 +60,18 @@ class Program {
     explicit Program(std::string_view path);
 
     void add(std::string_view arg);
-    [[nodiscard]] std::string_view path() const noexcept;  ///< argument 0: a path, or a name for PATH
-    [[nodiscard]] std::size_t size() const noexcept { return count_; }  ///< arguments, path included
+    [[nodiscard]] std::string_view path()
+        const noexcept;  ///< argument 0: a path, or a name for PATH
+    [[nodiscard]] std::size_t size() const noexcept {
+        return count_;
+    }  ///< arguments, path included
     /// @return path and arguments, each ended by NUL, back to back: ready for execve.
     [[nodiscard]] const std::string& packed() const noexcept { return packed_; }
     /// @return path and arguments as strings.
     [[nodiscard]] std::vector<std::string> argv() const;
-    [[nodiscard]] bool has_nul() const noexcept { return nul_; }  ///< an argument held a NUL: refused
+    [[nodiscard]] bool has_nul() const noexcept {
+        return nul_;
+    }  ///< an argument held a NUL: refused
 
   private:
     std::string packed_;
@@ -76,33 +81,33 @@ class Program {
 
 /// What a submitter asks for, rarely all of it: kept out of line so that a queued task stays small.
 struct TaskExtras {
-    std::vector<Program> stages;                       ///< of a pipeline, after the first
+    std::vector<Program> stages;  ///< of a pipeline, after the first
     std::vector<std::pair<std::string, std::string>> env;
     std::string cwd;
-    std::string input;                                 ///< the bytes, or the file's path
-    std::string out_path, err_path;                    ///< for Output::file
+    std::string input;               ///< the bytes, or the file's path
+    std::string out_path, err_path;  ///< for Output::file
     OutputCallback on_output;
     RetryPolicy retry;
     Limits limits;
-    std::vector<std::uint32_t> cores;                  ///< CPUs that it may use, by number
+    std::vector<std::uint32_t> cores;  ///< CPUs that it may use, by number
     std::optional<std::uint32_t> numa_node;
     std::string idempotency_key;
     std::string name;
     std::vector<std::pair<std::string, std::string>> labels;
     std::vector<std::pair<std::string, SharedBuffer>> buffers;
-    std::optional<int> nice;                           ///< added to ours
+    std::optional<int> nice;  ///< added to ours
     std::string spill_dir;
-    std::uint64_t memory_bytes = 0;                    ///< requested, for admission
-    std::uint64_t capture_bytes = 0;                   ///< 0: the pool's default
+    std::uint64_t memory_bytes = 0;   ///< requested, for admission
+    std::uint64_t capture_bytes = 0;  ///< 0: the pool's default
 };
 
 /// One program or a pipeline of programs with options. A value: copying is cheap enough to keep a
-/// prototype and vary it. Setters come in two forms so that both a named Task and a temporary chain.
-/// Nothing is checked until submit, which checks all of it and names what is wrong.
+/// prototype and vary it. Setters come in two forms so that both a named Task and a temporary
+/// chain. Nothing is checked until submit, which checks all of it and names what is wrong.
 ///
 /// Thread safety: as an int. Defaults: no timeout, no retries for its own failures, 3 for transient
-/// failures to start, one core, inherited environment and directory, stdin from nothing, both streams
-/// captured.
+/// failures to start, one core, inherited environment and directory, stdin from nothing, both
+/// streams captured.
 class Task {
   public:
     /// A program: a path, or a name that is looked up in the child's PATH.
@@ -150,27 +155,29 @@ class Task {
     // Where its output goes.
     Task& stdout_file(std::string_view path) &;
     Task& stderr_file(std::string_view path) &;
-    Task& stdout_to(Output where) &;  ///< capture, inherit or discard
-    Task& stderr_to(Output where) &;  ///< capture, inherit or discard
-    Task& on_output(OutputCallback callback) &;       ///< both streams, as they arrive
-    Task& capture_limit(std::uint64_t bytes) &;       ///< per stream, in memory; more spills to a file
-    Task& spill_dir(std::string_view directory) &;    ///< where spill files go; default: TMPDIR or /tmp
+    Task& stdout_to(Output where) &;             ///< capture, inherit or discard
+    Task& stderr_to(Output where) &;             ///< capture, inherit or discard
+    Task& on_output(OutputCallback callback) &;  ///< both streams, as they arrive
+    Task& capture_limit(std::uint64_t bytes) &;  ///< per stream, in memory; more spills to a file
+    Task& spill_dir(
+        std::string_view directory) &;  ///< where spill files go; default: TMPDIR or /tmp
 
     // How to run it.
     Task& backend(Backend value) &;
     Task& affinity(Affinity value) &;
-    Task& cores(std::uint32_t count) &;               ///< CPU slots that it takes; default 1
-    Task& memory(std::uint64_t bytes) &;              ///< requested, for admission, not a limit
+    Task& cores(std::uint32_t count) &;                 ///< CPU slots that it takes; default 1
+    Task& memory(std::uint64_t bytes) &;                ///< requested, for admission, not a limit
     Task& on_cores(std::vector<std::uint32_t> cpus) &;  ///< CPUs that it may run on
-    Task& on_numa_node(std::uint32_t node) &;         ///< CPUs and memory of this node
+    Task& on_numa_node(std::uint32_t node) &;           ///< CPUs and memory of this node
     Task& priority(Priority value) &;
     Task& nice(int increment) &;
-    Task& timeout(std::chrono::milliseconds value) &;     ///< per attempt, from its start
-    Task& kill_grace(std::chrono::milliseconds value) &;  ///< SIGTERM, this long, SIGKILL; default 2 s
-    Task& retries(std::uint32_t count) &;             ///< for its own failures
+    Task& timeout(std::chrono::milliseconds value) &;  ///< per attempt, from its start
+    Task& kill_grace(
+        std::chrono::milliseconds value) &;  ///< SIGTERM, this long, SIGKILL; default 2 s
+    Task& retries(std::uint32_t count) &;    ///< for its own failures
     Task& retry(RetryPolicy policy) &;
     Task& limits(Limits value) &;
-    Task& idempotency_key(std::string_view key) &;    ///< a second submission joins the first
+    Task& idempotency_key(std::string_view key) &;  ///< a second submission joins the first
     Task& name(std::string_view value) &;
     Task& label(std::string_view key, std::string_view value) &;
 
@@ -178,7 +185,9 @@ class Task {
     Task&& arg(std::string_view v) && { return std::move(arg(v)); }
     template <class... Args>
         requires((std::convertible_to<Args, std::string_view> && ...))
-    Task&& args(Args&&... v) && { return std::move(args(std::forward<Args>(v)...)); }
+    Task&& args(Args&&... v) && {
+        return std::move(args(std::forward<Args>(v)...));
+    }
     Task&& args(const std::vector<std::string>& v) && { return std::move(args(v)); }
     Task&& env(std::string_view n, std::string_view v) && { return std::move(env(n, v)); }
     Task&& env_mode(EnvMode m) && { return std::move(env_mode(m)); }
@@ -186,7 +195,9 @@ class Task {
     Task&& stdin_bytes(std::string b) && { return std::move(stdin_bytes(std::move(b))); }
     Task&& stdin_file(std::string_view p) && { return std::move(stdin_file(p)); }
     Task&& stdin_inherit() && { return std::move(stdin_inherit()); }
-    Task&& buffer(std::string_view n, SharedBuffer b) && { return std::move(buffer(n, std::move(b))); }
+    Task&& buffer(std::string_view n, SharedBuffer b) && {
+        return std::move(buffer(n, std::move(b)));
+    }
     Task&& stdout_file(std::string_view p) && { return std::move(stdout_file(p)); }
     Task&& stderr_file(std::string_view p) && { return std::move(stderr_file(p)); }
     Task&& stdout_to(Output w) && { return std::move(stdout_to(w)); }

@@ -21,10 +21,13 @@ struct Topology {
     /// The CPU time that a cgroup grants, in hundredths of a CPU; 0: no quota.
     std::uint32_t quota_centi_cpus = 0;
 
-    /// @return how many workers use the machine fully: its CPUs, less where a quota grants less; at least 1.
+    /// @return how many workers use the machine fully: its CPUs, less where a quota grants less; at
+    /// least 1.
     [[nodiscard]] std::uint32_t default_workers() const noexcept {
         const auto all = static_cast<std::uint32_t>(cpus.empty() ? 1 : cpus.size());
-        if (quota_centi_cpus == 0) { return all; }
+        if (quota_centi_cpus == 0) {
+            return all;
+        }
         const std::uint32_t granted = (quota_centi_cpus + 99) / 100;
         return granted < all ? (granted == 0 ? 1 : granted) : all;
     }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-/// @file clock.hpp The two clocks: boot time for everything that is compared, wall time for display.
+/// @file clock.hpp The two clocks: boot time for everything that is compared, wall time for
+/// display.
 #include <chrono>
 #include <cstdint>
 
 namespace repartir::base {
 
-/// Boot time in nanoseconds, as reactors and pure state see it: an argument, never looked up inside.
+/// Boot time in nanoseconds, as reactors and pure state see it: an argument, never looked up
+/// inside.
 using BootTime = std::chrono::duration<std::int64_t, std::nano>;
 
 /// @return the time since boot (CLOCK_MONOTONIC). Any thread.

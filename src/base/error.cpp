@@ -31,9 +31,7 @@ bool Error::retryable() const noexcept {
     return fault() == Fault::system || fault() == Fault::node || code() == Code::queue_full;
 }
 
-const Error* Error::cause() const noexcept {
-    return body_->cause ? &*body_->cause : nullptr;
-}
+const Error* Error::cause() const noexcept { return body_->cause ? &*body_->cause : nullptr; }
 
 std::string Error::describe() const {
     std::string text = sentence();
@@ -46,48 +44,78 @@ std::string Error::describe() const {
 
 std::string_view to_string(Code code) noexcept {
     switch (code) {
-        case Code::invalid_task: return "invalid_task";
-        case Code::invalid_argument: return "invalid_argument";
-        case Code::queue_full: return "queue_full";
-        case Code::shut_down: return "shut_down";
-        case Code::would_deadlock: return "would_deadlock";
-        case Code::cannot_schedule: return "cannot_schedule";
-        case Code::cancelled: return "cancelled";
-        case Code::timed_out: return "timed_out";
-        case Code::function_threw: return "function_threw";
-        case Code::idempotency_conflict: return "idempotency_conflict";
-        case Code::not_found: return "not_found";
-        case Code::permission_denied: return "permission_denied";
-        case Code::not_executable: return "not_executable";
-        case Code::too_large: return "too_large";
-        case Code::out_of_resources: return "out_of_resources";
-        case Code::unsupported: return "unsupported";
-        case Code::io_error: return "io_error";
-        case Code::internal: return "internal";
+        case Code::invalid_task:
+            return "invalid_task";
+        case Code::invalid_argument:
+            return "invalid_argument";
+        case Code::queue_full:
+            return "queue_full";
+        case Code::shut_down:
+            return "shut_down";
+        case Code::would_deadlock:
+            return "would_deadlock";
+        case Code::cannot_schedule:
+            return "cannot_schedule";
+        case Code::cancelled:
+            return "cancelled";
+        case Code::timed_out:
+            return "timed_out";
+        case Code::function_threw:
+            return "function_threw";
+        case Code::idempotency_conflict:
+            return "idempotency_conflict";
+        case Code::not_found:
+            return "not_found";
+        case Code::permission_denied:
+            return "permission_denied";
+        case Code::not_executable:
+            return "not_executable";
+        case Code::too_large:
+            return "too_large";
+        case Code::out_of_resources:
+            return "out_of_resources";
+        case Code::unsupported:
+            return "unsupported";
+        case Code::io_error:
+            return "io_error";
+        case Code::internal:
+            return "internal";
     }
     return "unknown";
 }
 
 std::string_view to_string(Fault fault) noexcept {
     switch (fault) {
-        case Fault::task: return "task";
-        case Fault::node: return "node";
-        case Fault::user: return "user";
-        case Fault::policy: return "policy";
-        case Fault::system: return "system";
+        case Fault::task:
+            return "task";
+        case Fault::node:
+            return "node";
+        case Fault::user:
+            return "user";
+        case Fault::policy:
+            return "policy";
+        case Fault::system:
+            return "system";
     }
     return "unknown";
 }
 
 std::string_view to_string(Domain domain) noexcept {
     switch (domain) {
-        case Domain::task: return "task";
-        case Domain::scheduler: return "scheduler";
-        case Domain::function: return "function";
-        case Domain::process: return "process";
-        case Domain::buffer: return "buffer";
-        case Domain::io: return "io";
-        case Domain::config: return "config";
+        case Domain::task:
+            return "task";
+        case Domain::scheduler:
+            return "scheduler";
+        case Domain::function:
+            return "function";
+        case Domain::process:
+            return "process";
+        case Domain::buffer:
+            return "buffer";
+        case Domain::io:
+            return "io";
+        case Domain::config:
+            return "config";
     }
     return "unknown";
 }

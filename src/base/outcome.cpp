@@ -14,39 +14,54 @@ namespace repartir {
 
 std::string_view to_string(End end) noexcept {
     switch (end) {
-        case End::exited: return "exited";
-        case End::signaled: return "signaled";
-        case End::timed_out: return "timed_out";
-        case End::cancelled: return "cancelled";
-        case End::out_of_memory: return "out_of_memory";
-        case End::not_started: return "not_started";
+        case End::exited:
+            return "exited";
+        case End::signaled:
+            return "signaled";
+        case End::timed_out:
+            return "timed_out";
+        case End::cancelled:
+            return "cancelled";
+        case End::out_of_memory:
+            return "out_of_memory";
+        case End::not_started:
+            return "not_started";
     }
     return "unknown";
 }
 
 std::string_view to_string(PeakMemory::Source source) noexcept {
     switch (source) {
-        case PeakMemory::Source::unknown: return "unknown";
-        case PeakMemory::Source::cgroup: return "cgroup";
-        case PeakMemory::Source::rusage: return "rusage";
-        case PeakMemory::Source::at_most: return "at_most";
+        case PeakMemory::Source::unknown:
+            return "unknown";
+        case PeakMemory::Source::cgroup:
+            return "cgroup";
+        case PeakMemory::Source::rusage:
+            return "rusage";
+        case PeakMemory::Source::at_most:
+            return "at_most";
     }
     return "unknown";
 }
 
 std::string_view to_string(Containment containment) noexcept {
     switch (containment) {
-        case Containment::none: return "none";
-        case Containment::pid_namespace: return "pid_namespace";
-        case Containment::cgroup: return "cgroup";
-        case Containment::process_group: return "process_group";
+        case Containment::none:
+            return "none";
+        case Containment::pid_namespace:
+            return "pid_namespace";
+        case Containment::cgroup:
+            return "cgroup";
+        case Containment::process_group:
+            return "process_group";
     }
     return "unknown";
 }
 
 std::string Ending::describe() const {
     switch (end) {
-        case End::exited: return "exited " + std::to_string(code);
+        case End::exited:
+            return "exited " + std::to_string(code);
         case End::signaled: {
             std::string text = "killed by signal " + std::to_string(code);
             if (const char* name = sigabbrev_np(code); name != nullptr) {
@@ -54,10 +69,14 @@ std::string Ending::describe() const {
             }
             return text;
         }
-        case End::timed_out: return "timed out";
-        case End::cancelled: return "cancelled";
-        case End::out_of_memory: return "ran out of memory";
-        case End::not_started: return "could not be started";
+        case End::timed_out:
+            return "timed out";
+        case End::cancelled:
+            return "cancelled";
+        case End::out_of_memory:
+            return "ran out of memory";
+        case End::not_started:
+            return "could not be started";
     }
     return "unknown";
 }
@@ -134,22 +153,31 @@ int Outcome::exit_code() const noexcept {
     constexpr int not_found = 127;
     constexpr int signal_base = 128;
     switch (ending.end) {
-        case End::exited: return ending.code;
-        case End::signaled: return signal_base + ending.code;
-        case End::timed_out: return timed_out;
-        case End::cancelled: return cancelled;
-        case End::out_of_memory: return signal_base + SIGKILL;
-        case End::not_started: break;
+        case End::exited:
+            return ending.code;
+        case End::signaled:
+            return signal_base + ending.code;
+        case End::timed_out:
+            return timed_out;
+        case End::cancelled:
+            return cancelled;
+        case End::out_of_memory:
+            return signal_base + SIGKILL;
+        case End::not_started:
+            break;
     }
     const Error* why = error();
     if (why == nullptr) {
         return failed;
     }
     switch (why->code()) {
-        case Code::not_found: return not_found;
+        case Code::not_found:
+            return not_found;
         case Code::permission_denied:
-        case Code::not_executable: return not_executable;
-        default: return failed;
+        case Code::not_executable:
+            return not_executable;
+        default:
+            return failed;
     }
 }
 

@@ -45,7 +45,8 @@ class Prng {
     std::array<std::uint64_t, 4> state_{};
 };
 
-/// @return 64 bits from the kernel's generator; falls back on clock and address where getrandom fails.
+/// @return 64 bits from the kernel's generator; falls back on clock and address where getrandom
+/// fails.
 [[nodiscard]] std::uint64_t random_seed() noexcept;
 
 }  // namespace repartir::base

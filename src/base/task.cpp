@@ -72,8 +72,8 @@ Task::BadStage Task::unfit_as_stage() const noexcept {
     const Task plain;
     const bool same = !extras_ && timeout_ms_ == plain.timeout_ms_ &&
                       kill_grace_ms_ == plain.kill_grace_ms_ && cores_ == plain.cores_ &&
-                      env_mode_ == plain.env_mode_ && input_ == plain.input_ && out_ == plain.out_ &&
-                      err_ == plain.err_ && backend_ == plain.backend_ &&
+                      env_mode_ == plain.env_mode_ && input_ == plain.input_ &&
+                      out_ == plain.out_ && err_ == plain.err_ && backend_ == plain.backend_ &&
                       affinity_ == plain.affinity_ && priority_ == plain.priority_;
     return same ? BadStage::none : BadStage::options;
 }
@@ -217,9 +217,7 @@ Task& Task::label(std::string_view key, std::string_view value) & {
     return *this;
 }
 
-Kind Task::kind() const noexcept {
-    return extras().stages.empty() ? Kind::binary : Kind::pipeline;
-}
+Kind Task::kind() const noexcept { return extras().stages.empty() ? Kind::binary : Kind::pipeline; }
 
 std::size_t Task::stage_count() const noexcept { return extras().stages.size() + 1; }
 
@@ -260,9 +258,10 @@ Result<void> check_environment(const TaskExtras& extras) {
     };
     for (const auto& [name, value] : extras.env) {
         if (bad_name(name) || has_nul(value)) {
-            return invalid("the environment variable '" + name +
-                           "' cannot be set: names need a character and neither '=' nor NUL, values "
-                           "no NUL");
+            return invalid(
+                "the environment variable '" + name +
+                "' cannot be set: names need a character and neither '=' nor NUL, values "
+                "no NUL");
         }
     }
     for (const auto& [name, buffer] : extras.buffers) {
@@ -348,7 +347,8 @@ Result<void> Task::validate() const {
         return invalid("a stage of a pipeline is itself a pipeline: list its programs instead");
     }
     if (bad_stage_ == BadStage::options) {
-        return invalid("a later stage of a pipeline has options of its own: set them on the pipeline");
+        return invalid(
+            "a later stage of a pipeline has options of its own: set them on the pipeline");
     }
     for (auto* check : {+[](const Task& task) { return check_programs(task); },
                         +[](const Task& task) { return check_environment(task.extras()); },

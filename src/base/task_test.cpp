@@ -22,7 +22,8 @@ std::string refusal(const Task& task) {
 }
 
 TEST(Task, KeepsProgramAndArguments) {
-    const Task task = Task::binary("./compute", "a", std::string("b c")).args("--input", "x").arg("");
+    const Task task =
+        Task::binary("./compute", "a", std::string("b c")).args("--input", "x").arg("");
     EXPECT_EQ(task.kind(), Kind::binary);
     EXPECT_EQ(task.program().path(), "./compute");
     EXPECT_THAT(task.program().argv(), ElementsAre("./compute", "a", "b c", "--input", "x", ""));
@@ -107,9 +108,9 @@ TEST(Task, IsAValue) {
 }
 
 TEST(Task, PipelineKeepsItsStagesInOrder) {
-    const Task task =
-        Task::pipeline(Task::binary("zcat", "log.gz"), Task::binary("sort"), Task::binary("uniq", "-c"))
-            .timeout(1s);
+    const Task task = Task::pipeline(Task::binary("zcat", "log.gz"), Task::binary("sort"),
+                                     Task::binary("uniq", "-c"))
+                          .timeout(1s);
     EXPECT_EQ(task.kind(), Kind::pipeline);
     ASSERT_EQ(task.stage_count(), 3U);
     EXPECT_THAT(task.stage(0).argv(), ElementsAre("zcat", "log.gz"));

@@ -9,7 +9,8 @@
 
 namespace repartir::core {
 
-/// Hands out the epochs of one issuer: every lease of an attempt gets a higher one. One owner at a time.
+/// Hands out the epochs of one issuer: every lease of an attempt gets a higher one. One owner at a
+/// time.
 class Issuer {
   public:
     explicit Issuer(std::uint64_t id) noexcept : id_(id) {}
@@ -21,17 +22,22 @@ class Issuer {
     std::uint64_t epoch_ = 0;
 };
 
-/// The tries of one task. At most one attempt is current; a result from any other is refused, so that
-/// execution is at least once and an accepted result exactly once. One owner at a time.
+/// The tries of one task. At most one attempt is current; a result from any other is refused, so
+/// that execution is at least once and an accepted result exactly once. One owner at a time.
 class AttemptState {
   public:
     /// Begins the next attempt; it becomes the current one.
     AttemptId begin(const TaskId& task, Issuer& issuer) noexcept;
     /// @return whether a result for `id` is to be accepted.
     [[nodiscard]] bool current(const AttemptId& id) const noexcept;
+    /// @return the id of the attempt that runs.
+    [[nodiscard]] AttemptId id(const TaskId& task, const Issuer& issuer) const noexcept {
+        return AttemptId{task, number_, issuer.id(), epoch_};
+    }
     /// @return whether an attempt runs.
     [[nodiscard]] bool running() const noexcept { return epoch_ != 0; }
-    /// Ends the current attempt. @return how long to wait before the next; nothing when the task is done.
+    /// Ends the current attempt. @return how long to wait before the next; nothing when the task is
+    /// done.
     [[nodiscard]] std::optional<base::BootTime> ended(const Attempt& attempt,
                                                       const RetryPolicy& policy,
                                                       base::Prng& random) noexcept;

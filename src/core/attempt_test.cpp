@@ -25,6 +25,7 @@ TEST(AttemptState, OnlyTheCurrentAttemptIsAccepted) {
     EXPECT_EQ(first.number, 1U);
     EXPECT_EQ(first.issuer, 7U);
     EXPECT_TRUE(state.current(first));
+    EXPECT_EQ(state.id(task, issuer), first);
     EXPECT_TRUE(state.ended(failed(), policy, random).has_value());
     EXPECT_FALSE(state.current(first));
 

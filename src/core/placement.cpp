@@ -12,11 +12,14 @@ bool backend_fits(const Demand& demand, const Site& site) noexcept {
         return false;
     }
     switch (demand.affinity) {
-        case Affinity::cpu_only: return site.backend == Backend::cpu;
-        case Affinity::gpu_required: return site.backend == Backend::gpu;
-        case Affinity::remote_allowed: return site.backend != Backend::gpu ||
-                                              demand.backend == Backend::gpu;
-        case Affinity::none: return site.backend == Backend::cpu || demand.backend == site.backend;
+        case Affinity::cpu_only:
+            return site.backend == Backend::cpu;
+        case Affinity::gpu_required:
+            return site.backend == Backend::gpu;
+        case Affinity::remote_allowed:
+            return site.backend != Backend::gpu || demand.backend == Backend::gpu;
+        case Affinity::none:
+            return site.backend == Backend::cpu || demand.backend == site.backend;
     }
     return false;
 }
@@ -84,8 +87,8 @@ std::string why_never(const Demand& demand, std::span<const Site> sites) {
             any = true;
             slots = std::max(slots, site.slots);
             memory = std::max(memory, site.memory_bytes);
-            enough_memory = enough_memory || site.memory_bytes == 0 ||
-                            demand.memory_bytes <= site.memory_bytes;
+            enough_memory =
+                enough_memory || site.memory_bytes == 0 || demand.memory_bytes <= site.memory_bytes;
         }
     }
     if (!any) {
@@ -94,8 +97,9 @@ std::string why_never(const Demand& demand, std::span<const Site> sites) {
                std::string(to_string(demand.affinity)) + "): register one or change the request";
     }
     if (demand.cores > slots) {
-        return "the task asks for " + std::to_string(demand.cores) + " cores, the largest executor has " +
-               std::to_string(slots) + ": ask for less or add slots";
+        return "the task asks for " + std::to_string(demand.cores) +
+               " cores, the largest executor has " + std::to_string(slots) +
+               ": ask for less or add slots";
     }
     if (!enough_memory) {
         return "the task asks for " + std::to_string(demand.memory_bytes) +
@@ -103,10 +107,12 @@ std::string why_never(const Demand& demand, std::span<const Site> sites) {
                ": ask for less";
     }
     if (demand.cgroup_limits) {
-        return "a limit on resident memory or process count needs a cgroup, and none can be made here: "
+        return "a limit on resident memory or process count needs a cgroup, and none can be made "
+               "here: "
                "run as root or in a delegated cgroup, or drop the limit";
     }
-    return "no executor has the cores and the memory that the task asks for in one place: ask for less";
+    return "no executor has the cores and the memory that the task asks for in one place: ask for "
+           "less";
 }
 
 }  // namespace repartir::core

@@ -50,7 +50,8 @@ TEST(Placement, AProgramStaysHereUnlessItSaysOtherwise) {
 
 TEST(Placement, SizeDecidesWhoIsEligible) {
     const auto set = [](std::uint32_t cores, std::uint64_t memory, bool cgroup) {
-        return eligible(Demand{Backend::any, Affinity::remote_allowed, cores, memory, cgroup}, three);
+        return eligible(Demand{Backend::any, Affinity::remote_allowed, cores, memory, cgroup},
+                        three);
     };
     EXPECT_EQ(set(4, 0, false), 0b101U);
     EXPECT_EQ(set(5, 0, false), 0b100U);

@@ -16,11 +16,15 @@ Charge charge_failed_start(const Attempt& attempt) noexcept {
         return Charge::none;
     }
     switch (attempt.error->fault()) {
-        case Fault::system: return Charge::start;
-        case Fault::node: return Charge::node;
-        case Fault::task: return Charge::task;
+        case Fault::system:
+            return Charge::start;
+        case Fault::node:
+            return Charge::node;
+        case Fault::task:
+            return Charge::task;
         case Fault::user:
-        case Fault::policy: return Charge::none;
+        case Fault::policy:
+            return Charge::none;
     }
     return Charge::none;
 }
@@ -39,9 +43,12 @@ Charge charge(const Attempt& attempt, const RetryPolicy& policy) noexcept {
         case End::signaled:
             return any || listed(policy.signals, ending.code) ? Charge::task : Charge::none;
         case End::timed_out:
-        case End::out_of_memory: return any ? Charge::task : Charge::none;
-        case End::cancelled: return Charge::none;
-        case End::not_started: return charge_failed_start(attempt);
+        case End::out_of_memory:
+            return any ? Charge::task : Charge::none;
+        case End::cancelled:
+            return Charge::none;
+        case End::not_started:
+            return charge_failed_start(attempt);
     }
     return Charge::none;
 }
@@ -52,7 +59,8 @@ base::BootTime backoff_delay(const Backoff& backoff, std::uint32_t retry,
     const std::int64_t max_ms =
         std::clamp<std::int64_t>(backoff.max.count(), 0, INT64_MAX / ns_per_ms);
     std::int64_t ceiling_ms = std::clamp<std::int64_t>(backoff.initial.count(), 0, max_ms);
-    for (std::uint32_t doubled = 1; doubled < retry && ceiling_ms != 0 && ceiling_ms < max_ms; ++doubled) {
+    for (std::uint32_t doubled = 1; doubled < retry && ceiling_ms != 0 && ceiling_ms < max_ms;
+         ++doubled) {
         ceiling_ms = ceiling_ms > max_ms / 2 ? max_ms : ceiling_ms * 2;
     }
     const std::int64_t ceiling = ceiling_ms * ns_per_ms;
@@ -68,10 +76,17 @@ std::optional<base::BootTime> RetryBudget::book(const Attempt& attempt, const Re
     std::uint32_t* used = nullptr;
     std::uint32_t allowed = 0;
     switch (charge(attempt, policy)) {
-        case Charge::none: return std::nullopt;
-        case Charge::task: used = &own_, allowed = policy.max_retries; break;
-        case Charge::start: used = &starts_, allowed = policy.max_start_retries; break;
-        case Charge::node: used = &nodes_, allowed = crash_limit - 1; break;
+        case Charge::none:
+            return std::nullopt;
+        case Charge::task:
+            used = &own_, allowed = policy.max_retries;
+            break;
+        case Charge::start:
+            used = &starts_, allowed = policy.max_start_retries;
+            break;
+        case Charge::node:
+            used = &nodes_, allowed = crash_limit - 1;
+            break;
     }
     if (*used >= allowed) {
         return std::nullopt;

@@ -25,14 +25,16 @@ inline constexpr std::uint32_t crash_limit = 5;
 /// @return the budget that an attempt which ended like this draws on under `policy`.
 [[nodiscard]] Charge charge(const Attempt& attempt, const RetryPolicy& policy) noexcept;
 
-/// @return how long to wait before retry number `retry` (from 1): exponential backoff with full jitter.
+/// @return how long to wait before retry number `retry` (from 1): exponential backoff with full
+/// jitter.
 [[nodiscard]] base::BootTime backoff_delay(const Backoff& backoff, std::uint32_t retry,
                                            base::Prng& random) noexcept;
 
 /// What one task has used of its budgets. One owner at a time.
 class RetryBudget {
   public:
-    /// Books a failed attempt. @return how long to wait before the next try; nothing when this was the last.
+    /// Books a failed attempt. @return how long to wait before the next try; nothing when this was
+    /// the last.
     [[nodiscard]] std::optional<base::BootTime> book(const Attempt& attempt,
                                                      const RetryPolicy& policy,
                                                      base::Prng& random) noexcept;

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#include "sched/key_table.hpp"
+
+#include <utility>
+
+namespace repartir::detail {
+namespace {
+
+std::uint64_t kept_bytes(const Outcome& outcome) noexcept {
+    return outcome.out.bytes().size() + outcome.err.bytes().size();
+}
+
+}  // namespace
+
+KeyEntry* KeyTable::find(const std::string& key) noexcept {
+    const auto found = entries_.find(key);
+    return found == entries_.end() ? nullptr : &found->second;
+}
+
+void KeyTable::insert(TaskRecord& record) {
+    Task kept = record.task;
+    kept.on_output(nullptr);  // user code is not destroyed under the plane's mutex
+    entries_.emplace(record.task.extras().idempotency_key,
+                     KeyEntry{std::move(kept), &record, {}, 1, {}});
+}
+
+void KeyTable::finish(const std::string& key, const Outcome& outcome) {
+    KeyEntry& entry = entries_.at(key);
+    entry.live = nullptr;
+    entry.followers.clear();
+    entry.outcome = outcome;
+    finished_.push_back(key);
+    finished_bytes_ += kept_bytes(outcome);
+    evict();
+}
+
+void KeyTable::evict() noexcept {
+    while (finished_.size() > finished_max ||
+           (finished_bytes_ > finished_bytes_max && !finished_.empty())) {
+        const auto oldest = entries_.find(finished_.front());
+        finished_bytes_ -= kept_bytes(oldest->second.outcome);
+        entries_.erase(oldest);
+        finished_.pop_front();
+    }
+}
+
+bool same_work(const Task& left, const Task& right) {
+    if (left.stage_count() != right.stage_count() || left.env_mode() != right.env_mode() ||
+        left.stdin_kind() != right.stdin_kind()) {
+        return false;
+    }
+    for (std::size_t i = 0; i < left.stage_count(); ++i) {
+        if (left.stage(i).packed() != right.stage(i).packed()) {
+            return false;
+        }
+    }
+    const TaskExtras& a = left.extras();
+    const TaskExtras& b = right.extras();
+    return a.env == b.env && a.cwd == b.cwd && a.input == b.input;
+}
+
+}  // namespace repartir::detail

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#include "repartir/scheduler.hpp"
+
+#include <utility>
+
+#include "repartir/detail/crew.hpp"
+#include "sched/task_plane.hpp"
+
+namespace repartir {
+
+Scheduler::Scheduler() = default;
+Scheduler::Scheduler(Scheduler&&) noexcept = default;
+
+Scheduler& Scheduler::operator=(Scheduler&& other) noexcept {
+    if (this != &other) {
+        const Scheduler ended(std::move(*this));
+        crew_ = std::move(other.crew_);
+        plane_ = std::move(other.plane_);
+    }
+    return *this;
+}
+
+Scheduler::~Scheduler() {
+    if (plane_ != nullptr) {
+        plane_->close(Shutdown::cancel);
+        (void)crew_->shutdown(Shutdown::cancel);
+        plane_->wait_closed();
+    }
+}
+
+Result<Scheduler> Scheduler::create(SchedulerOptions options) {
+    if (options.queue_capacity == 0) {
+        return fail(Error(Domain::scheduler, Code::invalid_argument, Fault::user,
+                          "a queue of capacity 0 takes no task: give it room for at least one"));
+    }
+    Result<std::unique_ptr<detail::Crew>> crew = detail::Crew::create(options);
+    if (!crew) {
+        return fail(std::move(crew).error());
+    }
+    Scheduler scheduler;
+    scheduler.crew_ = std::move(*crew);
+    scheduler.plane_ = std::make_unique<detail::TaskPlane>(*scheduler.crew_, options);
+    return scheduler;
+}
+
+Result<void> Scheduler::register_backend(Backend backend, std::unique_ptr<Executor> executor) {
+    return plane_->register_backend(backend, std::move(executor));
+}
+
+Pending<Outcome> Scheduler::schedule(Task task) { return plane_->schedule(std::move(task)); }
+
+Result<void> Scheduler::shutdown(Shutdown how) {
+    if (crew_->on_crew_thread()) {
+        return fail(
+            Error(Domain::scheduler, Code::would_deadlock, Fault::user,
+                  "shutdown was called on a thread of the pool, which would wait for itself: "
+                  "call it from outside"));
+    }
+    plane_->close(how);  // before the crew: a function that waits for a task must see it end
+    if (Result<void> ended = crew_->shutdown(how); !ended) {
+        return ended;
+    }
+    plane_->wait_closed();
+    return {};
+}
+
+SchedulerStats Scheduler::stats() const {
+    SchedulerStats stats;
+    crew_->count(stats);
+    plane_->count(stats);
+    return stats;
+}
+
+std::vector<Capabilities> Scheduler::capabilities() const { return plane_->capabilities(); }
+
+}  // namespace repartir

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file task_lanes.hpp The order in which waiting tasks start. Pure; guarded by its owner's mutex.
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "sched/task_record.hpp"
+
+namespace repartir::detail {
+
+/// Waiting tasks by priority, first in first out within one. Tasks that the same set of executors
+/// can run share a queue per priority, so that one that waits for a busy GPU never holds back one
+/// for a CPU. Within a set nothing overtakes: a task that waits for four free cores holds back
+/// those behind it, and so cannot starve.
+///
+/// High goes first, except that every `normal_period`-th start looks at normal before it and every
+/// `low_period`-th at low before both: a normal head starts within 31 starts, a low one within 61.
+class TaskLanes {
+  public:
+    static constexpr std::uint32_t normal_period = 31;
+    static constexpr std::uint32_t low_period = 61;
+
+    /// Appends a task to the queue of its priority and set of sites. May allocate for a new set.
+    void push(TaskRecord& record);
+    void remove(TaskRecord& record) noexcept;
+    /// Takes out the task that starts next on a site with room, and books it there.
+    /// @return nullptr when none can start now.
+    [[nodiscard]] TaskRecord* pop_startable(std::span<core::Site> sites) noexcept;
+    /// Takes any one task out. @return nullptr when empty.
+    [[nodiscard]] TaskRecord* pop_any() noexcept;
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+  private:
+    struct Lane {
+        core::SiteSet sites = 0;
+        std::array<TaskQueue, 3> queues;  // by priority
+    };
+    Lane* lane_of(core::SiteSet sites) noexcept;
+    [[nodiscard]] std::array<Priority, 3> next_order() const noexcept;
+
+    std::vector<Lane> lanes_;
+    std::size_t size_ = 0;
+    std::uint64_t starts_ = 0;
+};
+
+}  // namespace repartir::detail

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file task_plane.hpp The scheduler's half for programs and pipelines: queue, start, retry,
+/// finish.
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/prng.hpp"
+#include "core/attempt.hpp"
+#include "core/placement.hpp"
+#include "repartir/executor.hpp"
+#include "repartir/pending.hpp"
+#include "repartir/scheduler.hpp"
+#include "sched/key_table.hpp"
+#include "sched/task_lanes.hpp"
+#include "sched/timekeeper.hpp"
+
+namespace repartir::detail {
+
+class Crew;
+
+/// Accepts tasks, hands attempts to executors as they have room, tries again what may be tried
+/// again, and ends every accepted task in exactly one Outcome.
+///
+/// One mutex guards all of it: a task costs hundreds of microseconds elsewhere. No call into an
+/// executor, and no resolving of a Pending, happens under it.
+///
+/// Thread safety: every function from any thread.
+class TaskPlane final : public AttemptSink {
+  public:
+    TaskPlane(Crew& crew, const SchedulerOptions& options);
+    ~TaskPlane() override;
+
+    Result<void> register_backend(Backend backend, std::unique_ptr<Executor> executor);
+    [[nodiscard]] Pending<Outcome> schedule(Task task);
+
+    /// Refuses later submissions; with Shutdown::cancel also ends what is queued and asks what runs
+    /// to end. Never blocks. Idempotent.
+    void close(Shutdown how);
+    /// After close(): waits until every task has its Outcome, then stops the executors.
+    void wait_closed();
+
+    void count(SchedulerStats& stats) const;
+    [[nodiscard]] std::vector<Capabilities> capabilities() const;
+
+    void finished(const AttemptId& id, AttemptResult&& result) noexcept override;
+    void cancel(TaskRecord& record) noexcept;
+    void cancel(Follower& follower) noexcept;
+    void retry_due(TaskRecord& record) noexcept;
+
+  private:
+    using Lock = std::unique_lock<std::mutex>;
+    /// What is to be done once the mutex is free: Pendings to resolve, attempts to cancel.
+    struct Deferred;
+
+    /// @return the state behind the new Pending, with one reference for it.
+    [[nodiscard]] Result<SharedState<Outcome>*> accept(Task&& task);
+    [[nodiscard]] Result<void> admit(const Task& task) const;
+    [[nodiscard]] std::size_t waiting() const noexcept {
+        return lanes_.size() + backing_off_count_;
+    }
+    [[nodiscard]] Result<void> wait_for_room(Lock& lock);
+    [[nodiscard]] Result<SharedState<Outcome>*> join(KeyEntry& entry, const Task& task);
+    void pump(Lock& lock) noexcept;
+    void start(Lock& lock, TaskRecord& record) noexcept;
+    void request_cancel(TaskRecord& record, Deferred& deferred) noexcept;
+    void settle(TaskRecord& record, Outcome&& outcome, Deferred& deferred) noexcept;
+    void requeue(TaskRecord& record, base::BootTime delay);
+    void leave_backoff(TaskRecord& record) noexcept;
+    /// Starts what can start, then, without the mutex, does what was deferred. Ends unlocked.
+    void run(Lock& lock, Deferred& deferred) noexcept;
+    void abandon_running() noexcept;
+
+    Crew& crew_;
+    const std::uint32_t capacity_;
+    const OnFull on_full_;
+
+    mutable std::mutex mutex_;
+    std::condition_variable room_;     // a place in the queue is free, or closed
+    std::condition_variable drained_;  // the last task ended
+    std::vector<std::unique_ptr<Executor>> executors_;
+    std::vector<core::Site> sites_;  // beside executors_
+    TaskLanes lanes_;
+    std::unordered_map<TaskId, TaskRecord*> running_;  // each holds one reference
+    KeyTable keys_;
+    std::vector<std::thread::id> pumping_;  // threads inside pump(): a start() may finish at once
+    core::Issuer issuer_;
+    JobId job_;
+    std::uint32_t next_element_ = 0;
+    base::Prng random_;
+    SchedulerStats stats_;
+    TaskQueue backing_off_;  // those that wait for a retry
+    std::size_t backing_off_count_ = 0;
+    std::uint64_t live_ = 0;  // accepted, not resolved
+    std::uint32_t room_waiters_ = 0;
+    bool closed_ = false;
+    bool cancelling_ = false;
+    bool stopping_ = false;                       // somebody stops the executors
+    bool stopped_ = false;                        // they are stopped
+    std::chrono::milliseconds longest_grace_{0};  // of the tasks accepted so far
+    sched::Timekeeper timekeeper_;                // last: its thread calls into the rest
+};
+
+}  // namespace repartir::detail

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file task_record.hpp One accepted task inside the scheduler, and the queues it waits in.
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "core/attempt.hpp"
+#include "core/placement.hpp"
+#include "repartir/detail/state.hpp"
+#include "repartir/outcome.hpp"
+#include "repartir/task.hpp"
+#include "sched/timekeeper.hpp"
+
+namespace repartir::detail {
+
+class TaskPlane;
+struct TaskRecord;
+
+/// Brings a task back from its backoff. Holds a reference to its record while it is scheduled.
+class RetryTimer final : public sched::Timed {
+  public:
+    RetryTimer(TaskPlane& plane, TaskRecord& record) noexcept : plane_(plane), record_(record) {}
+    void due() noexcept override;
+
+  private:
+    TaskPlane& plane_;
+    TaskRecord& record_;
+};
+
+/// Where a task stands. Guarded by the plane's mutex.
+enum class TaskPhase : std::uint8_t { queued, running, backing_off, done };
+
+/// One accepted task: the state behind its Pending, its attempts so far, its place in a queue. Kept
+/// small, since a hundred thousand of them may wait. All but the base is guarded by the plane's
+/// mutex.
+struct TaskRecord final : SharedState<Outcome> {
+    TaskRecord(Crew* crew, TaskPlane& owner, Task&& what, const TaskId& identity)
+        : SharedState<Outcome>(crew), plane(owner), task(std::move(what)), id(identity) {}
+    void cancel() noexcept override;
+
+    TaskPlane& plane;
+    Task task;
+    TaskId id;
+    TaskRecord* previous = nullptr;
+    TaskRecord* next = nullptr;
+    core::SiteSet sites = 0;  // executors that could ever run it
+    core::AttemptState state;
+    std::vector<Attempt> attempts;      // ended ones
+    std::unique_ptr<RetryTimer> timer;  // made at the first backoff
+    std::uint32_t site = 0;             // while running: who runs it
+    TaskPhase phase = TaskPhase::queued;
+    bool cancel_requested = false;  // the attempt that runs is to end, no other follows
+    bool consumer_gone = false;     // its own Pending was cancelled or dropped
+    bool keyed = false;             // has an idempotency key
+};
+
+/// First in, first out, with removal from the middle. Does not own what it holds.
+class TaskQueue {
+  public:
+    [[nodiscard]] TaskRecord* front() const noexcept { return first_; }
+    void push_back(TaskRecord& record) noexcept {
+        record.previous = last_;
+        record.next = nullptr;
+        (last_ == nullptr ? first_ : last_->next) = &record;
+        last_ = &record;
+    }
+    void remove(TaskRecord& record) noexcept {
+        (record.previous == nullptr ? first_ : record.previous->next) = record.next;
+        (record.next == nullptr ? last_ : record.next->previous) = record.previous;
+        record.previous = nullptr;
+        record.next = nullptr;
+    }
+
+  private:
+    TaskRecord* first_ = nullptr;
+    TaskRecord* last_ = nullptr;
+};
+
+}  // namespace repartir::detail
