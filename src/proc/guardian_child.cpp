@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+// Runs in a copy of this process that has let go of its memory: only this file's code and constants
+// are left. Raw system calls only; no instrumentation, and no calls that the compiler might put in,
+// such as memcpy (CMakeLists.txt).
+#include "proc/guardian_child.hpp"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <ctime>
+
+#include "proc/raw.hpp"
+
+namespace repartir::proc {
+namespace {
+
+constexpr long rseq_bytes = 32;  // what the C library registers
+constexpr long rseq_flag_unregister = 1;
+#if defined(__aarch64__)
+constexpr long rseq_signature = 0xd428bc00;
+#else
+constexpr long rseq_signature = 0x53053053;
+#endif
+
+// Frees the copy of the parent's memory, so that the parent's pages are its own again: all but our
+// code and the shared region.
+REPARTIR_RAW_INLINE void drop_memory(const GuardianPlan& plan) noexcept {
+    if (plan.rseq != nullptr && raw::call(SYS_rseq, raw::address(static_cast<char*>(plan.rseq)),
+                                          rseq_bytes, rseq_flag_unregister, rseq_signature) != 0) {
+        return;  // the kernel would write there: keep the memory
+    }
+    const bool image_first = plan.image_begin < plan.region_begin;
+    const std::uintptr_t low_begin = image_first ? plan.image_begin : plan.region_begin;
+    const std::uintptr_t low_end = image_first ? plan.image_end : plan.region_end;
+    const std::uintptr_t high_begin = image_first ? plan.region_begin : plan.image_begin;
+    const std::uintptr_t high_end = image_first ? plan.region_end : plan.image_end;
+    raw::call(SYS_munmap, 0, static_cast<long>(low_begin));
+    raw::call(SYS_munmap, static_cast<long>(low_end), static_cast<long>(high_begin - low_end));
+    // The end of the address space is not the same everywhere: the largest that the kernel takes.
+    for (unsigned bits = 56; bits >= 38; --bits) {
+        const std::uintptr_t end = (1ULL << bits) - (1ULL << 16U);
+        if (end > high_end && raw::call(SYS_munmap, static_cast<long>(high_end),
+                                        static_cast<long>(end - high_end)) == 0) {
+            return;
+        }
+    }
+}
+
+// Waits until the parent has ended (its pidfd is readable) or given up its end of the pipe.
+REPARTIR_RAW_INLINE void wait_for_end(const GuardianPlan& plan) noexcept {
+    pollfd watched[2];
+    watched[0].fd = plan.pipe;
+    watched[0].events = POLLIN;
+    watched[0].revents = 0;
+    watched[1].fd = plan.parent;
+    watched[1].events = POLLIN;
+    watched[1].revents = 0;
+    while (raw::call(SYS_ppoll, raw::address(&watched[0]), 2, 0, 0, 0) <= 0) {}
+}
+
+// Copies a constant and returns where it ended in `to`.
+REPARTIR_RAW_INLINE char* append(char* to, const char* text) noexcept {
+    while (*text != '\0') {
+        *to++ = *text++;
+    }
+    *to = '\0';
+    return to;
+}
+
+// Writes "/proc/PID/stat".
+REPARTIR_RAW_INLINE void write_path(char* to, std::uint32_t pid) noexcept {
+    char* at = append(to, "/proc/");
+    std::uint32_t unit = 1'000'000'000;
+    while (unit > pid) {
+        unit /= 10;
+    }
+    for (; unit != 0; unit /= 10) {
+        *at++ = static_cast<char>('0' + pid / unit % 10);
+    }
+    append(at, "/stat");
+}
+
+// @return whether the process with this id started after the entry was made: then the id has been
+// given away, which the kernel does only when nobody is left in the group.
+REPARTIR_RAW_INLINE bool recycled(char* text, std::size_t capacity, std::uint32_t pid,
+                                  std::uint32_t entry_ticks) noexcept {
+    write_path(text, pid);
+    const long fd = raw::call(SYS_openat, AT_FDCWD, raw::address(text), O_RDONLY);
+    if (fd < 0) {
+        return false;  // the leader is gone; a group of that id can only be ours
+    }
+    const long count = raw::call(SYS_read, fd, raw::address(text), static_cast<long>(capacity));
+    raw::call(SYS_close, fd);
+    long at = count;
+    while (at > 0 && text[at - 1] != ')') {
+        --at;  // the name before may hold anything, parentheses too
+    }
+    constexpr int start_field = 22;  // counted from 1; the name is the second
+    int field = 2;
+    std::uint32_t ticks = 0;
+    for (; at > 0 && at < count && field <= start_field; ++at) {
+        if (text[at] == ' ') {
+            ++field;
+        } else if (field == start_field) {
+            ticks = ticks * 10 + static_cast<std::uint32_t>(text[at] - '0');
+        }
+    }
+    return field > start_field && static_cast<std::int32_t>(ticks - entry_ticks) > 0;
+}
+
+REPARTIR_RAW_INLINE void kill_groups(GuardianPlan& plan) noexcept {
+    for (std::size_t i = 0; i < plan.slots; ++i) {
+        const std::uint64_t entry = __atomic_load_n(plan.entries + i, __ATOMIC_SEQ_CST);
+        const auto group = static_cast<std::uint32_t>(entry >> 32U);
+        if (group > 1 && !recycled(plan.scratch, sizeof(plan.scratch), group,
+                                   static_cast<std::uint32_t>(entry))) {
+            raw::call(SYS_kill, -static_cast<long>(group), SIGKILL);
+        }
+    }
+}
+
+REPARTIR_RAW_INLINE void close_range(long first, long last) noexcept {
+    if (first > last || raw::call(SYS_close_range, first, last, 0) == 0) {
+        return;
+    }
+    struct {
+        unsigned long soft, hard;
+    } open_files;
+    raw::call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, raw::address(&open_files));
+    for (long fd = first; fd <= last && static_cast<unsigned long>(fd) < open_files.hard; ++fd) {
+        raw::call(SYS_close, fd);
+    }
+}
+
+// Keeps the two descriptors that it waits for, and nothing that would hold files or pipes open.
+REPARTIR_RAW_INLINE void close_others(const GuardianPlan& plan) noexcept {
+    const int low = plan.pipe < plan.parent ? plan.pipe : plan.parent;
+    const int high = plan.pipe < plan.parent ? plan.parent : plan.pipe;
+    close_range(0, low - 1);
+    close_range(low + 1, high - 1);
+    close_range(high + 1, INT_MAX);
+}
+
+}  // namespace
+
+REPARTIR_RAW __attribute__((noinline)) void guardian_child(void* argument) noexcept {
+    GuardianPlan& plan = *static_cast<GuardianPlan*>(argument);
+    raw::call(SYS_setsid);
+    raw::call(SYS_prctl, PR_SET_NAME, raw::address("repartir-guard"));
+    raw::call(SYS_chdir, raw::address("/"));
+    close_others(plan);
+    drop_memory(plan);
+    wait_for_end(plan);
+    kill_groups(plan);
+    raw::exit(0);
+}
+
+}  // namespace repartir::proc
