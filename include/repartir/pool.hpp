@@ -1,20 +1,147 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 /// @file pool.hpp One pool for functions, programs and pipelines.
-// Interface (being built; signatures are settled):
-//
-// class Pool {                                            // move-only; destructor = shutdown(cancel)
-//   static PoolBuilder builder();
-//   template <class F> Pending<R> submit(F&& fn);         // any move-only callable, optionally taking a
-//                                                         // std::stop_token; R = result, Result<U> flattened
-//   template <class F> Pending<R> submit(FunctionTask<F>);// Task::function(fn) with priority, timeout, name
-//   Pending<Outcome> submit(Task task);                   // refused: the Pending holds the Error
-//   template <class Range, class F> Pending<std::vector<R>> map(Range inputs, F fn);   // owns its inputs
-//   template <class F> Result<void> parallel_for(std::size_t first, std::size_t last, F body);  // blocks
-//   Result<void> shutdown(Shutdown how);
-//   Scheduler& scheduler(); SchedulerStats stats() const; std::uint32_t workers() const;
-//   static bool on_pool_thread();
-// };
-// class PoolBuilder { cpu_workers(n) program_slots(n) gpu_workers(n) queue_capacity(n) on_full(OnFull)
-//   pin_workers(bool) spare_workers(n) capture_limit(bytes) topology(Topology)
-//   register_backend(Backend, unique_ptr<Executor>) ; Result<Pool> build() && ; }
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "repartir/executor.hpp"
+#include "repartir/outcome.hpp"
+#include "repartir/pending.hpp"
+#include "repartir/result.hpp"
+#include "repartir/scheduler.hpp"
+#include "repartir/task.hpp"
+#include "repartir/topology.hpp"
+
+namespace repartir {
+
+class PoolBuilder;
+
+/// Runs functions on its own threads and programs on its executors. The usual way in.
+///
+/// Functions and programs have a number of slots each, since a thread that waits for a program
+/// needs no core: a pool of cpu_workers(8) runs up to 8 functions and up to 8 programs at once.
+///
+/// Thread safety: every function from any thread; moving and destroying from one outside thread.
+/// The destructor shuts down with Shutdown::cancel.
+class Pool {
+  public:
+    /// Begins a pool with the defaults: as many workers and program slots as this machine has CPUs,
+    /// or as the cgroup's quota grants.
+    [[nodiscard]] static PoolBuilder builder();
+
+    /// Takes a program or a pipeline. The Pending ends in exactly one Outcome, or in the Error that
+    /// refused the task: see Scheduler::schedule.
+    [[nodiscard]] Pending<Outcome> submit(Task task) {
+        return scheduler_.schedule(std::move(task));
+    }
+
+    /// Refuses later submissions, then drains or cancels what was accepted: see
+    /// Scheduler::shutdown.
+    Result<void> shutdown(Shutdown how) { return scheduler_.shutdown(how); }
+
+    [[nodiscard]] Scheduler& scheduler() noexcept { return scheduler_; }
+    [[nodiscard]] SchedulerStats stats() const { return scheduler_.stats(); }
+
+  private:
+    friend class PoolBuilder;
+    explicit Pool(Scheduler scheduler) : scheduler_(std::move(scheduler)) {}
+
+    Scheduler scheduler_;
+};
+
+/// Says how a Pool is to be. Nothing is checked until build().
+class PoolBuilder {
+  public:
+    /// Threads for functions, and program slots unless program_slots says otherwise. 0: the
+    /// default.
+    PoolBuilder& cpu_workers(std::uint32_t count) & {
+        options_.workers = count;
+        return *this;
+    }
+    /// Cores' worth of programs at once. 0: as many as cpu_workers.
+    PoolBuilder& program_slots(std::uint32_t count) & {
+        program_slots_ = count;
+        return *this;
+    }
+    /// GPUs to use. This release has no GPU executor: build() refuses any number but 0.
+    PoolBuilder& gpu_workers(std::uint32_t count) & {
+        gpu_workers_ = count;
+        return *this;
+    }
+    /// Addresses of workers to use. This release has no remote executor: build() refuses any.
+    PoolBuilder& remote_workers(std::vector<std::string> addresses) & {
+        remote_workers_ = std::move(addresses);
+        return *this;
+    }
+    /// Tasks that may wait, functions and programs apart. Default 1,048,576.
+    PoolBuilder& queue_capacity(std::uint32_t tasks) & {
+        options_.queue_capacity = tasks;
+        return *this;
+    }
+    /// What submit does when the queue is full. Default: wait.
+    PoolBuilder& on_full(OnFull what) & {
+        options_.on_full = what;
+        return *this;
+    }
+    /// Binds each function worker to a CPU. Default: no.
+    PoolBuilder& pin_workers(bool pin) & {
+        options_.pin_workers = pin;
+        return *this;
+    }
+    /// Stand-ins for workers that block in get(). Default 64.
+    PoolBuilder& spare_workers(std::uint32_t count) & {
+        options_.spare_workers_max = count;
+        return *this;
+    }
+    /// Bytes of output kept in memory per stream of a program; more spills to a file. Default 4
+    /// MiB.
+    PoolBuilder& capture_limit(std::uint64_t bytes) & {
+        capture_bytes_ = bytes;
+        return *this;
+    }
+    /// The CPUs to know of. Default: those of this machine that this process may use.
+    PoolBuilder& topology(Topology cpus) & {
+        options_.topology = std::move(cpus);
+        return *this;
+    }
+    /// Adds an executor of your own, beside the pool's CPU executor.
+    PoolBuilder& register_backend(Backend backend, std::unique_ptr<Executor> executor) & {
+        executors_.emplace_back(backend, std::move(executor));
+        return *this;
+    }
+
+    PoolBuilder&& cpu_workers(std::uint32_t n) && { return std::move(cpu_workers(n)); }
+    PoolBuilder&& program_slots(std::uint32_t n) && { return std::move(program_slots(n)); }
+    PoolBuilder&& gpu_workers(std::uint32_t n) && { return std::move(gpu_workers(n)); }
+    PoolBuilder&& remote_workers(std::vector<std::string> a) && {
+        return std::move(remote_workers(std::move(a)));
+    }
+    PoolBuilder&& queue_capacity(std::uint32_t n) && { return std::move(queue_capacity(n)); }
+    PoolBuilder&& on_full(OnFull what) && { return std::move(on_full(what)); }
+    PoolBuilder&& pin_workers(bool pin) && { return std::move(pin_workers(pin)); }
+    PoolBuilder&& spare_workers(std::uint32_t n) && { return std::move(spare_workers(n)); }
+    PoolBuilder&& capture_limit(std::uint64_t bytes) && { return std::move(capture_limit(bytes)); }
+    PoolBuilder&& topology(Topology cpus) && { return std::move(topology(std::move(cpus))); }
+    PoolBuilder&& register_backend(Backend b, std::unique_ptr<Executor> e) && {
+        return std::move(register_backend(b, std::move(e)));
+    }
+
+    /// Makes the pool; the builder is spent. Errors: invalid_argument, unsupported (GPUs, remote
+    /// workers, SIGCHLD ignored in this process), out_of_resources (threads).
+    [[nodiscard]] Result<Pool> build();
+
+  private:
+    SchedulerOptions options_;
+    std::vector<std::pair<Backend, std::unique_ptr<Executor>>> executors_;
+    std::vector<std::string> remote_workers_;
+    std::uint64_t capture_bytes_ = 0;
+    std::uint32_t program_slots_ = 0;
+    std::uint32_t gpu_workers_ = 0;
+};
+
+inline PoolBuilder Pool::builder() { return {}; }
+
+}  // namespace repartir
