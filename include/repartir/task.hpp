@@ -87,7 +87,7 @@ struct TaskExtras {
     std::string input;               ///< the bytes, or the file's path
     std::string out_path, err_path;  ///< for Output::file
     OutputCallback on_output;
-    RetryPolicy retry;
+    RetryPolicy retry;  ///< but for max_retries: Task::retry_policy
     Limits limits;
     std::vector<std::uint32_t> cores;  ///< CPUs that it may use, by number
     std::optional<std::uint32_t> numa_node;
@@ -238,6 +238,8 @@ class Task {
     /// @return the time that an attempt may take; 0 ms: any.
     [[nodiscard]] std::chrono::milliseconds timeout() const noexcept;
     [[nodiscard]] std::chrono::milliseconds kill_grace() const noexcept;
+    /// @return the policy for tries beyond the first, whole.
+    [[nodiscard]] RetryPolicy retry_policy() const;
     /// @return the rest; a static default where nothing of it was set.
     [[nodiscard]] const TaskExtras& extras() const noexcept;
 
@@ -259,6 +261,7 @@ class Task {
     std::int64_t timeout_ms_ = 0;
     std::int64_t kill_grace_ms_ = 2000;
     std::uint32_t cores_ = 1;
+    std::uint32_t max_retries_ = 0;  // inline: asked for often, and a queued task is to stay small
     EnvMode env_mode_ = EnvMode::overlay;
     Input input_ = Input::nothing;
     Output out_ = Output::capture;

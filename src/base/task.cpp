@@ -72,9 +72,10 @@ Task::BadStage Task::unfit_as_stage() const noexcept {
     const Task plain;
     const bool same = !extras_ && timeout_ms_ == plain.timeout_ms_ &&
                       kill_grace_ms_ == plain.kill_grace_ms_ && cores_ == plain.cores_ &&
-                      env_mode_ == plain.env_mode_ && input_ == plain.input_ &&
-                      out_ == plain.out_ && err_ == plain.err_ && backend_ == plain.backend_ &&
-                      affinity_ == plain.affinity_ && priority_ == plain.priority_;
+                      max_retries_ == plain.max_retries_ && env_mode_ == plain.env_mode_ &&
+                      input_ == plain.input_ && out_ == plain.out_ && err_ == plain.err_ &&
+                      backend_ == plain.backend_ && affinity_ == plain.affinity_ &&
+                      priority_ == plain.priority_;
     return same ? BadStage::none : BadStage::options;
 }
 
@@ -84,6 +85,7 @@ Task::Task(const Task& other)
       timeout_ms_(other.timeout_ms_),
       kill_grace_ms_(other.kill_grace_ms_),
       cores_(other.cores_),
+      max_retries_(other.max_retries_),
       env_mode_(other.env_mode_),
       input_(other.input_),
       out_(other.out_),
@@ -196,12 +198,12 @@ Task& Task::kill_grace(std::chrono::milliseconds value) & {
     return *this;
 }
 
-Task& Task::retries(std::uint32_t count) & {
-    return mutable_extras().retry.max_retries = count, *this;
-}
+Task& Task::retries(std::uint32_t count) & { return max_retries_ = count, *this; }
 
 Task& Task::retry(RetryPolicy policy) & {
-    return mutable_extras().retry = std::move(policy), *this;
+    max_retries_ = policy.max_retries;
+    mutable_extras().retry = std::move(policy);
+    return *this;
 }
 
 Task& Task::limits(Limits value) & { return mutable_extras().limits = value, *this; }
@@ -231,6 +233,12 @@ std::chrono::milliseconds Task::timeout() const noexcept {
 
 std::chrono::milliseconds Task::kill_grace() const noexcept {
     return std::chrono::milliseconds(kill_grace_ms_);
+}
+
+RetryPolicy Task::retry_policy() const {
+    RetryPolicy policy = extras().retry;
+    policy.max_retries = max_retries_;
+    return policy;
 }
 
 const TaskExtras& Task::extras() const noexcept { return extras_ ? *extras_ : no_extras(); }

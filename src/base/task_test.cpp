@@ -48,8 +48,8 @@ TEST(Task, DefaultsAreThoseOfItsContract) {
     EXPECT_EQ(task.backend(), Backend::any);
     EXPECT_EQ(task.affinity(), Affinity::none);
     EXPECT_EQ(task.priority(), Priority::normal);
-    EXPECT_EQ(task.extras().retry.max_retries, 0U);
-    EXPECT_EQ(task.extras().retry.max_start_retries, 3U);
+    EXPECT_EQ(task.retry_policy().max_retries, 0U);
+    EXPECT_EQ(task.retry_policy().max_start_retries, 3U);
 }
 
 TEST(Task, SettersChainOnTemporariesAndOnNamedTasks) {
@@ -81,7 +81,7 @@ TEST(Task, SettersChainOnTemporariesAndOnNamedTasks) {
     EXPECT_EQ(extras.cwd, "/tmp");
     EXPECT_EQ(extras.input, "in");
     EXPECT_EQ(task.timeout(), 5000ms);
-    EXPECT_EQ(extras.retry.max_retries, 3U);
+    EXPECT_EQ(task.retry_policy().max_retries, 3U);
     EXPECT_EQ(task.priority(), Priority::low);
     EXPECT_EQ(task.cores(), 2U);
     EXPECT_EQ(extras.memory_bytes, 64U);
@@ -157,6 +157,18 @@ TEST(Task, ValidateNamesWhatIsWrong) {
     Limits limits;
     limits.processes = 0;
     EXPECT_THAT(refusal(Task::binary("p").limits(limits)), HasSubstr("limit of zero"));
+}
+
+TEST(Task, RetryPolicyIsWhole) {
+    RetryPolicy policy;
+    policy.max_retries = 4;
+    policy.exit_codes = {75};
+    const Task task = Task::binary("p").retry(policy);
+    EXPECT_EQ(task.retry_policy().max_retries, 4U);
+    EXPECT_THAT(task.retry_policy().exit_codes, ElementsAre(75));
+    const Task fewer = Task(task).retries(1);
+    EXPECT_EQ(fewer.retry_policy().max_retries, 1U);
+    EXPECT_THAT(fewer.retry_policy().exit_codes, ElementsAre(75));
 }
 
 TEST(Task, IsSmall) { EXPECT_LE(sizeof(Task), 96U); }

@@ -241,7 +241,7 @@ void TaskPlane::finished(const AttemptId& id, AttemptResult&& result) noexcept {
     result.attempt.backend = sites_[record.site].backend;
     record.attempts.push_back(std::move(result.attempt));
     const Attempt& attempt = record.attempts.back();
-    const auto delay = record.state.ended(attempt, record.task.extras().retry, random_);
+    const auto delay = record.state.ended(attempt, record.task.retry_policy(), random_);
     Deferred deferred;
     if (delay && !record.cancel_requested) {
         ++stats_.attempts_retried;
