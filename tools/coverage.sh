@@ -24,7 +24,8 @@ for program in "$build"/bin/*; do
 done
 report=(llvm-cov-19 report "${objects[@]:1}" --instr-profile="$build/all.profdata"
     --ignore-filename-regex='_test\.cpp$|/(tests|examples|bench|fuzz|build)/|^/usr/')
-"${report[@]}" src include --show-region-summary=false --show-branch-summary=false | tee "$build/coverage.txt"
+"${report[@]}" src include --show-region-summary=false --show-branch-summary=false |
+    tee "$build/coverage.txt"
 llvm-cov-19 show "${report[@]:2}" src include --format=html --output-dir="$build/html" >/dev/null
 lines=$("${report[@]}" src --show-region-summary=false --show-branch-summary=false \
     --show-functions=false | awk '/^TOTAL/ {sub("%", "", $NF); print $NF}')

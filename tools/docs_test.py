@@ -4,12 +4,12 @@
 
 usage: docs_test.py ROOT BIN_FOLDER PAGE
 
-All blocks of a page run in order in one new, empty folder, with BIN_FOLDER first in PATH and HOME there
-too. What a block is follows from the words after its backquotes:
+All blocks of a page run in order in one new, empty folder, with BIN_FOLDER first in PATH and HOME
+there too. What a block is follows from the words after its backquotes:
 
-  console         lines after "$ " are commands ("> " continues one); the lines below must be what they
-                  print. "..." alone on a line stands for any lines, within a line for any text. A command
-                  without lines below only has to succeed.
+  console         lines after "$ " are commands ("> " continues one); the lines below must be what
+                  they print. "..." alone on a line stands for any lines, within one for any text.
+                  A command without lines below only has to succeed.
   sh              a script for bash -e
   sh checkout     the same, in the root of the checkout
   sh ci           commands ./dev VERB that take minutes: checked to be part of what .ci/run does

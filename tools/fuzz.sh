@@ -17,8 +17,8 @@ for fuzzer in build/fuzz/bin/*_fuzz; do
     printf -- '-- %s, %d s\n' "$name" "$seconds"
     "$fuzzer" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \
         -print_final_stats=1 -verbosity=0 -artifact_prefix="build/fuzz/crashes/$name-" \
-        "${corpora[@]}" 2>&1 | grep -E 'stat::(number_of_exec|average_exec|peak)|ERROR|SUMMARY' || true
-    ((PIPESTATUS[0] == 0)) || failed=$((failed + 1))
+        "${corpora[@]}" >"build/fuzz/$name.log" 2>&1 || failed=$((failed + 1))
+    grep -E 'stat::(number_of_exec|average_exec|peak)|ERROR|SUMMARY' "build/fuzz/$name.log" || true
     ran=$((ran + 1))
 done
 ((ran > 0)) || {

@@ -67,7 +67,8 @@ tidy_one() {
     } | sha256sum | cut -d' ' -f1)
     [[ -e $TIDY_PASSED/$key ]] && return
     found=$(clang-tidy-19 --quiet -p build/tidy "$file" 2>/dev/null |
-        grep -A 4 -E ' error: | is not used directly')
+        grep -A 3 -E ' error: | is not used directly' |
+        grep -v 'no header providing')
     if [[ -n $found ]]; then
         printf '%s\n' "$found"
         return 1

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # usage: hardening.sh PROGRAM
-# The release program must be position independent, have its relocations read-only from the start, no
-# executable stack, stack protectors, fortified libc calls and control-flow marks.
+# The release program must be position independent, have its relocations read-only from the start,
+# no executable stack, stack protectors, fortified libc calls and control-flow marks.
 set -euo pipefail
 readonly program=$1
 missing=()

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file check.hpp What the fuzzers share: a check that ends the run, and splitting of their input.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace repartir::fuzz {
+
+/// Ends the run, so that libFuzzer keeps the input, unless `holds`.
+inline void check(bool holds) {
+    if (!holds) {
+        std::abort();
+    }
+}
+
+/// @return the fuzzer's input as text.
+inline std::string_view text_of(const std::uint8_t* data, std::size_t size) {
+    // SAFETY: any object may be looked at as char.
+    return {reinterpret_cast<const char*>(data), size};
+}
+
+/// @return the pieces of `text` between the bytes `at`; one more than there are such bytes.
+inline std::vector<std::string> split(std::string_view text, char at) {
+    std::vector<std::string> pieces(1);
+    for (const char c : text) {
+        if (c == at) {
+            pieces.emplace_back();
+        } else {
+            pieces.back() += c;
+        }
+    }
+    return pieces;
+}
+
+}  // namespace repartir::fuzz
