@@ -41,6 +41,11 @@ std::optional<TaskId> parse_task_id(std::string_view text) noexcept {
     if (text.size() < job_digits + 2 || text[job_digits] != '-') {
         return std::nullopt;
     }
+    // One text per id: from_chars would also take upper case and leading zeros.
+    const bool padded = text[job_digits + 1] == '0' && text.size() > job_digits + 2;
+    if (padded || text.find_first_of("ABCDEF") != std::string_view::npos) {
+        return std::nullopt;
+    }
     TaskId id;
     for (std::size_t word = 0; word < id.job.words.size(); ++word) {
         const char* first = text.data() + (word * 8);

@@ -25,7 +25,8 @@ TEST(Id, RefusesEveryOtherText) {
     for (const char* text : {"", "-", "0012abcdffffffff00000007", "0012abcdffffffff00000007-",
                              "0012abcdffffffff00000007-4294967296", "0012abcdffffffff0000000g-1",
                              "0012abcdffffffff00000007-1x", "0012abcdffffffff00000007_1",
-                             "+012abcdffffffff00000007-1", "0012abcdffffffff00000007--1"}) {
+                             "+012abcdffffffff00000007-1", "0012abcdffffffff00000007--1",
+                             "0012ABCDffffffff00000007-1", "0012abcdffffffff00000007-01"}) {
         EXPECT_FALSE(parse_task_id(text).has_value()) << text;
     }
 }
