@@ -9,8 +9,12 @@ target_include_directories(repartir_options INTERFACE
     $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/src>)
 target_compile_options(repartir_options INTERFACE
     $<BUILD_INTERFACE:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Werror>
-    $<BUILD_INTERFACE:-fstack-protector-strong -fcf-protection=full -ftrivial-auto-var-init=zero>
+    $<BUILD_INTERFACE:-fstack-protector-strong -fstack-clash-protection>
+    $<BUILD_INTERFACE:-ftrivial-auto-var-init=zero>
     $<BUILD_INTERFACE:-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=>)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|i.86")
+    target_compile_options(repartir_options INTERFACE $<BUILD_INTERFACE:-fcf-protection=full>)
+endif()
 
 # repartir_room(<name> SOURCES a.cpp... [TESTS a_test.cpp...] [DEPS rooms or targets...])
 #   library repartir_<name>; test program <name>_test, run by ctest as unit.<name> with label unit.

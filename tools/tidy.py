@@ -244,6 +244,15 @@ def rule_dead(tree):
                 yield name, 1, "is used by nobody"
 
 
+def rule_umbrella(tree):
+    umbrella = tree.texts.get("include/repartir/repartir.hpp")
+    for name in tree.code("include") if umbrella else ():
+        path = Path(name)
+        if path.parent.as_posix() == "include/repartir" and path.name != "repartir.hpp":
+            if f'#include "repartir/{path.name}"' not in umbrella:
+                yield name, 1, "is not included by repartir/repartir.hpp"
+
+
 def rule_guard(tree):
     for name, text in tree.code().items():
         if name.endswith(".hpp") and "#pragma once" not in text:

@@ -64,6 +64,7 @@ BAD = {
     "dead": [{"src/core/CMakeLists.txt": "# SPDX-License-Identifier: MIT\nretry_test\n"},
              {"src/core/orphan.hpp": LICENCE + "#pragma once\n"},
              {"dev": "#!/bin/sh\n# SPDX-License-Identifier: MIT\n"}],
+    "umbrella": [{"include/repartir/repartir.hpp": LICENCE + "#pragma once\n"}],
     "guard": [{"src/base/clock.hpp": LICENCE}],
     "order": [{"src/base/clock.cpp": LICENCE + "auto a = b.load(std::memory_order_relaxed);\n"}],
     "safety": [{"src/base/clock.cpp": LICENCE + "auto a = reinterpret_cast<char*>(b);\n"}],

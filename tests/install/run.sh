@@ -33,7 +33,7 @@ for file in bin/repartir include/repartir/repartir.hpp lib/librepartir_base.a \
 done
 ! grep -rIl -e "$build" -e "$work/first" "$prefix" || fail "the files above name the build folder"
 "$prefix/bin/repartir" --version | grep -q '^repartir [0-9]' || fail "--version is odd"
-bash -n "$prefix/share/bash-completion/completions/repartir" || fail "bash completion does not parse"
+bash -n "$prefix/share/bash-completion/completions/repartir" || fail "completion does not parse"
 
 "$cmake" -S "$consumer" -B "$work/by_cmake" -G Ninja -D CMAKE_CXX_COMPILER="$compiler" \
     -D CMAKE_PREFIX_PATH="$prefix" >"$work/configure.log" || fail "$(cat "$work/configure.log")"
