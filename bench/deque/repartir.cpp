@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// The worker's deque by itself: push + pop by its owner, and what a thief on another core pays per
+// value when it takes a run of 16 that were just pushed there, the way the scheduler steals.
+#include <atomic>
+#include <cstdio>
+#include <thread>
+#include <vector>
+
+#include "bench/harness/harness.hpp"
+#include "repartir/detail/deque.hpp"
+
+namespace {
+
+using Deque = repartir::detail::WorkDeque<std::uint64_t>;
+
+constexpr std::uint64_t pairs = 20'000'000;
+constexpr std::uint64_t run_length = 16;
+constexpr std::uint64_t runs = 20'000;
+
+/// @return ns per push + pop of one value, over a deque that holds `depth` others.
+double push_pop(std::uint64_t depth, bool& correct) {
+    Deque deque;
+    for (std::uint64_t i = 0; i < depth; ++i) {
+        correct = deque.push(i) && correct;
+    }
+    std::uint64_t sum = 0;
+    const std::uint64_t begin = bench::now_ns();
+    for (std::uint64_t i = 0; i < pairs; ++i) {
+        static_cast<void>(deque.push(i));
+        sum += deque.pop().value_or(0);
+    }
+    const auto elapsed = static_cast<double>(bench::now_ns() - begin);
+    correct = correct && sum == pairs * (pairs - 1) / 2 && deque.size() == depth;
+    return elapsed / static_cast<double>(pairs);
+}
+
+/// What both sides of the stealing measurement share. The owner publishes how far it has pushed,
+/// the thief how far it has stolen; both spin.
+struct Exchange {
+    Deque deque;
+    alignas(128) std::atomic<std::uint64_t> pushed = 0;
+    alignas(128) std::atomic<std::uint64_t> stolen = 0;
+};
+
+void push_runs(Exchange& exchange) {
+    bench::pin_to(0);
+    for (std::uint64_t run = 0; run < runs; ++run) {
+        for (std::uint64_t i = 0; i < run_length; ++i) {
+            static_cast<void>(exchange.deque.push(run * run_length + i));
+        }
+        exchange.pushed.store((run + 1) * run_length);
+        while (exchange.stolen.load() < (run + 1) * run_length) {}
+    }
+}
+
+/// @return per run, the ns that its steals took together; checks that values come in order.
+std::vector<std::uint64_t> steal_runs(Exchange& exchange, bool& correct) {
+    bench::pin_to(1);
+    std::vector<std::uint64_t> samples;
+    samples.reserve(runs);
+    for (std::uint64_t run = 0; run < runs; ++run) {
+        while (exchange.pushed.load() < (run + 1) * run_length) {}
+        std::uint64_t first = run * run_length;
+        const std::uint64_t begin = bench::now_ns();
+        for (std::uint64_t i = 0; i < run_length; ++i) {
+            correct = exchange.deque.steal() == first + i && correct;
+        }
+        samples.push_back(bench::now_ns() - begin);
+        exchange.stolen.store((run + 1) * run_length);
+    }
+    return samples;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const bench::Options options = bench::parse(argc, argv);
+    bench::Report report("deque", "repartir", options);
+    bool correct = true;
+    const double shallow = push_pop(0, correct);
+    const double deep = push_pop(100, correct);
+    Exchange exchange;
+    std::vector<std::uint64_t> samples;
+    {
+        const std::jthread owner([&] { push_runs(exchange); });
+        samples = steal_runs(exchange, correct);
+    }
+    report.add("items", static_cast<double>(pairs));
+    report.add("push_pop_ns", shallow < deep ? deep : shallow);  // the worse of the two
+    report.add("push_pop_empty_ns", shallow).add("push_pop_deep_ns", deep);
+    report.add_percentiles("steal_run_of_16", samples);
+    report.add("steal_ns", static_cast<double>(bench::quantile(samples, 0.5)) / run_length);
+    return report.finish(correct);
+}

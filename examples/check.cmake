@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+# cmake -D EXPECT=<regex> -P check.cmake -- program [arguments]: runs it, and fails unless it exits
+# with 0 and its standard output matches.
+set(command "")
+set(after_dashes FALSE)
+math(EXPR last "${CMAKE_ARGC} - 1")
+foreach(i RANGE ${last})
+    if(after_dashes)
+        list(APPEND command "${CMAKE_ARGV${i}}")
+    elseif(CMAKE_ARGV${i} STREQUAL "--")
+        set(after_dashes TRUE)
+    endif()
+endforeach()
+execute_process(COMMAND ${command} RESULT_VARIABLE status OUTPUT_VARIABLE out ERROR_VARIABLE err)
+if(NOT status STREQUAL "0")
+    message(FATAL_ERROR "${command} ended with ${status}\n${out}${err}")
+endif()
+if(NOT out MATCHES "${EXPECT}")
+    message(FATAL_ERROR "${command} printed\n${out}${err}\nwhich does not match\n${EXPECT}")
+endif()
