@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -67,6 +68,10 @@ std::string interpreter_of(int fd) {
 
 Error not_found(const SpawnPlan& plan, const char* path, int os_error) {
     const std::string_view name = plan.program;
+    if (name.size() > NAME_MAX && !name.contains('/')) {
+        return make(Code::too_large, Fault::user,
+                    "cannot start " + quoted(plan.program) + ": its name is too long");
+    }
     if (!name.empty() && !name.contains('/')) {
         return make(Code::not_found, Fault::user,
                     "cannot find the program " + quoted(plan.program) +
@@ -193,8 +198,6 @@ std::string_view act_of(Step step) noexcept {
             return "enter its cgroup";
         case Step::descriptors:
             return "get its open files";
-        case Step::rlimit:
-            return "take on its limits";
         case Step::nice:
             return "take on its nice value";
         case Step::affinity:
@@ -203,47 +206,54 @@ std::string_view act_of(Step step) noexcept {
             return "bind its memory to the NUMA nodes asked for";
         case Step::death_signal:
             return "be tied to this process";
-        case Step::none:
-        case Step::clone:
-        case Step::directory:
-        case Step::exec:
-            break;
+        default:
+            return "start";
     }
-    return "start";
+}
+
+std::string limit_name(int resource) {
+    switch (resource) {
+        case RLIMIT_AS:
+            return "RLIMIT_AS";
+        case RLIMIT_CPU:
+            return "RLIMIT_CPU";
+        case RLIMIT_FSIZE:
+            return "RLIMIT_FSIZE";
+        case RLIMIT_NOFILE:
+            return "RLIMIT_NOFILE";
+        default:
+            return "number " + std::to_string(resource);
+    }
 }
 
 }  // namespace
 
 Error spawn_error(const SpawnPlan& plan, Step step, int os_error, const char* path,
                   std::size_t detail) {
+    const std::string what = "cannot start " + quoted(plan.program);
     switch (step) {
         case Step::exec:
             return exec_error(plan, os_error, path);
         case Step::clone:
             return clone_error(plan, os_error);
         case Step::directory:
-            return base::os_error(
-                Domain::process,
-                "cannot start " + quoted(plan.program) + " in the directory " + quoted(plan.cwd),
-                os_error);
-        case Step::descriptors:
-            if (os_error == EMFILE) {
-                return clone_error(plan, os_error);
-            }
-            break;
-        case Step::rlimit:
-            return base::os_error(Domain::process,
-                                  "cannot start " + quoted(plan.program) + " with limit " +
-                                      std::to_string(plan.rlimits[detail].resource) + " at " +
-                                      std::to_string(plan.rlimits[detail].value.rlim_cur),
+            return base::os_error(Domain::process, what + " in the directory " + quoted(plan.cwd),
                                   os_error);
+        case Step::rlimit: {
+            const RlimitSetting& setting = plan.rlimits[detail];
+            return base::os_error(Domain::process,
+                                  what + " with the limit " + limit_name(setting.resource) +
+                                      " at " + std::to_string(setting.value.rlim_cur),
+                                  os_error);
+        }
         default:
             break;
     }
-    return base::os_error(
-        Domain::process,
-        "cannot start " + quoted(plan.program) + ": it cannot " + std::string(act_of(step)),
-        os_error);
+    if (step == Step::descriptors && os_error == EMFILE) {
+        return clone_error(plan, os_error);
+    }
+    return base::os_error(Domain::process, what + ": it cannot " + std::string(act_of(step)),
+                          os_error);
 }
 
 }  // namespace repartir::proc
