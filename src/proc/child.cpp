@@ -136,6 +136,7 @@ void ChildGroup::reader_ended(PipeReader& reader) noexcept {
 
 void ChildGroup::member_ended(std::size_t index, const Exit& exit) noexcept {
     --alive_;
+    leader_lost_ = leader_lost_ || (index == 0 && exit.lost);
     observer_.on_exit(*this, index, exit);
     check_end();
 }
@@ -162,7 +163,7 @@ void ChildGroup::on_timer(base::BootTime) noexcept {
 }
 
 void ChildGroup::signal(int number) noexcept {
-    if (running()) {
+    if (running() && !leader_lost_) {
         ::kill(-group_id_, number);  // the id is ours: its leader has not been reaped
     }
 }
@@ -203,7 +204,7 @@ void ChildGroup::clear_group() noexcept {
     member_count_ = alive_ = 0;
     group_id_ = 0;
     kill_at_ = base::never;
-    killed_ = lingering_ = false;
+    killed_ = lingering_ = leader_lost_ = false;
 }
 
 void ChildGroup::finish() noexcept {

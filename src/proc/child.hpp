@@ -119,6 +119,7 @@ class ChildGroup final : private loop::Timer {
     bool killed_ = false;
     bool lingering_ = false;
     bool finishing_ = false;
+    bool leader_lost_ = false;  // somebody else reaped it: the group's id may be anybody's
 };
 
 }  // namespace repartir::proc

@@ -41,7 +41,8 @@ TEST_P(SpawnError, PathOfTheProgram) {
            "cannot start './tool': no such file; check the path of the program (seen from the "
            "directory '/usr')");
     expect(error_of({""}), Code::not_found, "cannot start '': no such file");
-    expect(error_of({"/etc/passwd/tool"}), Code::not_found, "a part of its path is not a directory");
+    expect(error_of({"/etc/passwd/tool"}), Code::not_found,
+           "a part of its path is not a directory");
 }
 
 TEST_P(SpawnError, InterpreterOfAScript) {
@@ -150,9 +151,9 @@ TEST_P(SpawnError, NoProcesses) {
         ::_exit(::write(pipe->writer.get(), told.data(), told.size()) > 0 ? 0 : 1);
     }
     pipe->writer.reset();
-    EXPECT_THAT(read_all(pipe->reader.get()),
-                AllOf(HasSubstr("cannot start '/bin/true': too many processes"),
-                      EndsWith(", retryable")));
+    EXPECT_THAT(
+        read_all(pipe->reader.get()),
+        AllOf(HasSubstr("cannot start '/bin/true': too many processes"), EndsWith(", retryable")));
     ::waitpid(pid, nullptr, 0);
 }
 

@@ -42,7 +42,9 @@ class TemporaryDirectory {
     TemporaryDirectory(const TemporaryDirectory&) = delete;
     TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
 
-    [[nodiscard]] std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+    [[nodiscard]] std::string operator/(const std::string& name) const {
+        return path_ + "/" + name;
+    }
     [[nodiscard]] const std::string& path() const { return path_; }
     /// Writes a file. @return its path.
     std::string write(const std::string& name, const std::string& content, mode_t mode) const {
@@ -74,7 +76,7 @@ class Strings {
 
 /// What a program that was run to its end has shown.
 struct Ran {
-    int code = -1;       // exit code, or the signal
+    int code = -1;  // exit code, or the signal
     bool signaled = false;
     std::string output;  // standard output
 };

@@ -81,8 +81,8 @@ TEST_P(Spawn, NothingLeaksAndTheStandardStreamsAreThere) {
 }
 
 TEST_P(Spawn, UnnamedStreamsAreDevNull) {
-    const Ran ran = shell("readlink /proc/self/fd/0 /proc/self/fd/2",
-                          [](SpawnPlan& plan) { plan.err = -1; });
+    const Ran ran =
+        shell("readlink /proc/self/fd/0 /proc/self/fd/2", [](SpawnPlan& plan) { plan.err = -1; });
     EXPECT_EQ(ran.output, "/dev/null\n/dev/null\n");
 }
 
@@ -90,7 +90,8 @@ TEST_P(Spawn, ExtraDescriptorsArriveWhereAsked) {
     const TemporaryDirectory directory;
     const base::Fd five(::open(directory.write("five", "5\n", 0600).c_str(), O_RDONLY | O_CLOEXEC));
     const base::Fd nine(::open(directory.write("nine", "9\n", 0600).c_str(), O_RDONLY | O_CLOEXEC));
-    // Each is where the other is to be, or already in its place: an order that cannot be done naively.
+    // Each is where the other is to be, or already in its place: an order that cannot be done
+    // naively.
     const std::array<FdMapping, 3> extra{FdMapping{.child = nine.get(), .parent = five.get()},
                                          FdMapping{.child = five.get(), .parent = nine.get()},
                                          FdMapping{.child = 40, .parent = five.get()}};
@@ -116,16 +117,15 @@ TEST_P(Spawn, StreamsMayBeSwapped) {
 
 TEST_P(Spawn, ADescriptorGivenTwiceIsRefused) {
     const std::array<FdMapping, 1> extra{FdMapping{.child = 1, .parent = 2}};
-    const Error error =
-        error_of({"/bin/true"}, [&](SpawnPlan& plan) { plan.extra_fds = extra; });
+    const Error error = error_of({"/bin/true"}, [&](SpawnPlan& plan) { plan.extra_fds = extra; });
     EXPECT_EQ(error.code(), Code::invalid_argument);
     EXPECT_THAT(error.sentence(), HasSubstr("descriptor 1 is given to it twice"));
 }
 
 TEST_P(Spawn, SignalsAreAllDefaultAndNoneIsBlocked) {
-    struct sigaction ignore {};
+    struct sigaction ignore{};
     ignore.sa_handler = SIG_IGN;
-    struct sigaction before_pipe {}, before_rt {};
+    struct sigaction before_pipe{}, before_rt{};
     ASSERT_EQ(::sigaction(SIGPIPE, &ignore, &before_pipe), 0);
     ASSERT_EQ(::sigaction(SIGRTMAX, &ignore, &before_rt), 0);
     sigset_t some, before;
@@ -267,7 +267,8 @@ TEST_P(Spawn, AbortEndsAChildThatIsStuckBeforeExec) {
     // The child blocks where it would enter a cgroup: the "cgroup.procs" is a full pipe.
     auto pipe = make_pipe(OurEnd::neither);
     ASSERT_TRUE(pipe);
-    const std::string capacity(static_cast<std::size_t>(::fcntl(pipe->writer.get(), F_GETPIPE_SZ)), 'x');
+    const std::string capacity(static_cast<std::size_t>(::fcntl(pipe->writer.get(), F_GETPIPE_SZ)),
+                               'x');
     ASSERT_EQ(::write(pipe->writer.get(), capacity.data(), capacity.size()),
               static_cast<ssize_t>(capacity.size()));
     const std::array<int, 1> stuck{pipe->writer.get()};
@@ -288,7 +289,7 @@ TEST_P(Spawn, AbortEndsAChildThatIsStuckBeforeExec) {
 }
 
 TEST(SpawnWays, IgnoredSigchldIsRefused) {
-    struct sigaction ignore {}, before {};
+    struct sigaction ignore{}, before{};
     ignore.sa_handler = SIG_IGN;
     ASSERT_EQ(::sigaction(SIGCHLD, &ignore, &before), 0);
     const Result<void> refused = check_sigchld();
