@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+#include "repartir/cpu_executor.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <mutex>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "exec/cpu/cgroup.hpp"
+#include "exec/cpu/host.hpp"
+#include "exec/cpu/lane.hpp"
+#include "exec/cpu/topology.hpp"
+#include "proc/guardian.hpp"
+#include "proc/spawn.hpp"
+
+namespace repartir {
+
+namespace {
+
+[[nodiscard]] std::string host_name() {
+    std::array<char, 256> name{};
+    if (::gethostname(name.data(), name.size() - 1) != 0) {
+        return "localhost";
+    }
+    return name.data();
+}
+
+/// @return the CPUs in the order in which spawners take them: one per core first, then the cores'
+///         other hardware threads.
+[[nodiscard]] std::vector<std::uint32_t> pinning_order(const Topology& topology) {
+    std::map<std::uint32_t, std::uint32_t> taken_of_core;
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> ranked;
+    for (const Cpu& cpu : topology.cpus) {
+        ranked.emplace_back(taken_of_core[cpu.core]++, cpu.number);
+    }
+    std::ranges::sort(ranked);
+    std::vector<std::uint32_t> order;
+    for (const auto& [rank, number] : ranked) {
+        order.push_back(number);
+    }
+    return order;
+}
+
+[[nodiscard]] std::string describe_cpus(std::size_t count, std::uint32_t slots) {
+    std::string text = std::to_string(count) + (count == 1 ? " CPU" : " CPUs") + " of this machine";
+    if (slots != count) {
+        text += ", " + std::to_string(slots) + " slots";
+    }
+    return text;
+}
+
+/// Ends up as not_started when the executor is gone.
+[[nodiscard]] AttemptResult refusal(const std::string& where) {
+    AttemptResult result;
+    result.attempt.ending = {End::not_started, 0};
+    result.attempt.error = Error(Domain::process, Code::shut_down, Fault::policy,
+                                 "cannot start the task: its executor has been shut down");
+    result.attempt.where = where;
+    return result;
+}
+
+}  // namespace
+
+struct CpuExecutor::Impl {
+    exec::Host host;
+    std::uint32_t slots = 1;
+    std::vector<std::unique_ptr<exec::Lane>> lanes;  // fixed once created
+    std::once_flag shut_down;
+    std::mutex mutex;                    // guards refusals
+    std::vector<std::jthread> refusals;  // of what was started after the shutdown
+
+    [[nodiscard]] exec::Lane& choose_lane() const;
+    [[nodiscard]] Result<void> start_lanes(bool pin);
+};
+
+/// A lane's own thread keeps the task unless it is full: no wake-up. Else the lane with most room.
+exec::Lane& CpuExecutor::Impl::choose_lane() const {
+    exec::Lane* best = nullptr;
+    std::int64_t most = 0;
+    for (const auto& lane : lanes) {
+        const std::int64_t free = lane->free_slots();
+        if (free > 0 && lane->on_this_thread()) {
+            return *lane;
+        }
+        if (best == nullptr || free > most) {
+            best = lane.get();
+            most = free;
+        }
+    }
+    return *best;
+}
+
+Result<void> CpuExecutor::Impl::start_lanes(bool pin) {
+    const std::vector<unsigned long> affinity = proc::current_affinity();
+    const std::vector<std::uint32_t> order = pinning_order(host.topology);
+    const auto count = std::clamp(static_cast<std::uint32_t>(order.size()), 1U, slots);
+    for (std::uint32_t i = 0; i < count; ++i) {
+        exec::LaneOptions options;
+        options.index = i;
+        options.slots = slots / count + (i < slots % count ? 1 : 0);
+        if (pin && i < order.size()) {
+            options.cpu = order[i];
+        }
+        options.children_affinity = affinity;
+        auto lane = exec::Lane::create(host, std::move(options));
+        if (!lane) {
+            return fail(lane.error());
+        }
+        lanes.push_back(std::move(*lane));
+    }
+    return {};
+}
+
+Result<std::unique_ptr<CpuExecutor>> CpuExecutor::create(CpuExecutorOptions options) {
+    if (auto checked = proc::check_sigchld(); !checked) {
+        return fail(
+            Error(Domain::process, Code::unsupported, Fault::user, checked.error().sentence()));
+    }
+    auto impl = std::make_unique<Impl>();
+    exec::Host& host = impl->host;
+    host.topology = options.topology.cpus.empty() ? this_machine() : std::move(options.topology);
+    impl->slots = options.slots != 0 ? options.slots : host.topology.default_workers();
+    host.cgroups = exec::probe_cgroups();
+    host.where = host_name() + "/cpu";
+    host.spill_dir = host.environment.get("TMPDIR");
+    if (host.spill_dir.empty()) {
+        host.spill_dir = "/tmp";
+    }
+    host.capture_bytes = options.capture_bytes;
+    constexpr std::size_t spare_guards = 64;  // runs that linger while their slot is given away
+    auto guardian = proc::Guardian::create(std::size_t{impl->slots} + spare_guards);
+    if (!guardian) {
+        return fail(guardian.error());
+    }
+    host.guardian = std::move(*guardian);
+    if (auto started = impl->start_lanes(options.pin_spawners); !started) {
+        return fail(started.error());
+    }
+    return std::unique_ptr<CpuExecutor>(new CpuExecutor(std::move(impl)));
+}
+
+CpuExecutor::CpuExecutor(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+CpuExecutor::~CpuExecutor() { CpuExecutor::shutdown(); }
+
+Capabilities CpuExecutor::capabilities() const {
+    Capabilities result;
+    result.backend = Backend::cpu;
+    result.slots = impl_->slots;
+    result.memory_bytes = exec::machine_memory();
+    result.cgroup_limits = impl_->host.cgroups.complete();
+    result.description = describe_cpus(impl_->host.topology.cpus.size(), impl_->slots);
+    return result;
+}
+
+void CpuExecutor::start(const AttemptId& id, const Task& task, AttemptSink& sink) {
+    if (impl_->choose_lane().start(id, task, sink)) {
+        return;
+    }
+    // No lane is left, and finished() must not be called from inside start().
+    const std::scoped_lock lock(impl_->mutex);
+    impl_->refusals.emplace_back(
+        [id, &sink, where = impl_->host.where] { sink.finished(id, refusal(where)); });
+}
+
+void CpuExecutor::cancel(const AttemptId& id, CancelReason reason, bool force) {
+    for (const auto& lane : impl_->lanes) {
+        if (lane->cancel(id, reason, force)) {
+            return;
+        }
+    }
+}
+
+void CpuExecutor::shutdown() {
+    std::call_once(impl_->shut_down, [this] {
+        for (const auto& lane : impl_->lanes) {
+            lane->stop();
+        }
+        for (const auto& lane : impl_->lanes) {
+            lane->join();
+        }
+    });
+}
+
+Topology CpuExecutor::this_machine() {
+    Topology topology = exec::usable_cpus();
+    topology.quota_centi_cpus = exec::cgroup_grant().quota_centi_cpus;
+    return topology;
+}
+
+}  // namespace repartir

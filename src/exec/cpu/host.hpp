@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file host.hpp What all lanes of one executor share: facts about the machine, fixed at the
+/// start.
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "exec/cpu/cgroup.hpp"
+#include "proc/guardian.hpp"
+#include "repartir/topology.hpp"
+
+namespace repartir::exec {
+
+/// A copy of this process's environment: tasks inherit what it was when their executor was made, so
+/// that a later setenv on another thread is no data race.
+class Environment {
+  public:
+    /// Copies the environment. Nobody may change it meanwhile.
+    Environment();
+    Environment(const Environment&) = delete;
+    Environment& operator=(const Environment&) = delete;
+
+    /// @return "NAME=value" pointers, ended by nullptr, good as long as this lives.
+    [[nodiscard]] const std::vector<const char*>& entries() const noexcept { return entries_; }
+    /// @return a variable's value; "" when it is not set.
+    [[nodiscard]] std::string_view get(std::string_view name) const noexcept;
+
+  private:
+    std::vector<std::string> texts_;
+    std::vector<const char*> entries_;  // into texts_
+};
+
+/// Immutable after the executor's creation, but for the counter and the guardian's own table.
+struct Host {
+    Environment environment;
+    Topology topology;
+    CgroupSupport cgroups;
+    std::string where;      ///< "hostname/cpu"
+    std::string spill_dir;  ///< where output goes that is larger than the capture limit
+    std::uint64_t capture_bytes = 0;
+    std::unique_ptr<proc::Guardian> guardian;
+    std::atomic<std::uint64_t> cgroup_serial{0};  ///< names the next task's group
+};
+
+}  // namespace repartir::exec

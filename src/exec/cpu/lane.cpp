@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+#include "exec/cpu/lane.hpp"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "base/clock.hpp"
+
+namespace repartir::exec {
+
+namespace {
+
+/// Binds this thread to a CPU. What a cpuset forbids meanwhile is left undone: it is for speed
+/// only.
+void pin_to(std::uint32_t cpu) noexcept {
+    ::cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    (void)::pthread_setaffinity_np(::pthread_self(), sizeof set, &set);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Lane>> Lane::create(Host& host, LaneOptions options) {
+    auto loop = loop::Loop::create();
+    if (!loop) {
+        return fail(loop.error());
+    }
+    proc::SpawnerOptions spawner_options;
+    spawner_options.children_affinity = options.children_affinity;
+    auto spawner = proc::Spawner::create(std::move(spawner_options));
+    if (!spawner) {
+        return fail(spawner.error());
+    }
+    std::unique_ptr<Lane> lane(
+        new Lane(host, std::move(options), std::move(*loop), std::move(*spawner)));
+    try {
+        lane->thread_ = std::thread([raw = lane.get()] { raw->run_thread(); });
+    } catch (const std::system_error& error) {
+        return fail(Error(Domain::process, Code::out_of_resources, Fault::system,
+                          std::string("cannot start a spawner thread: ") + error.what()));
+    }
+    lane->thread_id_.store(lane->thread_.get_id());
+    return lane;
+}
+
+Lane::Lane(Host& host, LaneOptions options, std::unique_ptr<loop::Loop> loop,
+           std::unique_ptr<proc::Spawner> spawner)
+    : host_(host),
+      options_(std::move(options)),
+      loop_(std::move(loop)),
+      spawner_(std::move(spawner)),
+      launch_(host_),
+      buffer_(std::make_unique<std::array<std::byte, read_bytes>>()),
+      context_{host_, *loop_, *spawner_, launch_, high_water_, *buffer_} {}
+
+Lane::~Lane() {
+    stop();
+    join();
+}
+
+bool Lane::start(const AttemptId& id, const Task& task, AttemptSink& sink) {
+    {
+        const std::scoped_lock lock(mutex_);
+        if (closed_) {
+            return false;
+        }
+        starts_.push_back({id, &task, &sink});
+        here_.push_back(id);
+        // ORDER: relaxed: a hint for choosing a lane, nothing is read through it.
+        load_.fetch_add(task.cores(), std::memory_order_relaxed);
+    }
+    if (!on_this_thread()) {  // the thread itself looks for orders before it sleeps
+        loop_->wake();
+    }
+    return true;
+}
+
+bool Lane::cancel(const AttemptId& id, CancelReason reason, bool force) {
+    {
+        const std::scoped_lock lock(mutex_);
+        if (std::ranges::find(here_, id) == here_.end()) {
+            return false;
+        }
+        cancels_.push_back({id, reason, force});
+        if (force && spawning_ == id) {
+            spawner_->abort_spawn();  // the lane waits in there and would not see the order
+        }
+    }
+    loop_->wake();
+    return true;
+}
+
+void Lane::stop() noexcept {
+    {
+        const std::scoped_lock lock(mutex_);
+        stopping_ = true;
+    }
+    loop_->wake();
+    spawner_->abort_spawn();
+}
+
+void Lane::join() {
+    if (thread_.joinable()) {
+        thread_.join();
+    }
+}
+
+std::int64_t Lane::free_slots() const noexcept {
+    // ORDER: relaxed: see start().
+    return std::int64_t{options_.slots} - load_.load(std::memory_order_relaxed);
+}
+
+bool Lane::on_this_thread() const noexcept {
+    // ORDER: relaxed: only the thread itself finds its own id here.
+    return thread_id_.load(std::memory_order_relaxed) == std::this_thread::get_id();
+}
+
+void Lane::run_thread() noexcept {
+    thread_id_.store(std::this_thread::get_id());
+    proc::block_signals_in_this_thread();
+    const std::string name = "repartir-cpu" + std::to_string(options_.index);
+    (void)::pthread_setname_np(::pthread_self(), name.substr(0, 15).c_str());
+    if (options_.cpu) {
+        pin_to(*options_.cpu);
+    }
+    while (take_orders()) {
+        loop_->run_once(base::never);
+    }
+    idle_.clear();  // here, because runs use the loop
+}
+
+/// @return whether there is more to do.
+bool Lane::take_orders() noexcept {
+    {
+        const std::scoped_lock lock(mutex_);
+        starting_.swap(starts_);
+        if (stopping_ && starting_.empty() && active_.empty()) {
+            closed_ = true;
+            return false;
+        }
+    }
+    for (const StartOrder& order : starting_) {
+        begin(order);
+    }
+    starting_.clear();
+    const bool stopping = take_cancels();
+    for (const CancelOrder& order : cancelling_) {
+        apply(order);
+    }
+    cancelling_.clear();
+    if (stopping) {
+        cancel_all();
+    }
+    const std::scoped_lock lock(mutex_);
+    if (!starts_.empty() || (stopping_ && active_.empty())) {
+        loop_->wake();  // a sink started something, or nothing is left that could wake us
+    }
+    return true;
+}
+
+/// Takes the requests that can be applied now: after the starts, because one that was aborted in
+/// the middle must not be seen to end by a signal before its cancellation is known; without those
+/// whose start came in meanwhile. @return whether the lane is to stop.
+bool Lane::take_cancels() noexcept {
+    const std::scoped_lock lock(mutex_);
+    const auto not_begun = [this](const CancelOrder& order) {
+        return std::ranges::find(starts_, order.id, &StartOrder::id) != starts_.end();
+    };
+    const auto later = std::ranges::stable_partition(cancels_, not_begun);
+    cancelling_.assign(later.begin(), later.end());
+    cancels_.erase(later.begin(), later.end());
+    return stopping_;
+}
+
+void Lane::begin(const StartOrder& order) noexcept {
+    const std::uint32_t cores = order.task->cores();
+    {
+        const std::scoped_lock lock(mutex_);
+        spawning_ = order.id;
+        if (stopping_) {
+            spawning_.reset();
+        }
+    }
+    if (!spawning_) {
+        AttemptResult refused;
+        refused.attempt.ending = {End::cancelled, 0};
+        refused.attempt.started = std::chrono::system_clock::now();
+        refused.attempt.where = host_.where;
+        tell(order.id, *order.sink, cores, std::move(refused));
+        return;
+    }
+    if (idle_.empty()) {
+        RunObserver& observer = *this;
+        idle_.push_back(std::make_unique<Run>(context_, observer));
+    }
+    active_.push_back({std::move(idle_.back()), cores});
+    idle_.pop_back();
+    active_.back().run->start(order.id, *order.task, *order.sink);
+    const std::scoped_lock lock(mutex_);
+    spawning_.reset();
+}
+
+void Lane::apply(const CancelOrder& order) noexcept {
+    const auto found = std::ranges::find_if(
+        active_, [&](const Active& active) { return active.run->id() == order.id; });
+    if (found != active_.end()) {
+        found->run->cancel(order.reason, order.force);
+    }
+}
+
+void Lane::cancel_all() noexcept {
+    for (const Active& active : active_) {
+        active.run->cancel(CancelReason::cancelled, true);
+    }
+}
+
+void Lane::on_result(Run& run, AttemptResult&& result) noexcept {
+    const AttemptId id = run.id();
+    AttemptSink& sink = run.sink();
+    const auto found = std::ranges::find_if(
+        active_, [&](const Active& active) { return active.run.get() == &run; });
+    const std::uint32_t cores = found->cores;
+    idle_.push_back(std::move(found->run));
+    if (found != active_.end() - 1) {
+        *found = std::move(active_.back());
+    }
+    active_.pop_back();
+    tell(id, sink, cores, std::move(result));
+}
+
+void Lane::tell(const AttemptId& id, AttemptSink& sink, std::uint32_t cores,
+                AttemptResult&& result) noexcept {
+    {
+        const std::scoped_lock lock(mutex_);
+        const auto found = std::ranges::find(here_, id);
+        if (found != here_.end()) {
+            *found = here_.back();
+            here_.pop_back();
+        }
+    }
+    // ORDER: relaxed: see start().
+    load_.fetch_sub(cores, std::memory_order_relaxed);
+    sink.finished(id, std::move(result));
+}
+
+}  // namespace repartir::exec

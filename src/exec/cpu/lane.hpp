@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file lane.hpp One spawner thread with its event loop and the attempts that it runs.
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "exec/cpu/host.hpp"
+#include "exec/cpu/launch.hpp"
+#include "exec/cpu/run.hpp"
+#include "loop/loop.hpp"
+#include "proc/spawn.hpp"
+#include "repartir/executor.hpp"
+
+namespace repartir::exec {
+
+/// How a lane is set up.
+struct LaneOptions {
+    std::uint32_t index = 0;                       ///< for the thread's name
+    std::uint32_t slots = 1;                       ///< cores' worth of tasks that it should get
+    std::optional<std::uint32_t> cpu;              ///< to bind the thread to
+    std::vector<unsigned long> children_affinity;  ///< what children get instead
+};
+
+/// A thread that starts programs and waits for them in one event loop; see docs/architecture.md for
+/// why one thread per CPU. Functions from any thread unless stated.
+class Lane final : private RunObserver {
+  public:
+    /// Starts the thread. @param host outlives the lane. Errors: out_of_resources, unsupported.
+    [[nodiscard]] static Result<std::unique_ptr<Lane>> create(Host& host, LaneOptions options);
+    /// As stop() and join().
+    ~Lane();
+
+    /// Takes an attempt; its sink will be told, from the lane's thread. From that thread itself,
+    /// this makes no system call. @return false, and nothing was taken, when the lane has ended.
+    [[nodiscard]] bool start(const AttemptId& id, const Task& task, AttemptSink& sink);
+    /// Passes a request on. @return whether the attempt is here.
+    bool cancel(const AttemptId& id, CancelReason reason, bool force);
+    /// Ends by force what runs and refuses (End::cancelled) what has not begun; the thread ends
+    /// when every sink has been told.
+    void stop() noexcept;
+    /// Waits for the thread; once, and not from the thread itself.
+    void join();
+
+    /// @return cores' worth of tasks that are free here; negative when it has more than its share.
+    [[nodiscard]] std::int64_t free_slots() const noexcept;
+    [[nodiscard]] bool on_this_thread() const noexcept;
+
+  private:
+    struct StartOrder {
+        AttemptId id;
+        const Task* task = nullptr;
+        AttemptSink* sink = nullptr;
+    };
+    struct CancelOrder {
+        AttemptId id;
+        CancelReason reason = CancelReason::cancelled;
+        bool force = false;
+    };
+    struct Active {
+        std::unique_ptr<Run> run;
+        std::uint32_t cores = 0;
+    };
+
+    Lane(Host& host, LaneOptions options, std::unique_ptr<loop::Loop> loop,
+         std::unique_ptr<proc::Spawner> spawner);
+    void run_thread() noexcept;
+    [[nodiscard]] bool take_orders() noexcept;
+    [[nodiscard]] bool take_cancels() noexcept;
+    void begin(const StartOrder& order) noexcept;
+    void apply(const CancelOrder& order) noexcept;
+    void cancel_all() noexcept;
+    void on_result(Run& run, AttemptResult&& result) noexcept override;
+    void tell(const AttemptId& id, AttemptSink& sink, std::uint32_t cores,
+              AttemptResult&& result) noexcept;
+
+    static constexpr std::size_t read_bytes = 64U * 1024U;  // as much as a pipe holds
+
+    Host& host_;
+    const LaneOptions options_;
+    const std::unique_ptr<loop::Loop> loop_;
+    const std::unique_ptr<proc::Spawner> spawner_;
+    Launch launch_;
+    HighWaterMark high_water_;
+    std::unique_ptr<std::array<std::byte, read_bytes>> buffer_;
+    LaneContext context_;
+
+    // The thread's own.
+    std::vector<Active> active_;
+    std::vector<std::unique_ptr<Run>> idle_;  // kept for the next tasks
+    std::vector<StartOrder> starting_;        // swapped with starts_
+    std::vector<CancelOrder> cancelling_;     // taken from cancels_
+
+    std::mutex mutex_;                   // guards what follows, up to closed_
+    std::vector<StartOrder> starts_;     // to begin, in order
+    std::vector<CancelOrder> cancels_;   // to apply after them
+    std::vector<AttemptId> here_;        // begun or to begin, and not yet told of
+    std::optional<AttemptId> spawning_;  // what the thread is starting just now
+    bool stopping_ = false;
+    bool closed_ = false;  // the thread takes nothing any more
+
+    std::atomic<std::int64_t> load_{0};  // cores' worth of what is here_
+    std::thread thread_;
+    std::atomic<std::thread::id> thread_id_;
+};
+
+}  // namespace repartir::exec
