@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+#include "repartir/pool.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace repartir {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+Pool small_pool() {
+    auto pool = Pool::builder().cpu_workers(2).build();
+    EXPECT_TRUE(pool.has_value());
+    return std::move(*pool);
+}
+
+TEST(Pool, RunsAProgram) {
+    Pool pool = small_pool();
+    auto pending = pool.submit(Task::binary("sh", "-c", "echo out; echo err >&2; exit 3"));
+    const auto outcome = std::move(pending).get();
+    ASSERT_TRUE(outcome.has_value());
+    EXPECT_EQ(outcome->ending, (Ending{End::exited, 3}));
+    EXPECT_EQ(outcome->out.bytes(), "out\n");
+    EXPECT_EQ(outcome->err.bytes(), "err\n");
+    EXPECT_GT(outcome->last().wall, 0ns);
+    EXPECT_EQ(outcome->last().backend, Backend::cpu);
+}
+
+TEST(Pool, RunsAPipeline) {
+    Pool pool = small_pool();
+    const auto outcome =
+        pool.submit(Task::pipeline(Task::binary("printf", "b\\na\\nb\\n"), Task::binary("sort"),
+                                   Task::binary("uniq", "-c")))
+            .get();
+    ASSERT_TRUE(outcome.has_value());
+    EXPECT_TRUE(outcome->ok());
+    EXPECT_EQ(outcome->out.bytes(), "      1 a\n      2 b\n");
+    EXPECT_EQ(outcome->last().stages.size(), 3U);
+}
+
+TEST(Pool, AMissingProgramIsAnOutcomeNotAnError) {
+    Pool pool = small_pool();
+    const auto outcome = pool.submit(Task::binary("/no/such/program").retries(3)).get();
+    ASSERT_TRUE(outcome.has_value());
+    EXPECT_EQ(outcome->ending.end, End::not_started);
+    EXPECT_EQ(outcome->exit_code(), 127);
+    ASSERT_NE(outcome->error(), nullptr);
+    EXPECT_THAT(outcome->error()->sentence(), HasSubstr("/no/such/program"));
+    EXPECT_EQ(outcome->attempts.size(), 1U) << "the user's own mistake is not retried";
+}
+
+TEST(Pool, RetriesUntilItWorks) {
+    const auto marker =
+        std::filesystem::temp_directory_path() / ("repartir-pool-test-" + std::to_string(getpid()));
+    Pool pool = small_pool();
+    RetryPolicy retry;
+    retry.max_retries = 5;
+    retry.backoff = Backoff{1ms, 5ms, true};
+    const std::string script = "f=" + marker.string() + "; echo x >> $f; test $(wc -l < $f) -ge 3";
+    const auto outcome = pool.submit(Task::binary("sh", "-c", script).retry(retry)).get();
+    std::filesystem::remove(marker);
+    ASSERT_TRUE(outcome.has_value());
+    EXPECT_TRUE(outcome->ok());
+    EXPECT_EQ(outcome->attempts.size(), 3U);
+}
+
+TEST(Pool, TimesOutAndSaysSo) {
+    Pool pool = small_pool();
+    const auto outcome = pool.submit(Task::binary("sleep", "100").timeout(20ms)).get();
+    ASSERT_TRUE(outcome.has_value());
+    EXPECT_EQ(outcome->ending.end, End::timed_out);
+    EXPECT_EQ(outcome->exit_code(), 4);
+}
+
+TEST(Pool, DroppingThePendingEndsTheProgram) {
+    Pool pool = small_pool();
+    { auto dropped = pool.submit(Task::binary("sleep", "1000")); }
+    EXPECT_TRUE(pool.shutdown(Shutdown::drain).has_value());  // would take 1000 s otherwise
+    EXPECT_EQ(pool.stats().tasks_finished, 1U);
+}
+
+TEST(Pool, ManyProgramsEachEndOnce) {
+    Pool pool = small_pool();
+    std::vector<Pending<Outcome>> all;
+    for (int i = 0; i < 500; ++i) {
+        all.push_back(pool.submit(Task::binary("echo", std::to_string(i))));
+    }
+    for (int i = 0; i < 500; ++i) {
+        const auto outcome = std::move(all[static_cast<std::size_t>(i)]).get();
+        ASSERT_TRUE(outcome.has_value());
+        EXPECT_EQ(outcome->out.bytes(), std::to_string(i) + "\n");
+    }
+    EXPECT_EQ(pool.stats().tasks_accepted, 500U);
+}
+
+TEST(PoolBuilder, RefusesWhatThisReleaseLacks) {
+    const auto gpu = Pool::builder().gpu_workers(1).build();
+    ASSERT_FALSE(gpu.has_value());
+    EXPECT_EQ(gpu.error().code(), Code::unsupported);
+    const auto remote = Pool::builder().remote_workers({"host:9000"}).build();
+    ASSERT_FALSE(remote.has_value());
+    EXPECT_EQ(remote.error().code(), Code::unsupported);
+    const auto no_queue = Pool::builder().queue_capacity(0).build();
+    ASSERT_FALSE(no_queue.has_value());
+    EXPECT_EQ(no_queue.error().code(), Code::invalid_argument);
+}
+
+TEST(PoolBuilder, RefusesAProcessThatIgnoresSigchld) {
+    const auto before = std::signal(SIGCHLD, SIG_IGN);
+    const auto pool = Pool::builder().cpu_workers(1).build();
+    std::signal(SIGCHLD, before);
+    ASSERT_FALSE(pool.has_value());
+    EXPECT_THAT(pool.error().sentence(), HasSubstr("SIGCHLD"));
+}
+
+TEST(PoolBuilder, RefusesANullExecutor) {
+    const auto pool = Pool::builder().register_backend(Backend::cpu, nullptr).build();
+    ASSERT_FALSE(pool.has_value());
+    EXPECT_EQ(pool.error().code(), Code::invalid_argument);
+}
+
+TEST(PoolBuilder, ProgramSlotsAreApartFromWorkers) {
+    auto pool = Pool::builder().cpu_workers(2).program_slots(3).build();
+    ASSERT_TRUE(pool.has_value());
+    EXPECT_EQ(pool->scheduler().capabilities().front().slots, 3U);
+}
+
+}  // namespace
+}  // namespace repartir
