@@ -17,19 +17,19 @@ constexpr std::uint64_t pairs = 20'000'000;
 constexpr std::uint64_t run_length = 16;
 constexpr std::uint64_t runs = 20'000;
 
-/// @return ns per push + pop of one value, over a deque that holds `depth` others.
+/// @return ns of CPU time per push + pop of one value, over a deque that holds `depth` others.
 double push_pop(std::uint64_t depth, bool& correct) {
     Deque deque;
     for (std::uint64_t i = 0; i < depth; ++i) {
         correct = deque.push(i) && correct;
     }
     std::uint64_t sum = 0;
-    const std::uint64_t begin = bench::now_ns();
+    const std::uint64_t begin = bench::thread_cpu_ns();
     for (std::uint64_t i = 0; i < pairs; ++i) {
         static_cast<void>(deque.push(i));
         sum += deque.pop().value_or(0);
     }
-    const auto elapsed = static_cast<double>(bench::now_ns() - begin);
+    const auto elapsed = static_cast<double>(bench::thread_cpu_ns() - begin);
     correct = correct && sum == pairs * (pairs - 1) / 2 && deque.size() == depth;
     return elapsed / static_cast<double>(pairs);
 }

@@ -3,7 +3,7 @@
 
 #include <sched.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,11 +37,6 @@ std::uint64_t number(std::string_view text) {
         usage("not a number: " + std::string(text));
     }
     return value;
-}
-
-std::uint64_t nanoseconds(const timeval& time) {
-    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U +
-           static_cast<std::uint64_t>(time.tv_usec) * 1000U;
 }
 
 /// Adds what the kernel counted for one thread (or the first thread of one process).
@@ -100,10 +95,11 @@ std::uint64_t now_ns() noexcept {
                                           .count());
 }
 
-std::uint64_t cpu_ns() noexcept {
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    return nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime);
+std::uint64_t thread_cpu_ns() noexcept {
+    timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U +
+           static_cast<std::uint64_t>(time.tv_nsec);
 }
 
 Report::Report(std::string_view problem, std::string_view implementation, const Options& options) {

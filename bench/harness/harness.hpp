@@ -25,8 +25,8 @@ struct Options {
 
 /// @return nanoseconds of the monotonic clock.
 [[nodiscard]] std::uint64_t now_ns() noexcept;
-/// @return nanoseconds of CPU time that this process has used, user and system.
-[[nodiscard]] std::uint64_t cpu_ns() noexcept;
+/// @return nanoseconds of CPU time that this thread has used: what others run here does not count.
+[[nodiscard]] std::uint64_t thread_cpu_ns() noexcept;
 
 /// One line of JSON, built in order and printed when it goes: `{"problem": "uts", ...}`.
 class Report {
