@@ -21,7 +21,7 @@ template <class T, class F>
 class Callback final : public Continuation {
   public:
     Callback(SharedState<T>* state, F&& callback) : state_(state), callback_(std::move(callback)) {}
-    void run() noexcept override {
+    void run_job() noexcept override {
         const std::unique_ptr<Callback> self(this);
         try {
             callback_(state_->take());
@@ -53,7 +53,7 @@ class Awaiter final : public Continuation {
         state_->attach(*this);  // last: the coroutine may go on elsewhere from here
     }
     [[nodiscard]] Result<T> await_resume() { return state_->take(); }
-    void run() noexcept override {
+    void run_job() noexcept override {
         waiting_ = false;
         handle_.resume();
     }

@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 /// @file pool.hpp One pool for functions, programs and pipelines.
+#include <concepts>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <ranges>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "repartir/detail/parallel.hpp"
 #include "repartir/executor.hpp"
+#include "repartir/function.hpp"
 #include "repartir/outcome.hpp"
 #include "repartir/pending.hpp"
 #include "repartir/result.hpp"
 #include "repartir/scheduler.hpp"
 #include "repartir/task.hpp"
+#include "repartir/task_group.hpp"
 #include "repartir/topology.hpp"
 
 namespace repartir {
@@ -36,6 +44,52 @@ class Pool {
     /// refused the task: see Scheduler::schedule.
     [[nodiscard]] Pending<Outcome> submit(Task task) {
         return scheduler_.schedule(std::move(task));
+    }
+
+    /// Runs a callable on a worker: any that can be moved, called once, with a std::stop_token if
+    /// it takes one. The Pending gives what it returns (the value of a Result<U>); what it throws
+    /// becomes Code::function_threw with the message kept. On a pool thread it goes on top of that
+    /// thread's own deque. Allocates nothing once the pool is warm. Errors, in the Pending:
+    /// queue_full, shut_down, out_of_resources, cancelled.
+    template <class F>
+        requires detail::Callable<std::decay_t<F>>
+    [[nodiscard]] Pending<detail::ValueOf<std::decay_t<F>>> submit(F&& work) {
+        std::decay_t<F> owned(std::forward<F>(work));
+        return detail::submit_function(scheduler_.crew(), std::move(owned), Priority::normal);
+    }
+    /// As above, with a priority, a timeout and a name: submit(Task::function(work).timeout(1s)).
+    template <class F>
+    [[nodiscard]] Pending<detail::ValueOf<F>> submit(FunctionTask<F> task) {
+        return detail::submit_function(scheduler_.crew(), std::move(task));
+    }
+
+    /// Calls `call(input)` for every element of a sized random-access range, in parallel. The
+    /// Pending owns inputs and callable; it gives the values in the order of the inputs, or the
+    /// first failure, after which elements that have not begun are skipped. Dropping or cancelling
+    /// it skips them too.
+    template <class Range, class F>
+        requires std::ranges::random_access_range<Range> && std::ranges::sized_range<Range> &&
+                 std::invocable<F&, std::ranges::range_reference_t<Range>>
+    [[nodiscard]] Pending<std::vector<detail::MapValue<Range, F>>> map(Range inputs, F call) {
+        return submit(
+            detail::MapWork<Range, F>(scheduler_.crew(), std::move(inputs), std::move(call)));
+    }
+
+    /// Calls `body(i)` for every i of [first, last), on the workers and on this thread, and returns
+    /// when all are done. `body` is shared by all threads; it may return void or Result<void>.
+    /// Cheap bodies run as plain loops over long pieces. May be nested.
+    /// Errors: the first that a call returned or threw; calls that have not begun are skipped then.
+    template <class F>
+        requires std::invocable<F&, std::size_t>
+    [[nodiscard]] Result<void> parallel_for(std::size_t first, std::size_t last, F body) {
+        return detail::parallel_for(scheduler_.crew(), first, last, body);
+    }
+
+    /// @return how many threads run functions, spares aside.
+    [[nodiscard]] std::uint32_t workers() noexcept { return scheduler_.crew().workers(); }
+    /// @return whether the calling thread is a worker of some pool.
+    [[nodiscard]] static bool on_pool_thread() noexcept {
+        return detail::current_worker != nullptr && detail::current_worker->member;
     }
 
     /// Refuses later submissions, then drains or cancels what was accepted: see
@@ -143,5 +197,6 @@ class PoolBuilder {
 };
 
 inline PoolBuilder Pool::builder() { return {}; }
+inline TaskGroup::TaskGroup(Pool& pool) noexcept : core_(pool.scheduler().crew()) {}
 
 }  // namespace repartir

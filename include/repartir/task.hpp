@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,9 @@
 #include "repartir/shared_buffer.hpp"
 
 namespace repartir {
+
+template <class F>
+class FunctionTask;
 
 /// Where a program's standard input comes from.
 enum class Input : std::uint8_t {
@@ -132,6 +136,12 @@ class Task {
         return pipeline(std::move(stages));
     }
     [[nodiscard]] static Task pipeline(std::vector<Task> stages);
+    /// A C++ callable with options; include repartir/function.hpp (or pool.hpp) to use it. It is a
+    /// type of its own, since only a Pool can run it: Pool::submit(Task::function(work)).
+    template <class F>
+    [[nodiscard]] static FunctionTask<std::decay_t<F>> function(F&& work) {
+        return FunctionTask<std::decay_t<F>>(std::forward<F>(work));
+    }
 
     // What to run.
     Task& arg(std::string_view value) &;

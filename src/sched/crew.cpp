@@ -1,80 +1,371 @@
 // SPDX-License-Identifier: MIT
 #include "repartir/detail/crew.hpp"
 
-#include <condition_variable>
-#include <mutex>
-#include <thread>
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <exception>
+#include <optional>
+#include <string>
+#include <system_error>
 #include <utility>
-#include <vector>
+
+#include "base/clock.hpp"
+#include "repartir/detail/group.hpp"
+#include "sched/crew_impl.hpp"
 
 namespace repartir::detail {
 
 namespace {
-thread_local const Crew* current_crew = nullptr;
+
+constexpr std::uint32_t workers_most = 4096;
+constexpr std::uint32_t shards_most = 8;
+
+void pause() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
+Error bad_argument(const std::string& sentence) {
+    return Error(Domain::scheduler, Code::invalid_argument, Fault::user, sentence);
+}
+
 }  // namespace
 
-struct Crew::Impl {
-    std::mutex mutex;
-    std::condition_variable wake;
-    Continuation* first = nullptr;
-    Continuation* last = nullptr;
-    bool stopping = false;
-    std::vector<std::thread> threads;
-};
+Crew::Impl::Impl(Crew& owner, const SchedulerOptions& wanted, std::uint32_t count)
+    : crew(owner),
+      options(wanted),
+      workers(count),
+      parker(count + wanted.spare_workers_max),
+      high(ring_slots),
+      low(ring_slots),
+      members(std::make_unique<std::atomic<Member*>[]>(count + wanted.spare_workers_max)) {
+    for (std::uint32_t i = 0; i < std::min(count, shards_most); ++i) {
+        normal.push_back(std::make_unique<sched::Lane>(ring_slots));
+    }
+    for (std::uint32_t i = 0; i < count; ++i) {
+        owned.push_back(std::make_unique<Member>(crew, true, i, parker.word()));
+        owned.back()->tiers = sched::victim_order(options.topology, count, i);
+        members[i].store(owned.back().get(), std::memory_order_release);  // ORDER: with all readers
+    }
+    member_count.store(count, std::memory_order_release);  // ORDER: with all readers
+}
 
 Crew::Crew(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Result<std::unique_ptr<Crew>> Crew::create(const SchedulerOptions& options) {
-    std::unique_ptr<Crew> crew(new Crew(std::make_unique<Impl>()));
     const std::uint32_t count =
         options.workers == 0 ? options.topology.default_workers() : options.workers;
-    for (std::uint32_t i = 0; i < count; ++i) {
-        crew->impl_->threads.emplace_back([self = crew.get()] {
-            current_crew = self;
-            Impl& impl = *self->impl_;
-            std::unique_lock lock(impl.mutex);
-            for (;;) {
-                impl.wake.wait(lock, [&] { return impl.first != nullptr || impl.stopping; });
-                Continuation* const next = impl.first;
-                if (next == nullptr) {
-                    return;
-                }
-                impl.first = next->next_;
-                lock.unlock();
-                next->run();
-                lock.lock();
-            }
-        });
+    if (count > workers_most || options.spare_workers_max > workers_most) {
+        return fail(bad_argument("a pool has at most " + std::to_string(workers_most) +
+                                 " workers and as many spares; ask for fewer"));
     }
-    return crew;
+    if (options.queue_capacity == 0) {
+        return fail(bad_argument("a queue capacity of 0 could never hold a task; give at least 1"));
+    }
+    if (options.pin_workers && options.topology.cpus.empty()) {
+        return fail(bad_argument("workers cannot be pinned without a topology; give one"));
+    }
+    try {
+        std::unique_ptr<Crew> crew(new Crew(nullptr));
+        crew->impl_ = std::make_unique<Impl>(*crew, options, count);
+        for (std::uint32_t i = 0; i < count; ++i) {
+            crew->impl_->start(*crew->impl_->owned[i]);
+        }
+        return crew;
+    } catch (const std::exception& failure) {
+        return fail(Error(Domain::scheduler, Code::out_of_resources, Fault::system,
+                          "the pool cannot start " + std::to_string(count) + " workers (" +
+                              failure.what() + "); free threads or memory, or ask for fewer"));
+    }
+}
+
+void Crew::Impl::start(Member& member) {
+    member.thread = std::thread([this, &member] { serve(member); });
+#if defined(__linux__)
+    const auto& cpus = options.topology.cpus;
+    if (options.pin_workers && !member.spare) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET(cpus[member.index % cpus.size()].number, &set);
+        const int failed = pthread_setaffinity_np(member.thread.native_handle(), sizeof(set), &set);
+        if (failed != 0) {
+            throw std::system_error(failed, std::generic_category(), "pinning a worker");
+        }
+    }
+#endif
 }
 
 Crew::~Crew() {
-    {
-        const std::lock_guard lock(impl_->mutex);
-        impl_->stopping = true;
+    if (impl_ == nullptr) {
+        return;
     }
-    impl_->wake.notify_all();
-    for (std::thread& thread : impl_->threads) {
-        thread.join();
+    static_cast<void>(shutdown(Shutdown::cancel));
+    {
+        std::unique_lock lock(
+            impl_->stop_mutex);  // functions that outside threads run for themselves
+        impl_->delisted.wait(lock, [&] { return impl_->first_stoppable == nullptr; });
+    }
+    {
+        const std::lock_guard lock(impl_->spare_mutex);
+        impl_->stopping.store(true, std::memory_order_seq_cst);
+    }
+    impl_->spare_wake.notify_all();
+    impl_->parker.wake_all();
+    for (const std::unique_ptr<Member>& member : impl_->owned) {
+        if (member->thread.joinable()) {
+            member->thread.join();
+        }
     }
 }
 
-void Crew::post(Continuation& continuation) noexcept {
-    {
-        const std::lock_guard lock(impl_->mutex);
-        continuation.next_ = nullptr;
-        (impl_->first == nullptr ? impl_->first : impl_->last->next_) = &continuation;
-        impl_->last = &continuation;
+void Crew::Impl::serve(Member& me) noexcept {
+    current_worker = &me;
+    me.busy.store(true, std::memory_order_seq_cst);
+    for (;;) {
+        Word word = next(me);
+        if (word == 0) {
+            word = search(me);
+        }
+        if (word != 0) {
+            run(me, word);
+        } else if (stopping.load(std::memory_order_seq_cst)) {
+            break;
+        }
+        // ORDER: relaxed, hints; retire() looks again under the mutex
+        if (me.spare &&
+            active_spares.load(std::memory_order_relaxed) >
+                blocked.load(std::memory_order_relaxed) &&
+            !retire(me)) {
+            break;
+        }
     }
-    impl_->wake.notify_one();
+    current_worker = nullptr;
 }
 
-Result<void> Crew::shutdown(Shutdown /*how*/) { return {}; }
-std::uint32_t Crew::workers() const noexcept {
-    return static_cast<std::uint32_t>(impl_->threads.size());
+void Crew::Impl::run(Member& me, Word word) noexcept {
+    if ((word & spawned_bit) != 0) {
+        GroupCore::run_spawned(GroupCore::child_of(word), me);
+        return;
+    }
+    // SAFETY: a word without spawned_bit was made from a Job that owns itself until it has run
+    Job* const job = reinterpret_cast<Job*>(word);
+    const std::int64_t mark = std::exchange(me.mark, me.deque.position());
+    if (cancelling.load(std::memory_order_relaxed))
+        [[unlikely]] {  // ORDER: a late look only runs it
+        job->abandon_job();
+    } else {
+        job->run_job();
+    }
+    me.mark = mark;
+    me.functions_run.add(1);
+    if (room_waiters.load(std::memory_order_seq_cst) != 0) [[unlikely]] {
+        give_room();
+    }
 }
-bool Crew::on_crew_thread() const noexcept { return current_crew == this; }
-void Crew::count(SchedulerStats& /*stats*/) const noexcept {}
+
+Word Crew::Impl::next(Member& me) noexcept {
+    if (++me.tick % fair_every == 0) [[unlikely]] {
+        if (Job* const job = low.empty() ? nullptr : low.pop()) {
+            return reinterpret_cast<Word>(job);
+        }
+        if (const Word word = take_from_lanes(me)) {
+            return word;
+        }
+    }
+    if (!high.empty()) [[unlikely]] {
+        if (Job* const job = high.pop()) {
+            return reinterpret_cast<Word>(job);
+        }
+    }
+    if (const std::optional<Word> word = me.deque.pop()) {
+        return *word;
+    }
+    return take_from_lanes(me);
+}
+
+Word Crew::Impl::take_from_lanes(Member& me) noexcept {
+    for (std::size_t i = 0; i < normal.size(); ++i) {
+        sched::Lane& lane = *normal[(me.index + i) % normal.size()];
+        if (!lane.empty()) {
+            if (const Word word = take_from(lane, me)) {
+                return word;
+            }
+        }
+    }
+    return 0;
+}
+
+Word Crew::Impl::take_from(sched::Lane& lane, Member& me) noexcept {
+    // A fair share at once, so that the exchange is paid once for many; the rest stays stealable.
+    const std::size_t share = std::clamp<std::size_t>(lane.size() / (2 * workers), 1, batch_max);
+    std::array<Job*, batch_max> batch;
+    std::size_t count = 0;
+    lane.pop_batch(share, [&](Job* job) { batch[count++] = job; });
+    if (count == 0) {
+        return 0;
+    }
+    for (std::size_t i = count; i-- > 1;) {  // the owner pops them in their order
+        __builtin_prefetch(batch[i], 1);
+        if (!me.deque.push(reinterpret_cast<Word>(batch[i]))) {
+            lane.push(*batch[i]);
+        }
+    }
+    return reinterpret_cast<Word>(batch[0]);
+}
+
+Word Crew::Impl::search(Member& me) noexcept {
+    parker.begin_search();
+    Word word = 0;
+    while ((word = look_around(me)) == 0) {
+        parker.announce_sleep(me.index);
+        const bool stop = stopping.load(std::memory_order_seq_cst);
+        const bool surplus = me.spare && active_spares.load(std::memory_order_seq_cst) >
+                                             blocked.load(std::memory_order_seq_cst);
+        if (stop || surplus || visible_work()) {
+            parker.cancel_sleep(me.index);
+            if ((stop && !visible_work()) || surplus) {
+                break;
+            }
+            continue;
+        }
+        me.parks.add(1);
+        me.busy.store(false, std::memory_order_seq_cst);
+        if (closed.load(std::memory_order_seq_cst)) {
+            note_rest();
+        }
+        parker.sleep(me.index);
+        me.busy.store(true, std::memory_order_seq_cst);
+        me.wakes.add(1);
+    }
+    if (parker.end_search() && visible_work()) {
+        parker.wake_one();
+    }
+    return word;
+}
+
+Word Crew::Impl::look_around(Member& me) noexcept {
+    const base::BootTime end = base::now() + spin_time;
+    for (std::uint32_t round = 0;; ++round) {
+        Word word = next(me);
+        if (word == 0) {
+            word = steal(me);
+        }
+        if (word == 0 && !low.empty()) {
+            // SAFETY: as in run(), and back there
+            word = reinterpret_cast<Word>(low.pop());
+        }
+        if (word != 0) {
+            return word;
+        }
+        // One searcher spins on behalf of all; the others look twice.
+        if (round > 2 && (!parker.sole_searcher() || base::now() >= end ||
+                          stopping.load(std::memory_order_relaxed))) {  // ORDER: a hint
+            return 0;
+        }
+        for (int i = 0; i < 4; ++i) {
+            pause();
+        }
+    }
+}
+
+Word Crew::Impl::steal(Member& me) noexcept {
+    for (const sched::Tier& tier : me.tiers) {
+        const std::size_t first = me.random.below(tier.size());
+        for (std::size_t i = 0; i < tier.size(); ++i) {
+            // ORDER: acquire pairs with the constructor's release
+            Member* const victim =
+                members[tier[(first + i) % tier.size()]].load(std::memory_order_acquire);
+            if (const Word word = steal_from(*victim, me)) {
+                return word;
+            }
+        }
+    }
+    // ORDER: acquire pairs with the release when a place was first used
+    const std::uint32_t spares = member_count.load(std::memory_order_acquire);
+    for (std::uint32_t i = me.spare ? 0 : workers; i < spares; ++i) {
+        Member* const victim = members[i].load(std::memory_order_acquire);
+        if (victim != &me) {
+            if (const Word word = steal_from(*victim, me)) {
+                return word;
+            }
+        }
+    }
+    const std::uint32_t visitors = guest_count.load(std::memory_order_acquire);
+    for (std::uint32_t i = 0; i < visitors; ++i) {
+        if (const Word word = steal_from(*guests[i].load(std::memory_order_acquire), me)) {
+            return word;
+        }
+    }
+    return 0;
+}
+
+Word Crew::Impl::steal_from(Worker& victim, Member& me) noexcept {
+    const std::size_t size = victim.deque.size();
+    if (size == 0) {
+        return 0;
+    }
+    const std::optional<Word> first = victim.deque.steal();
+    if (!first) {
+        return 0;
+    }
+    // Half of it, oldest first, each by a steal of its own: the thief's deque keeps the order.
+    const std::size_t half = std::min(size / 2, batch_max);
+    std::uint64_t taken = 1;
+    while (taken < half) {
+        const std::optional<Word> word = victim.deque.steal();
+        if (!word) {
+            break;
+        }
+        ++taken;
+        if (!me.deque.push(*word)) {
+            run(me, *word);  // no memory for a larger ring: here and now
+        }
+    }
+    me.steals.add(taken);
+    return *first;
+}
+
+bool Crew::Impl::visible_work() const noexcept {
+    if (queued() != 0) {
+        return true;
+    }
+    // ORDER: acquire pairs with the releases when the places were first used
+    for (std::uint32_t i = 0; i < guest_count.load(std::memory_order_acquire); ++i) {
+        if (!guests[i].load(std::memory_order_acquire)->deque.empty()) {
+            return true;
+        }
+    }
+    return false;
+}
+
+std::size_t Crew::Impl::queued() const noexcept {
+    std::size_t sum = high.size() + low.size();
+    for (const auto& lane : normal) {
+        sum += lane->size();
+    }
+    // ORDER: acquire pairs with the releases when they were made
+    for (std::uint32_t i = 0; i < member_count.load(std::memory_order_acquire); ++i) {
+        sum += members[i].load(std::memory_order_acquire)->deque.size();
+    }
+    return sum;
+}
+
+std::uint32_t Crew::workers() const noexcept { return impl_->workers; }
+
+void Crew::count(SchedulerStats& stats) const noexcept {
+    const std::uint32_t count = impl_->member_count.load(std::memory_order_acquire);
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const Member& member = *impl_->members[i].load(std::memory_order_acquire);
+        stats.functions_run += member.functions_run.get();
+        stats.steals += member.steals.get();
+        stats.parks += member.parks.get();
+        stats.wakes += member.wakes.get();
+    }
+}
 
 }  // namespace repartir::detail

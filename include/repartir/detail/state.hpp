@@ -14,34 +14,44 @@ namespace repartir::detail {
 
 class Crew;
 
-/// What is to happen on a worker once a state is ready: a callback or a waiting coroutine.
-/// Intrusive, so that posting it can neither allocate nor fail.
-class Continuation {
+}  // namespace repartir::detail
+
+namespace repartir::sched {
+class Lane;
+}  // namespace repartir::sched
+
+namespace repartir::detail {
+
+/// Something that a crew does once on one of its workers. Intrusive: queueing it cannot fail.
+class Job {
   public:
-    Continuation() = default;
-    Continuation(const Continuation&) = delete;
-    Continuation& operator=(const Continuation&) = delete;
-    /// Called exactly once after Crew::post, on a worker; may destroy the object.
-    virtual void run() noexcept = 0;
-    virtual ~Continuation() = default;
+    Job() = default;
+    Job(const Job&) = delete;
+    Job& operator=(const Job&) = delete;
+    virtual ~Job() = default;
+    /// A worker does it. Called once, after which the crew does not touch the object again.
+    virtual void run_job() noexcept = 0;
+    /// The crew is shut down with Shutdown::cancel: called in place of run_job().
+    virtual void abandon_job() noexcept { run_job(); }
 
   private:
-    friend class Crew;
-    Continuation* next_ = nullptr;  // in the crew's list of posted ones
+    friend class repartir::sched::Lane;
+    Job* next_ = nullptr;  // in a lane's list
 };
+
+/// What is to happen on a worker once a state is ready: a callback or a waiting coroutine.
+class Continuation : public Job {};
 
 /// The counted, immovable state behind a Pending. One consumer (the Pending), one or more who may
 /// fulfil it; the first to claim does.
 ///
 /// Thread safety: every function from any thread, unless it says otherwise.
-class StateBase {
+class StateBase : public Job {
   public:
     /// @param crew where continuations run; outlives every call that can attach or post one
     /// @param references how many owners it begins with
     explicit StateBase(Crew* crew, std::uint32_t references = 1) noexcept
         : crew_(crew), references_(references) {}
-    StateBase(const StateBase&) = delete;
-    StateBase& operator=(const StateBase&) = delete;
 
     /// One more owner.
     void retain() noexcept {
@@ -62,12 +72,18 @@ class StateBase {
     }
     /// The consumer wants no result any more, or dropped its Pending. Idempotent.
     virtual void cancel() noexcept {}
+    /// The work behind this state has passed its deadline.
+    virtual void expire() noexcept {}
+    /// Resolves the work with `error`, if nobody has begun it.
+    virtual void refuse(Error error) noexcept { static_cast<void>(error); }
     /// Runs the work behind this state here and now, if there is some that nobody has begun.
     /// @return whether it did.
     virtual bool claim_and_run() noexcept { return false; }
 
     /// Blocks until ready. On a thread of the crew: see Pending::get. Errors: would_deadlock.
     [[nodiscard]] Result<void> wait() noexcept;
+    /// Blocks until ready, doing nothing else; for the crew.
+    void sleep() noexcept { static_cast<void>(sleep_until(nullptr)); }
     /// Blocks until ready or the deadline. @return ready().
     bool wait_until(std::chrono::steady_clock::time_point deadline) noexcept;
 
@@ -79,8 +95,18 @@ class StateBase {
 
     [[nodiscard]] Crew* crew() const noexcept { return crew_; }
 
+    // As a job it owns one reference.
+    void run_job() noexcept override {
+        claim_and_run();
+        release();
+    }
+    void abandon_job() noexcept override {
+        cancel();
+        release();
+    }
+
   protected:
-    virtual ~StateBase() = default;
+    ~StateBase() override = default;
     /// Gives the storage back; called once, by the last owner.
     virtual void destroy() noexcept { delete this; }
 

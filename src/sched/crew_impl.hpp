@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file crew_impl.hpp The inside of a crew: its members, guests, lanes and spares.
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/prng.hpp"
+#include "repartir/detail/crew.hpp"
+#include "sched/lane.hpp"
+#include "sched/parker.hpp"
+#include "sched/slab.hpp"
+#include "sched/timekeeper.hpp"
+#include "sched/victims.hpp"
+
+namespace repartir::detail {
+
+/// A count with one writer that anybody may read.
+class Count {
+  public:
+    void add(std::uint64_t more) noexcept {
+        // ORDER: relaxed, a statistic
+        value_.store(value_.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::uint64_t get() const noexcept {
+        return value_.load(std::memory_order_relaxed);  // ORDER: relaxed, a statistic
+    }
+
+  private:
+    std::atomic<std::uint64_t> value_{0};
+};
+
+/// A worker thread of the crew, a spare one, or (member == false) a guest's place.
+struct Member final : Worker {
+    Member(Crew& owner, bool is_member, std::uint32_t number,
+           const std::atomic<std::uint64_t>& word)
+        : Worker(owner, is_member, word), index(number), random(base::random_seed()) {}
+
+    const std::uint32_t index;       // among members; the parker's number of it
+    std::vector<sched::Tier> tiers;  // whom to steal from first
+    base::Prng random;
+    sched::Slab::Owner slab = sched::Slab::create();
+    std::uint32_t tick = 0;   // pops since the start
+    std::uint32_t depth = 0;  // stolen work that runs inside waits now
+    std::int64_t mark = 0;    // the deque's position when the running job began
+    Count functions_run;
+    Count steals;
+    Count parks;
+    Count wakes;
+    bool spare = false;
+    bool active = false;             // of a spare: guarded by Impl::spare_mutex
+    std::atomic<bool> busy{false};   // has left the parker: may hold a job
+    std::atomic<bool> taken{false};  // of a guest's place
+    std::thread thread;
+};
+
+/// A shard of storage for threads that are no workers.
+struct alignas(cache_line_bytes) OutsideShard {
+    std::atomic<bool> locked{false};
+    sched::Slab::Owner slab = sched::Slab::create();
+};
+
+struct Crew::Impl {
+    static constexpr std::uint32_t guests_max = 64;
+    static constexpr std::uint32_t outside_shards = 16;
+    static constexpr std::uint32_t fair_every = 61;  // pops between looks at low and the lanes
+    static constexpr std::uint32_t depth_max = 32;   // stolen work nested in waits of one thread
+    static constexpr std::size_t batch_max = 32;     // jobs taken from a lane or a victim at once
+    static constexpr std::size_t ring_slots = 4096;
+    static constexpr std::chrono::microseconds spin_time{30};
+
+    Impl(Crew& owner, const SchedulerOptions& wanted, std::uint32_t count);
+
+    // crew.cpp: finding work and sleeping
+    void serve(Member& me) noexcept;
+    [[nodiscard]] Word next(Member& me) noexcept;
+    [[nodiscard]] Word take_from_lanes(Member& me) noexcept;
+    [[nodiscard]] Word take_from(sched::Lane& lane, Member& me) noexcept;
+    [[nodiscard]] Word search(Member& me) noexcept;
+    [[nodiscard]] Word look_around(Member& me) noexcept;
+    [[nodiscard]] Word steal(Member& me) noexcept;
+    [[nodiscard]] Word steal_from(Worker& victim, Member& me) noexcept;
+    void run(Member& me, Word word) noexcept;
+    /// Whether there is anything that a member could take.
+    [[nodiscard]] bool visible_work() const noexcept;
+    /// How many jobs wait in the lanes and the members' deques (and children that they spawned).
+    [[nodiscard]] std::size_t queued() const noexcept;
+    void start(Member& member);
+
+    // submit.cpp
+    [[nodiscard]] bool await_room() noexcept;
+    void give_room() noexcept;
+    [[nodiscard]] sched::Lane& shard_of_caller() noexcept;
+
+    // waiting.cpp
+    [[nodiscard]] Word steal_spawned(Member& me) noexcept;
+    [[nodiscard]] bool retire(Member& spare) noexcept;
+    void note_rest() noexcept;
+    [[nodiscard]] bool quiet() const noexcept;
+
+    Crew& crew;
+    const SchedulerOptions options;
+    const std::uint32_t workers;
+    sched::Parker<> parker;
+    sched::Lane high;
+    sched::Lane low;
+    std::vector<std::unique_ptr<sched::Lane>> normal;
+    std::array<OutsideShard, outside_shards> outside;
+
+    // Members never move and live as long as the crew: workers first, then spares as they are
+    // needed.
+    std::unique_ptr<std::atomic<Member*>[]> members;
+    std::atomic<std::uint32_t> member_count{0};
+    std::vector<std::unique_ptr<Member>> owned;  // guarded by spare_mutex
+    std::array<std::atomic<Member*>, guests_max> guests{};
+    std::atomic<std::uint32_t> guest_count{0};          // places ever used, from 0
+    std::vector<std::unique_ptr<Member>> owned_guests;  // guarded by spare_mutex
+
+    std::mutex spare_mutex;
+    std::condition_variable spare_wake;
+    std::atomic<std::uint32_t> blocked{0};        // workers that wait; written under spare_mutex
+    std::atomic<std::uint32_t> active_spares{0};  // written under spare_mutex
+
+    std::atomic<std::uint32_t> room_waiters{0};
+    std::atomic<std::uint32_t> room_epoch{0};  // changes when there is room again
+
+    std::atomic<bool> closed{false};      // takes no more functions
+    std::atomic<bool> cancelling{false};  // resolves queued functions instead of running them
+    std::atomic<bool> stopping{false};    // workers end when no work is left
+    std::mutex closing_mutex;
+    std::condition_variable rested;  // a worker has gone to sleep while closed
+
+    std::mutex stop_mutex;
+    Stoppable* first_stoppable = nullptr;  // running functions that watch a stop_token
+    std::condition_variable delisted;
+
+    sched::Timekeeper timekeeper;
+};
+
+/// The member behind a worker: every Worker is one.
+[[nodiscard]] inline Member& member_of(Worker& worker) noexcept {
+    return static_cast<Member&>(worker);
+}
+
+[[nodiscard]] Error shut_down_error();
+
+}  // namespace repartir::detail

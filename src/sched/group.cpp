@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+#include "repartir/detail/group.hpp"
+
+#include <memory>
+#include <utility>
+
+#include "base/clock.hpp"
+#include "sched/crew_impl.hpp"
+#include "sched/futex.hpp"
+
+namespace repartir::detail {
+
+void GroupCore::run_spawned(SpawnedBase& child, Worker& me) noexcept {
+    // ORDER: relaxed, acquired with the steal
+    GroupCore& group = *child.group_.load(std::memory_order_relaxed);
+    GroupCore* const runs_for = group.cancelled() ? nullptr : &group;
+    if (group.worker_ == &me) {
+        --group.outstanding_;
+        child.invoke_(child, runs_for);
+        return;
+    }
+    Worker& owner = *group.worker_;  // the group may be gone once it has been counted
+    child.invoke_(child, runs_for);
+    group.stolen_done_.fetch_add(1, std::memory_order_seq_cst);
+    if (owner.resting.load(std::memory_order_seq_cst) != 0) {
+        owner.resting.store(0, std::memory_order_seq_cst);
+        sched::FutexAtomics::wake_all(owner.resting);
+    }
+}
+
+void GroupCore::run_foreign(Word word) noexcept {
+    Member& me = member_of(*worker_);
+    me.crew->impl().run(me, word);
+}
+
+void GroupCore::wait_slowly() noexcept {
+    Member& me = member_of(*worker_);
+    Crew::Impl& impl = me.crew->impl();
+    while (!finished()) {
+        const std::optional<Word> own = me.deque.position() > mark_ ? me.deque.pop() : std::nullopt;
+        if (own) {
+            impl.run(me, *own);
+            continue;
+        }
+        const Word stolen = me.depth < Crew::Impl::depth_max ? impl.steal_spawned(me) : 0;
+        if (stolen != 0) {
+            ++me.depth;
+            impl.run(me, stolen);
+            --me.depth;
+            continue;
+        }
+        rest();
+    }
+    outstanding_ = 0;
+    stolen_done_.store(0, std::memory_order_relaxed);  // ORDER: no thief is left
+}
+
+void GroupCore::rest() noexcept {
+    Member& me = member_of(*worker_);
+    Crew::Impl& impl = me.crew->impl();
+    const base::BootTime end = base::now() + Crew::Impl::spin_time;
+    do {
+        for (int i = 0; i < 32; ++i) {
+            if (finished()) {
+                return;
+            }
+#if defined(__x86_64__)
+            __builtin_ia32_pause();
+#endif
+        }
+        if (me.depth < Crew::Impl::depth_max) {
+            if (const Word stolen = impl.steal_spawned(me); stolen != 0) {
+                ++me.depth;
+                impl.run(me, stolen);
+                --me.depth;
+                return;
+            }
+        }
+    } while (base::now() < end);
+    // A spare looks for work while this worker sleeps: the children may spawn more, and what lies
+    // below this frame in its deque must not be stuck.
+    const bool spare = me.member && me.crew->begin_block();
+    if (me.member && !spare && impl.visible_work()) {
+        Word word = impl.next(me);  // nobody stands in: run anything rather than hang
+        word = word == 0 ? impl.steal(me) : word;
+        if (word != 0) {
+            impl.run(me, word);
+        }
+        return;
+    }
+    worker_->resting.store(1, std::memory_order_seq_cst);
+    if (!finished()) {
+        sched::FutexAtomics::wait_while(worker_->resting, 1);
+    }
+    worker_->resting.store(0, std::memory_order_seq_cst);
+    if (spare) {
+        me.crew->end_block();
+    }
+}
+
+Word Crew::Impl::steal_spawned(Member& me) noexcept {
+    const auto wanted = [](Word word) { return (word & spawned_bit) != 0; };
+    const auto take = [&](Worker& victim) -> Word {
+        if (&victim == &me || victim.deque.empty()) {
+            return 0;
+        }
+        const std::optional<Word> word = victim.deque.steal_if(wanted);
+        if (word) {
+            me.steals.add(1);
+        }
+        return word.value_or(0);
+    };
+    // ORDER: acquire pairs with the releases when the places were first used
+    const std::uint32_t count = member_count.load(std::memory_order_acquire);
+    const auto first = static_cast<std::uint32_t>(me.random.below(count));
+    for (std::uint32_t i = 0; i < count; ++i) {
+        if (const Word word = take(*members[(first + i) % count].load(std::memory_order_acquire))) {
+            return word;
+        }
+    }
+    const std::uint32_t visitors = guest_count.load(std::memory_order_acquire);
+    for (std::uint32_t i = 0; i < visitors; ++i) {
+        if (const Word word = take(*guests[i].load(std::memory_order_acquire))) {
+            return word;
+        }
+    }
+    return 0;
+}
+
+void GroupCore::abandon() noexcept {
+    cancel_rest();
+    static_cast<void>(wait());
+}
+
+void GroupCore::record(Error error) noexcept {
+    // ORDER: relaxed: it only elects the writer; the join releases what is written
+    if ((flags_.fetch_or(failed_bit, std::memory_order_relaxed) & failed_bit) == 0) {
+        failure_.emplace(std::move(error));
+    }
+}
+
+Result<void> GroupCore::take_failure() noexcept {
+    flags_.store(0, std::memory_order_relaxed);  // ORDER: no child is left
+    Result<void> result;
+    if (failure_) {
+        result = fail(*std::move(failure_));
+        failure_.reset();
+    }
+    return result;
+}
+
+void GroupCore::become_guest(Crew& crew) noexcept {
+    worker_ = crew.enter();
+    if (worker_ != nullptr) {
+        guest_ = true;
+        before_ = std::exchange(current_worker, worker_);
+        mark_ = worker_->deque.position();
+    }
+}
+
+void GroupCore::end_guest() noexcept {
+    current_worker = before_;
+    Crew::leave(*worker_);
+}
+
+Worker* Crew::enter() noexcept {
+    Impl& impl = *impl_;
+    const std::uint32_t known =
+        impl.guest_count.load(std::memory_order_acquire);  // ORDER: as steal
+    for (std::uint32_t i = 0; i < known; ++i) {
+        Member& place = *impl.guests[i].load(std::memory_order_acquire);
+        bool taken = false;
+        // ORDER: acquire pairs with leave(): the deque is handed over
+        if (place.taken.compare_exchange_strong(taken, true, std::memory_order_acquire,
+                                                std::memory_order_relaxed)) {
+            return &place;
+        }
+    }
+    const std::lock_guard lock(impl.spare_mutex);
+    const auto index = static_cast<std::uint32_t>(impl.owned_guests.size());
+    if (index == Impl::guests_max) {
+        return nullptr;
+    }
+    try {
+        impl.owned_guests.push_back(
+            std::make_unique<Member>(*this, false, index, impl.parker.word()));
+    } catch (const std::exception&) { return nullptr; }
+    Member& place = *impl.owned_guests.back();
+    place.taken.store(true, std::memory_order_relaxed);  // ORDER: published by the next lines
+    impl.guests[index].store(&place, std::memory_order_release);
+    impl.guest_count.store(index + 1, std::memory_order_release);
+    return &place;
+}
+
+void Crew::leave(Worker& guest) noexcept {
+    member_of(guest).taken.store(false, std::memory_order_release);  // ORDER: with enter()
+}
+
+}  // namespace repartir::detail

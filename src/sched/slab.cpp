@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+#include "sched/slab.hpp"
+
+#include <cstdlib>
+#include <new>
+
+namespace repartir::sched {
+
+struct alignas(64) Slab::Chunk {
+    Slab* home;  // nullptr: one large block of the system's
+    Chunk* older;
+    std::size_t size_class;  // blocks of (size_class + 1) granules
+};
+
+Slab::~Slab() {
+    while (newest_ != nullptr) {
+        Chunk* const chunk = newest_;
+        newest_ = chunk->older;
+        std::free(chunk);  // NOLINT: pairs with aligned_alloc in add_chunk
+    }
+}
+
+Slab::Chunk& Slab::chunk_of(void* block) noexcept {
+    // SAFETY: blocks lie in chunks that begin at multiples of chunk_bytes with their Chunk.
+    return *reinterpret_cast<Chunk*>(reinterpret_cast<std::uintptr_t>(block) & ~(chunk_bytes - 1));
+}
+
+void* Slab::allocate(std::size_t bytes) noexcept {
+    const std::size_t size_class = (bytes == 0 ? 1 : bytes - 1) / granule;
+    if (size_class >= classes) {
+        const std::size_t whole = (bytes + sizeof(Chunk) + chunk_bytes - 1) & ~(chunk_bytes - 1);
+        void* const memory = std::aligned_alloc(chunk_bytes, whole);
+        return memory == nullptr ? nullptr : new (memory) Chunk{nullptr, nullptr, size_class} + 1;
+    }
+    Block*& list = free_[size_class];
+    if (list == nullptr) {
+        take_back();
+        if (list == nullptr && !add_chunk(size_class)) {
+            return nullptr;
+        }
+    }
+    Block* const block = list;
+    list = block->next;
+    ++live_;
+    return block;
+}
+
+void Slab::free(void* memory, Slab* mine) noexcept {
+    Chunk& chunk = chunk_of(memory);
+    Slab* const home = chunk.home;
+    if (home == nullptr) {
+        std::free(&chunk);  // NOLINT: pairs with aligned_alloc in allocate
+        return;
+    }
+    auto* const block = new (memory) Block{nullptr};
+    if (home == mine) {
+        block->next = home->free_[chunk.size_class];
+        home->free_[chunk.size_class] = block;
+        --home->live_;
+        return;
+    }
+    // ORDER: relaxed guess; the exchange releases the block's link to take_back
+    Block* head = home->remote_.load(std::memory_order_relaxed);
+    do {
+        if (head == home->closed()) {
+            // ORDER: acq_rel: the last to leave sees the others' uses before it deletes
+            if (home->orphans_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+                delete home;
+            }
+            return;
+        }
+        block->next = head;
+    } while (!home->remote_.compare_exchange_weak(head, block, std::memory_order_acq_rel,
+                                                  std::memory_order_relaxed));
+}
+
+void Slab::take_back() noexcept {
+    // ORDER: relaxed look saves the exchange; acquire pairs with the release in free
+    if (remote_.load(std::memory_order_relaxed) == nullptr) {
+        return;
+    }
+    Block* block = remote_.exchange(nullptr, std::memory_order_acquire);
+    while (block != nullptr) {
+        Block* const next = block->next;
+        Block*& list = free_[chunk_of(block).size_class];
+        block->next = list;
+        list = block;
+        --live_;
+        block = next;
+    }
+}
+
+bool Slab::add_chunk(std::size_t size_class) noexcept {
+    void* const memory = std::aligned_alloc(chunk_bytes, chunk_bytes);
+    if (memory == nullptr) {
+        return false;
+    }
+    newest_ = new (memory) Chunk{this, newest_, size_class};
+    const std::size_t step = (size_class + 1) * granule;
+    auto* const bytes = static_cast<std::byte*>(memory);
+    const std::size_t count = (chunk_bytes - sizeof(Chunk)) / step;
+    for (std::size_t i = count; i > 0; --i) {  // the lowest address comes out first
+        free_[size_class] = new (bytes + sizeof(Chunk) + (i - 1) * step) Block{free_[size_class]};
+    }
+    return true;
+}
+
+void Slab::abandon() noexcept {
+    // ORDER: acquire pairs with the releases in free; from here on they count in orphans_
+    Block* block = remote_.exchange(closed(), std::memory_order_acq_rel);
+    while (block != nullptr) {
+        --live_;
+        block = block->next;
+    }
+    // ORDER: as in free. Blocks that came back since the exchange have made orphans_ negative.
+    if (orphans_.fetch_add(live_, std::memory_order_acq_rel) + live_ == 0) {
+        delete this;
+    }
+}
+
+}  // namespace repartir::sched

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+#include "repartir/task_group.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <latch>
+#include <memory>
+#include <numeric>
+#include <semaphore>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "repartir/detail/parallel.hpp"
+#include "repartir/function.hpp"
+
+namespace repartir {
+namespace {
+
+std::unique_ptr<detail::Crew> make_crew(std::uint32_t workers) {
+    SchedulerOptions options;
+    options.workers = workers;
+    return std::move(*detail::Crew::create(options));
+}
+
+/// Runs `work` on a worker of the crew, and waits for it from outside.
+template <class F>
+void on_worker(detail::Crew& crew, F work) {
+    std::binary_semaphore done(0);
+    detail::submit_function(
+        crew,
+        [&] {
+            work();
+            done.release();
+        },
+        Priority::normal)
+        .detach();
+    done.acquire();
+}
+
+long fib(detail::Crew& crew, int n) {
+    if (n < 2) {
+        return n;
+    }
+    long a = 0;
+    TaskGroup group(crew);
+    Spawned left([&] { a = fib(crew, n - 1); });
+    group.run(left);
+    const long b = fib(crew, n - 2);
+    EXPECT_TRUE(group.wait());
+    return a + b;
+}
+
+TEST(TaskGroupTest, FibInsideAndOutside) {
+    for (const std::uint32_t workers : {1U, 2U, 4U}) {
+        const auto crew = make_crew(workers);
+        EXPECT_EQ(fib(*crew, 18), 2584);
+        long inside = 0;
+        on_worker(*crew, [&] { inside = fib(*crew, 20); });
+        EXPECT_EQ(inside, 6765);
+    }
+}
+
+TEST(TaskGroupTest, ClosuresOfAllSizesRunOnce) {
+    const auto crew = make_crew(2);
+    std::atomic<int> sum{0};
+    TaskGroup group(*crew);
+    for (int round = 0; round < 3; ++round) {
+        for (int i = 0; i < 200; ++i) {
+            group.run([&sum] { ++sum; });
+            std::array<int, 40> large{};
+            large[39] = 1;
+            group.run([&sum, large] { sum += large[39]; });
+            std::array<int, 400> huge{};
+            huge[399] = 1;
+            group.run([&sum, huge] { sum += huge[399]; });
+        }
+        EXPECT_TRUE(group.wait());
+        EXPECT_EQ(sum, 600 * (round + 1));
+    }
+}
+
+TEST(TaskGroupTest, TheFirstFailureIsWaitsError) {
+    const auto crew = make_crew(2);
+    std::atomic<int> ran{0};
+    TaskGroup group(*crew);
+    Spawned throws([&] {
+        ++ran;
+        throw std::runtime_error("bad leaf");
+    });
+    Spawned fine([&] { ++ran; });
+    group.run(throws);
+    group.run(fine);
+    const Result<void> result = group.wait();
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code(), Code::function_threw);
+    EXPECT_NE(result.error().sentence().find("bad leaf"), std::string::npos);
+    EXPECT_EQ(ran, 2);
+    Spawned refuses([]() -> Result<void> {
+        return fail(Error(Domain::task, Code::not_found, Fault::user, "no input"));
+    });
+    group.run(refuses);
+    EXPECT_EQ(group.wait().error().code(), Code::not_found);
+    group.run([] {});
+    EXPECT_TRUE(group.wait());
+}
+
+TEST(TaskGroupTest, UnwindingCancelsAndJoins) {
+    const auto crew = make_crew(2);
+    for (int i = 0; i < 200; ++i) {
+        std::atomic<int> alive{0};
+        const auto work = [&] {
+            ++alive;
+            std::this_thread::yield();
+            --alive;
+        };
+        try {
+            TaskGroup group(*crew);
+            Spawned a(work);
+            Spawned b(work);
+            group.run(a);
+            group.run([held = std::make_unique<int>(1), &work] { work(); });
+            group.run(b);
+            throw std::runtime_error("out");
+        } catch (const std::runtime_error&) {}
+        EXPECT_EQ(alive, 0);
+    }
+}
+
+TEST(TaskGroupTest, CancelSkipsWhatHasNotBegun) {
+    const auto crew = make_crew(1);
+    std::binary_semaphore busy(0);
+    std::binary_semaphore go(0);
+    detail::submit_function(
+        *crew,
+        [&] {
+            busy.release();
+            go.acquire();
+        },
+        Priority::normal)
+        .detach();
+    busy.acquire();
+    bool ran = false;
+    TaskGroup group(*crew);
+    group.run([&] { ran = true; });
+    group.cancel();
+    EXPECT_TRUE(group.wait());
+    EXPECT_FALSE(ran);
+    go.release();
+}
+
+TEST(TaskGroupTest, ChildrenAreStolenOldestFirst) {
+    const auto crew = make_crew(1);
+    std::vector<int> order;
+    std::latch finished(8);
+    TaskGroup group(*crew);  // this thread is a guest; the one worker steals
+    for (int i = 0; i < 8; ++i) {
+        group.run([&, i] {
+            order.push_back(i);  // the one thief
+            finished.count_down();
+        });
+    }
+    finished.wait();
+    EXPECT_TRUE(group.wait());
+    // Steal half moves them in order, the thief runs its own part newest first: what it took
+    // singly comes out in order, and the very oldest always first.
+    EXPECT_EQ(order.front(), 0);
+}
+
+TEST(TaskGroupTest, SubmittedFunctionsInsideAGroupRun) {
+    const auto crew = make_crew(2);
+    std::atomic<int> sum{0};
+    on_worker(*crew, [&] {
+        TaskGroup group(*crew);
+        for (int i = 0; i < 20; ++i) {
+            group.run([&] {
+                auto inner =
+                    detail::submit_function(*crew, [&sum] { return ++sum; }, Priority::normal);
+                EXPECT_TRUE(std::move(inner).get());
+            });
+        }
+        EXPECT_TRUE(group.wait());
+    });
+    EXPECT_EQ(sum, 20);
+}
+
+TEST(TaskGroupTest, ManyOutsideThreadsAtOnce) {
+    const auto crew = make_crew(2);
+    std::atomic<long> sum{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 80; ++t) {  // more than there are guests' places
+        threads.emplace_back([&] { sum += fib(*crew, 12); });
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    EXPECT_EQ(sum, 80 * 144);
+}
+
+TEST(ParallelForTest, CoversTheRangeOnce) {
+    for (const std::uint32_t workers : {1U, 2U}) {
+        const auto crew = make_crew(workers);
+        for (const std::size_t n :
+             {std::size_t{0}, std::size_t{1}, std::size_t{7}, std::size_t{10'000}}) {
+            std::vector<std::atomic<int>> seen(n);
+            auto body = [&](std::size_t i) { ++seen[i]; };
+            EXPECT_TRUE(detail::parallel_for(*crew, 0, n, body));
+            for (const auto& count : seen) {
+                ASSERT_EQ(count, 1);
+            }
+        }
+    }
+}
+
+TEST(ParallelForTest, NestsAndStopsAtTheFirstFailure) {
+    const auto crew = make_crew(2);
+    std::atomic<int> sum{0};
+    auto outer = [&](std::size_t) {
+        auto inner = [&](std::size_t) { ++sum; };
+        return detail::parallel_for(*crew, 0, 100, inner);
+    };
+    EXPECT_TRUE(detail::parallel_for(*crew, 0, 100, outer));
+    EXPECT_EQ(sum, 10'000);
+    auto failing = [&](std::size_t i) {
+        if (i == 500) {
+            throw std::out_of_range("row 500");
+        }
+    };
+    const Result<void> result = detail::parallel_for(*crew, 0, 100'000, failing);
+    ASSERT_FALSE(result);
+    EXPECT_NE(result.error().sentence().find("row 500"), std::string::npos);
+}
+
+TEST(MapTest, OwnsItsInputsAndKeepsTheirOrder) {
+    const auto crew = make_crew(2);
+    std::vector<int> inputs(1000);
+    std::iota(inputs.begin(), inputs.end(), 0);
+    auto square = [](int x) { return static_cast<long>(x) * x; };
+    auto pending = detail::submit_function(*crew,
+                                           detail::MapWork<std::vector<int>, decltype(square)>(
+                                               *crew, std::move(inputs), std::move(square)),
+                                           Priority::normal);
+    const Result<std::vector<long>> result = std::move(pending).get();
+    ASSERT_TRUE(result);
+    ASSERT_EQ(result->size(), 1000U);
+    EXPECT_EQ((*result)[999], 999L * 999L);
+}
+
+}  // namespace
+}  // namespace repartir
