@@ -1,2 +1,270 @@
 // SPDX-License-Identifier: MIT
 #include "proc/guardian.hpp"
+
+#include <gmock/gmock.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#include <chrono>
+#include <csignal>
+#include <sstream>
+#include <thread>
+
+#include "proc/spawn_fixture.hpp"
+
+namespace repartir::proc {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string content_of(const std::string& path) {
+    std::ifstream file(path);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+// The state letter of a process and the fields after it; empty when there is none.
+std::string stat_of(pid_t pid) {
+    const std::string text = content_of("/proc/" + std::to_string(pid) + "/stat");
+    const std::size_t at = text.rfind(')');
+    return at == std::string::npos ? std::string() : text.substr(at + 2);
+}
+
+bool gone(pid_t pid) {
+    const std::string stat = stat_of(pid);
+    return stat.empty() || stat[0] == 'Z' || stat[0] == 'X';
+}
+
+bool goes_within(pid_t pid, std::chrono::seconds limit) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (!gone(pid)) {
+        if (std::chrono::steady_clock::now() > end) {
+            return false;
+        }
+        std::this_thread::yield();
+    }
+    return true;
+}
+
+// A process of the test's that builds what a pool would build: a guardian and one guarded task, a
+// shell with a child of its own. It tells their ids and waits to be killed.
+class Victim {
+  public:
+    enum class Guarded : bool { no, yes };
+
+    explicit Victim(Guarded guarded) {
+        auto pipe = make_pipe(OurEnd::neither);
+        EXPECT_TRUE(pipe);
+        pid_ = ::fork();
+        if (pid_ == 0) {
+            live(pipe->writer.get(), guarded);
+        }
+        pipe->writer.reset();
+        std::istringstream(read_all(pipe->reader.get())) >> guardian >> leader >> grandchild;
+    }
+    ~Victim() {
+        kill();
+        if (leader > 0) {
+            ::kill(-leader, SIGKILL);
+        }
+    }
+    Victim(const Victim&) = delete;
+    Victim& operator=(const Victim&) = delete;
+    void kill() {
+        if (pid_ > 0) {
+            ::kill(pid_, SIGKILL);
+            ::waitpid(pid_, nullptr, 0);
+            pid_ = -1;
+        }
+    }
+    [[nodiscard]] pid_t pid() const { return pid_; }
+
+    pid_t guardian = -1;
+    pid_t leader = -1;
+    pid_t grandchild = -1;
+
+  private:
+    [[noreturn]] static void live(int report, Guarded guarded) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        auto made = Guardian::create(8);
+        auto spawner = Spawner::create();
+        if (!made || !spawner) {
+            ::_exit(1);
+        }
+        auto slot = (*made)->acquire();
+        auto ids = make_pipe(OurEnd::neither);
+        const Strings argv({"/bin/sh", "-c", "sleep 100 & echo $!; exec 1>&-; wait"});
+        const Strings environment({"PATH=/usr/bin:/bin"});
+        SpawnPlan plan;
+        plan.program = "/bin/sh";
+        plan.argv = argv.data();
+        plan.envp = environment.data();
+        plan.out = ids->writer.get();
+        plan.guard = guarded == Guarded::yes ? slot->entry() : nullptr;
+        auto child = (*spawner)->spawn(plan);
+        std::string line;
+        for (char byte = 0; ::read(ids->reader.get(), &byte, 1) == 1 && byte != '\n';) {
+            line += byte;
+        }
+        line = std::to_string((*made)->pid()) + " " + std::to_string(child->pid) + " " + line;
+        if (::write(report, line.data(), line.size()) < 0) {
+            ::_exit(1);
+        }
+        ::close(report);
+        for (;;) {
+            ::pause();
+        }
+    }
+
+    pid_t pid_ = -1;
+};
+
+TEST(Guardian, KillsTheGrandchildrenOfAParentThatIsKilled) {
+    Victim victim(Victim::Guarded::yes);
+    ASSERT_GT(victim.grandchild, 1);
+    ASSERT_FALSE(gone(victim.grandchild));
+    victim.kill();
+    EXPECT_TRUE(goes_within(victim.leader, 20s));
+    EXPECT_TRUE(goes_within(victim.grandchild, 20s));
+    EXPECT_TRUE(goes_within(victim.guardian, 20s));
+}
+
+// Shows that the test above tests the guardian, and not the death signal.
+TEST(Guardian, WithoutItGrandchildrenSurvive) {
+    Victim victim(Victim::Guarded::no);
+    ASSERT_GT(victim.grandchild, 1);
+    victim.kill();
+    EXPECT_TRUE(goes_within(victim.guardian, 20s));
+    EXPECT_TRUE(goes_within(victim.leader, 20s)) << "the death signal";
+    EXPECT_FALSE(gone(victim.grandchild));
+}
+
+TEST(Guardian, HoldsLittleAndIsInASessionOfItsOwn) {
+    const base::Fd held(::open("/dev/null", O_RDONLY));
+    constexpr std::size_t big_bytes = 64UL << 20U;
+    const std::vector<char> big(big_bytes, 'x');  // what it must let go of
+    const auto guardian = Guardian::create(100);
+    ASSERT_TRUE(guardian) << guardian.error().sentence();
+    const pid_t pid = (*guardian)->pid();
+    const std::string base = "/proc/" + std::to_string(pid);
+    // It lets go of everything before it first sleeps.
+    const auto end = std::chrono::steady_clock::now() + 20s;
+    while (stat_of(pid)[0] != 'S' && std::chrono::steady_clock::now() < end) {
+        std::this_thread::yield();
+    }
+    std::set<std::string> descriptors;
+    for (const auto& entry : std::filesystem::directory_iterator(base + "/fd")) {
+        descriptors.insert(std::filesystem::read_symlink(entry).string().substr(0, 5));
+    }
+    EXPECT_EQ(descriptors, (std::set<std::string>{"anon_", "pipe:"}));
+    std::istringstream stat(stat_of(pid));
+    std::string state, parent, group, session;
+    stat >> state >> parent >> group >> session;
+    EXPECT_EQ(session, std::to_string(pid));
+    EXPECT_EQ(parent, std::to_string(::getpid()));
+    EXPECT_EQ(content_of(base + "/comm"), "repartir-guard\n");
+    long pages = 0, resident = 0;
+    std::istringstream(content_of(base + "/statm")) >> pages >> resident;
+    EXPECT_LT(resident * ::sysconf(_SC_PAGESIZE), static_cast<long>(big_bytes / 4));
+    EXPECT_TRUE((*guardian)->alive());
+}
+
+TEST(Guardian, SurvivesEverySignalButKill) {
+    const auto guardian = Guardian::create(1);
+    ASSERT_TRUE(guardian);
+    for (int number = 1; number < SIGRTMAX; ++number) {
+        if (number != SIGKILL && number != SIGSTOP) {
+            ::kill((*guardian)->pid(), number);
+        }
+    }
+    EXPECT_TRUE((*guardian)->alive());
+    ::kill((*guardian)->pid(), SIGKILL);
+    EXPECT_TRUE(goes_within((*guardian)->pid(), 20s));
+    EXPECT_FALSE((*guardian)->alive());
+}
+
+TEST(Guardian, EndsWithItsOwnerAndLeavesNothing) {
+    const std::set<int> before = open_descriptors();
+    pid_t pid = 0;
+    {
+        const auto guardian = Guardian::create(1);
+        ASSERT_TRUE(guardian);
+        pid = (*guardian)->pid();
+        EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "wait() of the host program sees it not";
+    }
+    EXPECT_EQ(::kill(pid, 0), -1);
+    EXPECT_EQ(open_descriptors(), before);
+    EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG | __WALL), -1);
+    EXPECT_EQ(errno, ECHILD);
+}
+
+TEST(Guardian, ACopyMadeByForkDoesNotEndIt) {
+    auto guardian = Guardian::create(1);
+    ASSERT_TRUE(guardian);
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        guardian->reset();
+        ::_exit(0);
+    }
+    ::waitpid(pid, nullptr, 0);
+    EXPECT_TRUE((*guardian)->alive());
+}
+
+TEST(Guardian, SlotsAreBoundedAndComeBack) {
+    const auto guardian = Guardian::create(2);
+    ASSERT_TRUE(guardian);
+    auto first = (*guardian)->acquire();
+    auto second = (*guardian)->acquire();
+    ASSERT_TRUE(first && second);
+    EXPECT_NE(first->entry(), second->entry());
+    const auto third = (*guardian)->acquire();
+    ASSERT_FALSE(third);
+    EXPECT_EQ(third.error().code(), Code::out_of_resources);
+    *first->entry() = 42;
+    std::uint64_t* const entry = first->entry();
+    *first = GuardSlot();
+    EXPECT_EQ(*entry, 0U) << "what gives its slot back is not guarded any more";
+    EXPECT_TRUE((*guardian)->acquire());
+}
+
+// An id in the table that now belongs to a process that started later.
+TEST(Guardian, DoesNotKillAGroupThatGotARecycledId) {
+    auto spawner = Spawner::create();
+    ASSERT_TRUE(spawner);
+    const Strings argv({"/bin/sleep", "100"});
+    const Strings environment({"PATH=/bin"});
+    const auto start = [&](std::uint64_t* entry) {
+        SpawnPlan plan;
+        plan.program = "/bin/sleep";
+        plan.argv = argv.data();
+        plan.envp = environment.data();
+        plan.guard = entry;
+        return std::move(*(*spawner)->spawn(plan));
+    };
+    std::uint64_t old_entry = 0;
+    std::uint64_t right_entry = 0;
+    Spawned recycled = start(&old_entry);
+    Spawned ours = start(&right_entry);
+    old_entry -= 1;  // it was made a tick, 10 ms, before the process started
+    const pid_t victim = ::fork();
+    if (victim == 0) {
+        auto guardian = Guardian::create(2);
+        auto first = (*guardian)->acquire();
+        auto second = (*guardian)->acquire();
+        *first->entry() = old_entry;
+        *second->entry() = right_entry;
+        ::kill(::getpid(), SIGKILL);
+    }
+    ::waitpid(victim, nullptr, 0);
+    EXPECT_TRUE(goes_within(ours.pid, 20s));
+    EXPECT_FALSE(gone(recycled.pid))
+        << "entries are visited in order: it was seen before ours died";
+    ::kill(recycled.pid, SIGKILL);
+    reap_child(recycled);
+    reap_child(ours);
+}
+
+}  // namespace
+}  // namespace repartir::proc

@@ -116,17 +116,23 @@ TEST_P(SpawnError, LinksAndNames) {
 }
 
 TEST_P(SpawnError, NoDescriptors) {
+    const Strings argv({"/bin/true"});
+    SpawnPlan plan;
+    plan.program = "/bin/true";
+    plan.argv = plan.envp = argv.data();
+    Spawner& spawner = *spawner_;
     rlimit before{};
     ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
     const int next = *open_descriptors().rbegin() + 1;
-    rlimit low = before;
-    low.rlim_cur = static_cast<rlim_t>(next);
     std::vector<base::Fd> holes;  // every number below the limit is taken
     for (int fd = 0; (fd = ::fcntl(0, F_DUPFD_CLOEXEC, 0)) >= 0 && fd < next;) {
         holes.emplace_back(fd);
     }
+    rlimit low = before;
+    low.rlim_cur = static_cast<rlim_t>(next);
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
-    const auto child = start({"/bin/true"});
+    // Nothing virtual until the limit is lifted: the sanitizer needs descriptors to check a vptr.
+    const auto child = spawner.spawn(plan);
     ::setrlimit(RLIMIT_NOFILE, &before);
     ASSERT_FALSE(child);
     expect(child.error(), Code::out_of_resources, "this process has too many open files");
