@@ -4,8 +4,7 @@
 
 int main() {
     auto pool = repartir::Pool::builder().cpu_workers(2).build();
-    if (!pool) { return std::cerr << pool.error().describe() << '\n', 1; }
     auto greeting = pool->submit(repartir::Task::binary("/bin/echo", "hello"));
     auto answer = pool->submit([] { return 6 * 7; });
-    std::cout << std::move(greeting).get()->out.bytes() << std::move(answer).get().value() << '\n';
+    std::cout << std::move(greeting).get()->out.bytes() << *std::move(answer).get() << '\n';
 }
