@@ -13,4 +13,5 @@
 #include "repartir/scheduler.hpp"
 #include "repartir/shared_buffer.hpp"
 #include "repartir/task.hpp"
+#include "repartir/task_group.hpp"
 #include "repartir/topology.hpp"
