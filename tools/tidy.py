@@ -103,7 +103,7 @@ def check_include(tree, table, name, folder, line):
         return None
     quote, header = found.groups()
     rooms, libraries = table.rows[folder]
-    is_test = name.endswith("_test.cpp") or folder.startswith("tests")
+    is_test = name.endswith(("_test.cpp", "_fixture.hpp")) or folder.startswith("tests")
     if "anything" in rooms:
         return None
     library = third_party(header) if quote == "<" else None

@@ -4,6 +4,7 @@
 #include "repartir/cpu_executor.hpp"
 #include "repartir/error.hpp"
 #include "repartir/executor.hpp"
+#include "repartir/function.hpp"
 #include "repartir/id.hpp"
 #include "repartir/outcome.hpp"
 #include "repartir/pending.hpp"
