@@ -45,7 +45,7 @@ class GuardSlot {
 };
 
 /// Watches this process from a process of its own, and sends SIGKILL to every group in a shared
-/// table when this process ends, however it ends (docs/decisions/0005-guardian.md). It is in a
+/// table when this process ends, however it ends (docs/decisions/0007-guardian.md). It is in a
 /// session of its own, blocks all signals that can be blocked, holds two descriptors and a few
 /// pages of memory.
 ///
