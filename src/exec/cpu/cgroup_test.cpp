@@ -60,7 +60,7 @@ TEST(CgroupProbe, AGroupThatCannotBeLimitedIsRefusedWithTheReason) {
 }
 
 /// Tests of groups that are really made: skipped where that is not allowed.
-class RealCgroupTest : public ExecutorTest {
+class RealCgroupTest : public ::testing::Test, protected ExecutorFixture {
   protected:
     void SetUp() override {
         if (!support_.complete()) {

@@ -2,15 +2,19 @@
 #pragma once
 /// @file executor_fixture.hpp What the tests of CpuExecutor share: a sink that remembers, short
 /// calls.
-#include <gtest/gtest.h>
+#include <stdlib.h>
 
-#include <chrono>
 #include <condition_variable>
-#include <functional>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <sstream>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "repartir/cpu_executor.hpp"
@@ -44,37 +48,60 @@ class RecordingSink final : public AttemptSink {
     std::size_t told_ = 0;
 };
 
-/// An executor with a sink; start and wait in one call.
-class ExecutorTest : public ::testing::Test {
-  protected:
-    ExecutorTest() { make({}); }
-    ~ExecutorTest() override { executor_.reset(); }
+/// An executor with a sink, and a folder that goes with it; start and wait in one call.
+class ExecutorFixture {
+  public:
+    ExecutorFixture() : folder_(make_folder()) { make({}); }
+    ExecutorFixture(const ExecutorFixture&) = delete;
+    ExecutorFixture& operator=(const ExecutorFixture&) = delete;
+    ~ExecutorFixture() {
+        executor_.reset();
+        std::filesystem::remove_all(folder_);
+    }
 
-    /// Replaces the executor.
+    /// Replaces the executor. Ends the test program when none can be made.
     void make(CpuExecutorOptions options) {
         executor_.reset();
         auto made = CpuExecutor::create(std::move(options));
         if (!made) {
-            ADD_FAILURE() << made.error().describe();
+            std::fprintf(stderr, "no executor: %s\n", made.error().describe().c_str());
             std::abort();
         }
         executor_ = std::move(*made);
     }
     [[nodiscard]] AttemptId start(const Task& task) {
-        const AttemptId id = next_id();
+        const AttemptId id{{job_, element_++}, 1, 1, 1};
         executor_->start(id, task, sink_);
         return id;
     }
     [[nodiscard]] AttemptResult run(const Task& task) { return sink_.wait(start(task)); }
-    [[nodiscard]] AttemptId next_id() { return {{job_, element_++}, 1, 1, 1}; }
 
+    [[nodiscard]] std::string in_folder(const char* name) const { return folder_ + "/" + name; }
+    void write(const char* name, std::string_view text) const {
+        std::ofstream(in_folder(name)) << text;
+    }
+    [[nodiscard]] static std::string content(const std::string& path) {
+        std::ostringstream text;
+        text << std::ifstream(path).rdbuf();
+        return text.str();
+    }
+
+  protected:
     RecordingSink sink_;
     std::unique_ptr<CpuExecutor> executor_;
+    const std::string folder_;
 
   private:
+    [[nodiscard]] static std::string make_folder() {
+        char name[] = "/tmp/repartir-executor-test-XXXXXX";
+        return ::mkdtemp(name);
+    }
+
     const JobId job_ = JobId::random();
     std::uint32_t element_ = 0;
 };
+
+inline constexpr Ending exited_well{End::exited, 0};
 
 /// A shell script as a task.
 [[nodiscard]] inline Task shell(std::string_view script) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/// @file tiny_program.cpp The smallest program: no C library, exits with 0. What a test or
+/// @file tiny.cpp The smallest program: no C library, exits with 0. What a test or
 /// benchmark starts to see our own cost rather than the program's.
 extern "C" [[noreturn]] void _start() {
 #if defined(__x86_64__)

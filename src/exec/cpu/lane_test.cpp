@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#include "exec/cpu/lane.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+#include <vector>
+
+#include "exec/cpu/executor_fixture.hpp"
+
+namespace repartir::exec {
+namespace {
+
+using namespace std::chrono_literals;
+
+class LaneTest : public ::testing::Test, protected ExecutorFixture {};
+
+TEST_F(LaneTest, ATimeoutEndsAProgram) {
+    const auto before = std::chrono::steady_clock::now();
+    const AttemptResult result = run(Task::binary("sleep", "600").timeout(50ms));
+    EXPECT_EQ(result.attempt.ending, (Ending{End::timed_out, 0}));
+    EXPECT_GE(result.attempt.wall, 50ms);
+    EXPECT_LT(std::chrono::steady_clock::now() - before, 30s);
+}
+
+TEST_F(LaneTest, AProgramThatIgnoresSigtermIsKilledAfterItsGrace) {
+    const AttemptResult result =
+        run(shell("trap '' TERM; while :; do sleep 600; done").timeout(50ms).kill_grace(100ms));
+    EXPECT_EQ(result.attempt.ending, (Ending{End::timed_out, 0}));
+    EXPECT_GE(result.attempt.wall, 150ms);
+}
+
+TEST_F(LaneTest, TheGraceLetsAProgramCleanUp) {
+    const AttemptResult result =
+        run(shell("trap 'echo bye; exit 0' TERM; while :; do sleep 0.01; done")
+                .timeout(300ms)
+                .kill_grace(60s));
+    EXPECT_EQ(result.attempt.ending, (Ending{End::timed_out, 0}));
+    EXPECT_EQ(result.out.bytes(), "bye\n");
+}
+
+TEST_F(LaneTest, ATimeoutEndsAllStages) {
+    const AttemptResult result = run(
+        Task::pipeline(Task::binary("sleep", "600"), Task::binary("sleep", "600")).timeout(50ms));
+    EXPECT_EQ(result.attempt.ending.end, End::timed_out);
+    EXPECT_EQ(result.attempt.stages.size(), 2U);
+}
+
+TEST_F(LaneTest, CancelEndsGentlyOrByForce) {
+    const Task gentle = Task::binary("sleep", "600");
+    const AttemptId first = start(gentle);
+    executor_->cancel(first, CancelReason::cancelled, false);
+    executor_->cancel(first, CancelReason::timed_out, false);
+    EXPECT_EQ(sink_.wait(first).attempt.ending, (Ending{End::cancelled, 0}));
+    const Task stubborn = shell("trap '' TERM; while :; do sleep 600; done").kill_grace(600s);
+    const AttemptId second = start(stubborn);
+    executor_->cancel(second, CancelReason::timed_out, false);
+    executor_->cancel(second, CancelReason::cancelled, true);
+    EXPECT_EQ(sink_.wait(second).attempt.ending, (Ending{End::timed_out, 0})) << "the first counts";
+    executor_->cancel(second, CancelReason::cancelled, true);  // unknown by now: ignored
+}
+
+TEST_F(LaneTest, CancelRacesWithTheEnd) {
+    const Task task = Task::binary("/bin/true");
+    for (int i = 0; i < 200; ++i) {
+        const AttemptId id = start(task);
+        if (i % 2 == 0) {
+            std::this_thread::yield();
+        }
+        executor_->cancel(id, CancelReason::cancelled, i % 3 == 0);
+        const End end = sink_.wait(id).attempt.ending.end;
+        EXPECT_TRUE(end == End::exited || end == End::cancelled);
+    }
+    EXPECT_EQ(sink_.told(), 200U);
+}
+
+TEST_F(LaneTest, ShutdownEndsWhatRunsAndTellsEverySink) {
+    const Task task = shell("trap '' TERM; sleep 600");
+    std::vector<AttemptId> ids;
+    for (int i = 0; i < 6; ++i) {
+        ids.push_back(start(task));
+    }
+    executor_->shutdown();
+    EXPECT_EQ(sink_.told(), 6U);
+    for (const AttemptId& id : ids) {
+        EXPECT_EQ(sink_.wait(id).attempt.ending.end, End::cancelled);
+    }
+    executor_->shutdown();
+    const AttemptResult late = run(task);
+    EXPECT_EQ(late.attempt.ending.end, End::not_started);
+    EXPECT_EQ(late.attempt.error->code(), Code::shut_down);
+}
+
+}  // namespace
+}  // namespace repartir::exec
