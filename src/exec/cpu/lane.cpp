@@ -169,12 +169,13 @@ bool Lane::take_orders() noexcept {
 /// whose start came in meanwhile. @return whether the lane is to stop.
 bool Lane::take_cancels() noexcept {
     const std::scoped_lock lock(mutex_);
-    const auto not_begun = [this](const CancelOrder& order) {
-        return std::ranges::find(starts_, order.id, &StartOrder::id) != starts_.end();
-    };
-    const auto later = std::ranges::stable_partition(cancels_, not_begun);
-    cancelling_.assign(later.begin(), later.end());
-    cancels_.erase(later.begin(), later.end());
+    std::erase_if(cancels_, [this](const CancelOrder& order) {
+        if (std::ranges::find(starts_, order.id, &StartOrder::id) != starts_.end()) {
+            return false;
+        }
+        cancelling_.push_back(order);
+        return true;
+    });
     return stopping_;
 }
 
