@@ -65,7 +65,7 @@ class Catalogue:
             for mode in ("results", "no_results"):
                 add("fork_join", Case(f"fork_join.{mode}.w{workers}",
                                       self.everybody("fork_join", "--mode", mode, *flags)))
-            for mode in ("outside", "outside_handle", "inside"):
+            for mode in ("outside", "outside_detached", "outside_handle", "inside"):
                 extra = [] if mode == "inside" else self.program(
                     "empty_tasks", "tbb", "--mode", f"{mode}_tight", *flags, name="tbb_tight")
                 add("empty_tasks", Case(f"empty_tasks.{mode}.w{workers}", self.everybody(

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+// Pool::parallel_for over indices, its defaults.
+#include <cstdio>
+#include <cstdlib>
+
+#include "bench/parallel_for/problem.hpp"
+#include "repartir/pool.hpp"
+
+int main(int argc, char** argv) {
+    const bench::Options options = bench::parse(argc, argv);
+    auto pool = repartir::Pool::builder().cpu_workers(options.workers).build();
+    if (!pool) {
+        std::fprintf(stderr, "%s\n", pool.error().describe().c_str());
+        return 1;
+    }
+    bench::Report report("parallel_for", "repartir", options);
+    bool done = true;
+    const bool correct =
+        bench::parallel_for::measure(options, report, [&](std::size_t n, const auto& body) {
+            done = pool->parallel_for(0, n, body).has_value() && done;
+        });
+    report.add("steals", static_cast<double>(pool->stats().steals));
+    return report.finish(correct && done);
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// Unbalanced tree search with Repartir: a task per node, a TaskGroup per inner node.
+#include <cstdio>
+#include <utility>
+
+#include "bench/uts/problem.hpp"
+#include "repartir/pool.hpp"
+#include "repartir/task_group.hpp"
+
+namespace {
+
+using repartir::Pool;
+using repartir::TaskGroup;
+
+void visit(Pool& pool, const bench::uts::Node& node) {
+    bench::tally(1);
+    const std::uint32_t children = bench::uts::child_count(node);
+    if (children == 0) {
+        return;
+    }
+    TaskGroup group(pool);
+    for (std::uint32_t i = 0; i < children; ++i) {
+        group.run([&pool, next = bench::uts::child(node, i)] { visit(pool, next); });
+    }
+    static_cast<void>(group.wait());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const bench::Options options = bench::parse(argc, argv);
+    auto pool = Pool::builder().cpu_workers(options.workers).build();
+    if (!pool) {
+        std::fprintf(stderr, "%s\n", pool.error().describe().c_str());
+        return 1;
+    }
+    bench::Report report("uts", "repartir", options);
+    const bool correct = bench::uts::measure(report, [&pool] {
+        static_cast<void>(pool->submit([&pool] { visit(*pool, bench::uts::root()); }).get());
+    });
+    report.add("steals", static_cast<double>(pool->stats().steals));
+    return report.finish(correct);
+}
