@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Fork-join with Repartir: every spawn is a task in its parent's frame that another worker may steal.
+// Fork-join with Repartir: every spawn is a task in its parent's frame that another worker may
+// steal.
 #include <cstdio>
 #include <utility>
 

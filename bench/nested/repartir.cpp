@@ -15,8 +15,8 @@ using repartir::TaskGroup;
 
 void loops(Pool& pool) {
     static_cast<void>(pool.parallel_for(0, bench::nested::outer, [&pool](std::size_t) {
-        static_cast<void>(pool.parallel_for(0, bench::nested::inner_steps,
-                                            [](std::size_t) { bench::tally(1); }));
+        static_cast<void>(
+            pool.parallel_for(0, bench::nested::inner_steps, [](std::size_t) { bench::tally(1); }));
     }));
 }
 
