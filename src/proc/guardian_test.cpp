@@ -141,6 +141,34 @@ TEST(Guardian, WithoutItGrandchildrenSurvive) {
     EXPECT_FALSE(gone(victim.grandchild));
 }
 
+// A parent that ends in order, or becomes another program, without taking its pool down.
+TEST(Guardian, EndsWithAParentThatLeavesItBehind) {
+    for (const bool exec : {false, true}) {
+        auto pipe = make_pipe(OurEnd::neither);
+        ASSERT_TRUE(pipe);
+        const pid_t parent = ::fork();
+        if (parent == 0) {
+            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+            auto guardian = Guardian::create(1);
+            const std::string line = std::to_string((*guardian)->pid()) + "\n";
+            const bool told = ::write(pipe->writer.get(), line.data(), line.size()) > 0;
+            if (told && exec) {
+                ::execl("/bin/sleep", "sleep", "100", nullptr);
+            }
+            ::_exit(told ? 0 : 1);
+        }
+        pipe->writer.reset();
+        const pid_t guardian = std::atoi(read_all(pipe->reader.get()).c_str());
+        ASSERT_GT(guardian, 1);
+        EXPECT_TRUE(goes_within(guardian, 20s));
+        if (exec) {
+            EXPECT_FALSE(gone(parent));
+            ::kill(parent, SIGKILL);
+        }
+        ::waitpid(parent, nullptr, 0);
+    }
+}
+
 TEST(Guardian, HoldsLittleAndIsInASessionOfItsOwn) {
     const base::Fd held(::open("/dev/null", O_RDONLY));
     constexpr std::size_t big_bytes = 64UL << 20U;

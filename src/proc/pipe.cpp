@@ -48,13 +48,14 @@ Result<void> PipeReader::open(loop::Loop& loop, base::Fd fd, std::span<std::byte
     return {};
 }
 
-// @return whether more may be there. After false, or a call of the sink, *this may be gone or
-// closed.
-bool PipeReader::read_some() noexcept {
+// @param hung_up the writers are gone: after a short read the end is there
+// @return whether more may be there. After false *this may be closed, or gone.
+bool PipeReader::read_some(bool hung_up) noexcept {
     const ssize_t count = ::read(fd_.get(), buffer_.data(), buffer_.size());
     if (count > 0) {
+        const bool filled = static_cast<std::size_t>(count) == buffer_.size();
         sink_->on_bytes(*this, buffer_.first(static_cast<std::size_t>(count)));
-        return is_open();
+        return (filled || hung_up) && is_open();
     }
     if (count < 0 && (errno == EAGAIN || errno == EINTR)) {
         return errno == EINTR;
@@ -75,12 +76,13 @@ void PipeReader::finish() noexcept {
     }
 }
 
-void PipeReader::on_event(std::uint32_t) noexcept {
-    for (int i = 0; i < reads_per_event && !paused_ && read_some(); ++i) {}
+void PipeReader::on_event(std::uint32_t events) noexcept {
+    const bool hung_up = (events & EPOLLHUP) != 0;
+    for (int i = 0; i < reads_per_event && !paused_ && read_some(hung_up); ++i) {}
 }
 
 void PipeReader::drain() noexcept {
-    for (int i = 0; i < reads_per_drain && is_open() && read_some(); ++i) {}
+    for (int i = 0; i < reads_per_drain && is_open() && read_some(true); ++i) {}
 }
 
 void PipeReader::pause() noexcept {

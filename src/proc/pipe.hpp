@@ -53,8 +53,8 @@ class PipeReader final : private loop::Handler {
     /// too. Errors: as Loop::add.
     [[nodiscard]] Result<void> open(loop::Loop& loop, base::Fd fd, std::span<std::byte> buffer,
                                     Sink& sink);
-    /// Reads now what is there, until it would block or the end, at most the pipe's capacity plus
-    /// one read beyond; may call the sink. For what a program left behind. Works while paused.
+    /// Reads now what is there, until it would block or the end, 256 reads at most; may call the
+    /// sink. For what a program left behind. Works while paused.
     void drain() noexcept;
     /// Stops asking for bytes, so that the program blocks when the pipe is full; resume() goes on.
     void pause() noexcept;
@@ -68,7 +68,7 @@ class PipeReader final : private loop::Handler {
 
   private:
     void on_event(std::uint32_t events) noexcept override;
-    bool read_some() noexcept;
+    bool read_some(bool hung_up) noexcept;
     void end(int reason) noexcept;
 
     loop::Loop* loop_ = nullptr;
