@@ -145,10 +145,10 @@ class Parker {
                                            std::memory_order_acquire)) {
             return;  // woken between the announcement and here
         }
-        // ORDER: acquire, pairs with the exchange in rouse.
-        while (state.load(std::memory_order_acquire) == in_kernel) {
+        do {
             A::wait_while(state, in_kernel);
-        }
+            // ORDER: acquire, pairs with the exchange in rouse.
+        } while (state.load(std::memory_order_acquire) == in_kernel);
     }
 
     // The submitter's side.
