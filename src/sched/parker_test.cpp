@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <latch>
 #include <memory>
@@ -296,36 +295,6 @@ TEST_P(ParkerTest, PingPongWakesOnceATaskAtMost) {
 
 INSTANTIATE_TEST_SUITE_P(Fences, ParkerTest, testing::Bool(),
                          [](const auto& name) { return name.param ? "Asymmetric" : "Symmetric"; });
-
-TEST(FutexAtomics, WaitReturnsAtOnceWhenTheWordDiffers) {
-    std::atomic<std::uint32_t> word = 1;
-    FutexAtomics::wait_while(word, 2);
-    SUCCEED();
-}
-
-TEST(FutexAtomics, WaitKeepsItsDeadline) {
-    std::atomic<std::uint32_t> word = 1;
-    const auto start = std::chrono::steady_clock::now();
-    const auto deadline = start + std::chrono::milliseconds(5);
-    while (FutexAtomics::wait_while(word, 1, deadline)) {}
-    EXPECT_GE(std::chrono::steady_clock::now(), deadline);
-    EXPECT_FALSE(FutexAtomics::wait_while(word, 1, start)) << "a deadline in the past";
-    EXPECT_TRUE(FutexAtomics::wait_while(word, 2, start + std::chrono::hours(1)));
-}
-
-TEST(FutexAtomics, WakeAllWakesEverybody) {
-    std::atomic<std::uint32_t> word = 1;
-    std::vector<std::jthread> threads;
-    for (int i = 0; i < 3; ++i) {
-        threads.emplace_back([&] {
-            while (word.load() == 1) {
-                FutexAtomics::wait_while(word, 1);
-            }
-        });
-    }
-    word.store(2);
-    FutexAtomics::wake_all(word);
-}
 
 }  // namespace
 }  // namespace repartir::sched
