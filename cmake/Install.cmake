@@ -11,6 +11,7 @@ set(repartir_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/repartir)
 target_include_directories(repartir INTERFACE
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+target_link_libraries(repartir INTERFACE ${repartir_rooms})
 foreach(room ${repartir_rooms})
     string(REGEX REPLACE "^repartir_" "" export_name ${room})
     set_target_properties(${room} PROPERTIES EXPORT_NAME ${export_name})
