@@ -233,7 +233,8 @@ def rule_dead(tree):
         path = Path(name)
         if path.suffix == ".cpp":
             above = [lists.get(parent.as_posix(), "") for parent in path.parents]
-            if not any(re.search(rf"\b{re.escape(path.stem)}\b", text) for text in above):
+            built = any(re.search(rf"\b{re.escape(path.stem)}\b", text) for text in above)
+            if not built and not any(name in text for text in lists.values()):
                 yield name, 1, "is named in no CMakeLists.txt"
         elif not re.search(rf'#include\s+[<"][^>"]*\b{re.escape(path.name)}[>"]', everything):
             yield name, 1, "is included by nobody"
@@ -260,8 +261,8 @@ def rule_guard(tree):
 
 
 def commented(lines, number, word):
-    """Whether `word` stands in a comment at this line (from 1) or within reach above it."""
-    return any(word in line for line in lines[max(0, number - 1 - COMMENT_REACH):number])
+    """Whether `word` stands at this line (from 1), within reach above it or right below it."""
+    return any(word in line for line in lines[max(0, number - 1 - COMMENT_REACH):number + 1])
 
 
 def rule_order(tree):
