@@ -140,22 +140,17 @@ std::size_t Loop::run_once(base::BootTime timeout) noexcept {
         now_ = base::now();
         timeout = std::min(timeout, std::max(due - now_, base::BootTime(0)));
     }
-    if (timeout > base::BootTime(0)) {
-        asleep_.store(true);
-        if (pending_.load()) {
-            timeout = base::BootTime(0);
-        }
+    if (timeout > base::BootTime(0) && !gate_.lie_down()) {
+        timeout = base::BootTime(0);
     }
     const int count = wait(timeout);
-    // ORDER: relaxed: a waker that still sees true writes the eventfd once too often, nothing else.
-    asleep_.store(false, std::memory_order_relaxed);
+    gate_.get_up();
     now_ = base::now();
     std::size_t calls = count > 0 ? dispatch(static_cast<std::size_t>(count)) : 0;
     if (timers_.next() <= now_) {
         calls += timers_.fire(now_);
     }
-    if (pending_.load(std::memory_order_relaxed) && pending_.exchange(false)) {
-        // ORDER: relaxed above: only saves the exchange; a store that it misses is seen next time.
+    if (gate_.take()) {
         calls += run_posted();
     }
     return calls;
@@ -173,8 +168,7 @@ void Loop::stop() noexcept {
 }
 
 void Loop::wake() noexcept {
-    pending_.store(true);
-    if (asleep_.load() && asleep_.exchange(false)) {
+    if (gate_.knock()) {
         ::eventfd_write(waker_.get(), 1);
     }
 }

@@ -15,6 +15,8 @@
 #include "base/clock.hpp"
 #include "base/fd.hpp"
 #include "loop/timer.hpp"
+#include "loop/wake_gate.hpp"
+#include "repartir/detail/atomics.hpp"
 #include "repartir/result.hpp"
 
 namespace repartir::loop {
@@ -106,11 +108,7 @@ class Loop {
     bool precise_ = true;                                            // epoll_pwait2 exists
     std::vector<std::move_only_function<void() noexcept>> running_;  // swapped with posted_
 
-    // Sleep protocol (Dekker): the loop stores asleep_ and then reads pending_; a waker stores
-    // pending_ and then reads asleep_; both seq_cst, so that at least one of them sees the other's
-    // store.
-    alignas(64) std::atomic<bool> pending_{false};
-    std::atomic<bool> asleep_{false};
+    alignas(detail::cache_line_bytes) WakeGate<> gate_;  // from here on other threads write
     std::atomic<bool> stopped_{false};
     std::mutex mutex_;  // guards posted_
     std::vector<std::move_only_function<void() noexcept>> posted_;

@@ -286,7 +286,7 @@ TEST_F(LoopTest, RegularFilesAreRefused) {
 TEST_F(LoopTest, WithoutDescriptorsThereIsNoLoop) {
     rlimit before{};
     ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-    for (const rlim_t free : {0, 1}) {
+    for (const rlim_t free : {rlim_t{0}, rlim_t{1}}) {
         const base::Fd next(::fcntl(0, F_DUPFD_CLOEXEC, 0));
         const auto number = static_cast<rlim_t>(next.get());
         rlimit low = before;
