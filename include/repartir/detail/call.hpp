@@ -28,14 +28,12 @@ concept TakesStopToken = std::is_invocable_v<F&, std::stop_token>;
 template <class F>
 concept Callable = TakesStopToken<F> || std::is_invocable_v<F&>;
 
+/// Has no `type` where F cannot be called, so that submit(Task) drops this overload quietly: clang
+/// 19 looks at a function's type before it looks at its constraints.
 template <class F, bool Token = TakesStopToken<F>>
-struct RawResult {
-    using type = std::invoke_result_t<F&>;
-};
+struct RawResult : std::invoke_result<F&> {};
 template <class F>
-struct RawResult<F, true> {
-    using type = std::invoke_result_t<F&, std::stop_token>;
-};
+struct RawResult<F, true> : std::invoke_result<F&, std::stop_token> {};
 /// What Pending<...> a callable of type F gives.
 template <class F>
 using ValueOf = typename Flatten<std::remove_cv_t<typename RawResult<F>::type>>::type;
