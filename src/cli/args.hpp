@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file args.hpp Command lines by table: the table alone drives parsing, help, completion and
+/// manual.
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "repartir/result.hpp"
+
+namespace repartir::cli {
+
+/// Names every option, so that no code repeats its spelling.
+enum class Opt : std::uint8_t {
+    help,
+    version,
+    json,
+    each_line,
+    null_separated,
+    array,
+    from_json,
+    keep_order,
+    tag,
+    stream,
+    output_dir,
+    quiet,
+    progress,
+    resume,
+    rerun_failed,
+    halt,
+    dry_run,
+    explain,
+    workers,
+    pin,
+    cores,
+    nice,
+    priority,
+    timeout,
+    kill_grace,
+    retries,
+    retry_delay,
+    cwd,
+    env,
+    clean_env,
+    stdin_from,
+    limit_cpu_time,
+    limit_address_space,
+    limit_file_size,
+    limit_open_files,
+    limit_memory,
+    limit_processes,
+};
+
+/// One option. `value` is what help calls its value; empty for a switch, which takes none.
+struct OptionSpec {
+    Opt id;
+    char letter;                ///< 0: none
+    std::string_view name;      ///< without the dashes
+    std::string_view value;     ///< "N", "FILE"; empty: a switch, which --no-NAME turns off again
+    std::string_view variable;  ///< environment name that gives its default; empty: none
+    std::string_view fallback;  ///< the default, for people; empty: none
+    std::string_view group;     ///< heading in help
+    std::string_view help;      ///< one or more sentences
+    bool repeats = false;       ///< may be given several times
+};
+
+/// A command line that works, and what it does.
+struct Example {
+    std::string_view line;
+    std::string_view does;
+};
+
+/// One command of the program.
+struct CommandSpec {
+    std::string_view name;
+    std::string_view synopsis;
+    std::string_view summary;
+    std::string_view description;
+    std::span<const OptionSpec> options;
+    std::span<const Example> examples;
+    bool hidden = false;  ///< left out of help and completion
+};
+
+/// Looks an environment variable up; nothing when it is unset.
+using EnvLookup = std::function<std::optional<std::string>(std::string_view name)>;
+
+/// What a command line said, options with the environment's behind them.
+class Parsed {
+  public:
+    /// Records an option. Later ones win in last().
+    void add(Opt id, std::string value) { settings_.emplace_back(id, std::move(value)); }
+    /// @return whether a switch is on.
+    [[nodiscard]] bool on(Opt id) const noexcept;
+    /// @return whether an option was given at all, on the command line or by the environment.
+    [[nodiscard]] bool given(Opt id) const noexcept { return last(id).has_value(); }
+    /// @return the value given last; nothing when there is none.
+    [[nodiscard]] std::optional<std::string_view> last(Opt id) const noexcept;
+    /// @return every value, in order.
+    [[nodiscard]] std::vector<std::string_view> all(Opt id) const;
+
+    std::vector<std::string>
+        rest;  ///< what follows the options: from the first word that is none, or "--"
+
+  private:
+    std::vector<std::pair<Opt, std::string>> settings_;
+};
+
+/// Reads a command's words (its name not among them): --name VALUE, --name=VALUE, -x VALUE,
+/// -xVALUE, clustered switches, --no-name. Options end at "--", which is dropped, or before the
+/// first other word. Errors: invalid_argument, one sentence that names the nearest option where a
+/// name is unknown.
+[[nodiscard]] Result<Parsed> parse_args(const CommandSpec& command,
+                                        std::span<const std::string> words, const EnvLookup& env);
+
+/// @return the candidate with the fewest edits from `word`; empty when none is near enough.
+[[nodiscard]] std::string_view nearest(std::string_view word,
+                                       std::span<const std::string_view> candidates);
+
+}  // namespace repartir::cli

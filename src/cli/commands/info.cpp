@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+#include "cli/commands/info.hpp"
+
+#include "cli/exit_code.hpp"
+#include "cli/machine_report.hpp"
+#include "cli/plain_output.hpp"
+
+namespace repartir::cli {
+
+int info_command(const Parsed& parsed) {
+    const MachineReport report = read_machine();
+    return print(parsed.on(Opt::json) ? report_json(report) : report_text(report)) ? exit_ok
+                                                                                   : exit_failed;
+}
+
+}  // namespace repartir::cli

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+#include "cli/commands/run.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/os_error.hpp"
+#include "cli/config.hpp"
+#include "cli/exit_code.hpp"
+#include "cli/inputs.hpp"
+#include "cli/plain_output.hpp"
+#include "cli/resume_log.hpp"
+#include "cli/run_loop.hpp"
+#include "cli/signals.hpp"
+#include "cli/spill.hpp"
+#include "cli/task_maker.hpp"
+#include "cli/text.hpp"
+#include "repartir/cpu_executor.hpp"
+#include "repartir/scheduler.hpp"
+
+namespace repartir::cli {
+namespace {
+
+constexpr std::uint64_t capture_bytes = 1U << 20U;  // per stream and task in memory; more spills
+
+Result<std::unique_ptr<InputSource>> open_source(const RunConfig& config) {
+    if (!config.each_line.empty()) {
+        return line_source(config.each_line, config.null_separated ? '\0' : '\n');
+    }
+    if (!config.from_json.empty()) {
+        return job_source(config.from_json);
+    }
+    if (!config.lists.empty()) {
+        return product_source(config.lists);
+    }
+    return single_source();
+}
+
+/// What --stdin gives to each task: a file as it is, our own standard input as a copy in a file
+/// that `spool` keeps. Empty: nothing.
+Result<std::string> stdin_path(const RunConfig& config, std::optional<SpillFile>& spool) {
+    if (config.stdin_from != "-" || config.single()) {
+        return config.stdin_from == "-" ? "" : config.stdin_from;
+    }
+    Result<SpillFile> copy = SpillFile::create();
+    if (!copy) {
+        return fail(copy.error());
+    }
+    std::string buffer(std::size_t{256} << 10U, '\0');
+    while (true) {
+        const ssize_t got = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return fail(Error(Domain::io, Code::io_error, Fault::user,
+                              cat({"standard input cannot be read: ", base::words_of(errno)})));
+        }
+        if (got == 0) {
+            break;
+        }
+        const std::string_view piece(buffer.data(), static_cast<std::size_t>(got));
+        if (Result<void> done = copy->write(piece); !done) {
+            return fail(done.error());
+        }
+    }
+    spool.emplace(std::move(*copy));
+    return spool->path();
+}
+
+int refuse(const Error& error, int code) {
+    complain(error.describe());
+    return code;
+}
+
+int dry_run(const TaskMaker& maker, InputSource& source) {
+    Item item;
+    std::string text;
+    constexpr std::size_t flush_bytes = 64U << 10U;
+    while (true) {
+        const Result<Pull> pull = source.next(item);
+        if (!pull) {
+            return refuse(pull.error(), exit_usage);
+        }
+        if (*pull == Pull::end) {
+            return print(text) ? exit_ok : exit_failed;
+        }
+        if (*pull == Pull::blocked) {
+            ::usleep(1000);
+            continue;
+        }
+        const Result<MadeTask> made = maker.make(item);
+        if (!made) {
+            return refuse(made.error(), exit_usage);
+        }
+        text += cat({shell_command(made->task), "\n"});
+        if (text.size() > flush_bytes) {
+            if (!print(text)) {
+                return exit_failed;
+            }
+            text.clear();
+        }
+    }
+}
+
+/// How many tasks run at once, and why.
+struct Width {
+    std::uint32_t workers = 1;
+    std::string why;
+};
+
+Width choose_width(const RunConfig& config, const Topology& machine) {
+    if (config.workers > 0) {
+        return {config.workers, "as --workers or REPARTIR_WORKERS says"};
+    }
+    const std::uint32_t count = machine.default_workers();
+    if (machine.quota_centi_cpus > 0 && count < machine.cpus.size()) {
+        return {count, cat({"a cgroup grants CPU time for ", number(count), " of the ",
+                            number(machine.cpus.size()), " CPUs"})};
+    }
+    return {count, "one for each CPU that this process may use"};
+}
+
+std::string limits_text(const Limits& limits) {
+    std::string text;
+    const auto add = [&](std::string_view name, const std::string& value) {
+        text += cat({text.empty() ? "" : ", ", name, " ", value});
+    };
+    if (limits.cpu_time) {
+        add("CPU time", human_duration(*limits.cpu_time));
+    }
+    if (limits.address_space_bytes) {
+        add("address space", human_size(*limits.address_space_bytes));
+    }
+    if (limits.file_bytes) {
+        add("file size", human_size(*limits.file_bytes));
+    }
+    if (limits.open_files) {
+        add("open files", number(*limits.open_files));
+    }
+    if (limits.resident_bytes) {
+        add("memory", human_size(*limits.resident_bytes));
+    }
+    if (limits.processes) {
+        add("processes", number(*limits.processes));
+    }
+    return text.empty() ? "none" : text;
+}
+
+std::string plan(const RunConfig& config, const Width& width, const Capabilities& can,
+                 const InputSource& source) {
+    const std::optional<std::uint64_t> total = source.total();
+    std::string text =
+        cat({"tasks      ", total ? number(*total) : "as many as the input has", "\n",
+             "at once    ", number(width.workers / config.cores), ": ", width.why});
+    if (config.cores > 1) {
+        text += cat({", each task taking ", number(config.cores)});
+    }
+    text += cat({"\nwhere      ", can.description, config.pin ? ", each on a CPU of its own" : "",
+                 "\norder      started in the order of the inputs (the last list varies fastest),"
+                 " printed ",
+                 config.keep_order ? "in that order too" : "as they end", "\n"});
+    text += cat({"priority   ", to_string(config.priority), "\ntimeout    ",
+                 config.timeout.count() == 0 ? "none" : human_duration(config.timeout),
+                 ", then SIGTERM, and SIGKILL after ", human_duration(config.kill_grace), "\n"});
+    text += cat({"retries    ", number(config.retries),
+                 config.retries == 0
+                     ? ": a failure is final; transient failures to start are tried 3"
+                       " times more"
+                     : cat({", the first after at most ", human_duration(config.retry_delay),
+                            ", doubling, with jitter"}),
+                 "\nlimits     ", limits_text(config.limits), "\n"});
+    const bool grouped = can.cgroup_limits && config.limits.needs_cgroup();
+    text += cat({"held by    ",
+                 grouped ? "a cgroup: nothing escapes"
+                         : "its process group: a program that calls setsid escapes",
+                 "\nresume     ",
+                 config.resume.empty() ? "no log; --resume FILE would keep one"
+                                       : cat({"what ends is noted in ", config.resume}),
+                 "\n"});
+    return text;
+}
+
+/// Everything that lives as long as the run, made in this order.
+int run_all(const RunConfig& config) {
+    std::optional<SpillFile> spool;
+    const Result<std::string> input = stdin_path(config, spool);
+    if (!input) {
+        return refuse(input.error(), exit_failed);
+    }
+    const TaskMaker maker(config, *input);
+    Result<std::unique_ptr<InputSource>> source = open_source(config);
+    if (!source) {
+        return refuse(source.error(), exit_usage);
+    }
+    if (config.dry_run) {
+        return dry_run(maker, **source);
+    }
+    std::optional<ResumeLog> log;
+    if (!config.resume.empty() && !config.explain) {
+        Result<ResumeLog> opened = ResumeLog::open(
+            config.resume, ResumeHeader{maker.command_fingerprint(), maker.shown()});
+        if (!opened) {
+            return refuse(opened.error(), exit_usage);
+        }
+        log.emplace(std::move(*opened));
+    }
+    Result<Signals> signals = Signals::create(config.passes_through());  // before any thread
+    if (!signals) {
+        return refuse(signals.error(), exit_cannot_schedule);
+    }
+    const Topology machine = CpuExecutor::this_machine();
+    const Width width = choose_width(config, machine);
+
+    Bell bell;
+    CpuExecutorOptions executor_options;
+    executor_options.slots = config.single() ? config.cores : width.workers;
+    executor_options.topology = machine;
+    executor_options.capture_bytes = capture_bytes;
+    Result<std::unique_ptr<CpuExecutor>> cpu = CpuExecutor::create(executor_options);
+    if (!cpu) {
+        return refuse(cpu.error(), exit_cannot_schedule);
+    }
+    if (config.explain) {
+        return print(plan(config, width, (*cpu)->capabilities(), **source)) ? exit_ok : exit_failed;
+    }
+    SchedulerOptions scheduler_options;
+    scheduler_options.workers = 1;
+    scheduler_options.topology = machine;
+    Result<Scheduler> scheduler = Scheduler::create(scheduler_options);
+    if (!scheduler) {
+        return refuse(scheduler.error(), exit_cannot_schedule);
+    }
+    auto watched = std::make_unique<WatchedExecutor>(std::move(*cpu), bell);
+    WatchedExecutor& executor = *watched;
+    if (Result<void> done = scheduler->register_backend(Backend::cpu, std::move(watched)); !done) {
+        return refuse(done.error(), exit_cannot_schedule);
+    }
+    std::vector<std::uint32_t> cpus;
+    for (std::uint32_t i = 0; config.pin && i < width.workers && !machine.cpus.empty(); ++i) {
+        cpus.push_back(machine.cpus[i % machine.cpus.size()].number);
+    }
+    Run run(RunParts{config, maker, **source, log ? &*log : nullptr, *signals, *scheduler, executor,
+                     bell, width.workers, std::move(cpus)});
+    return run.execute();
+}
+
+}  // namespace
+
+int run_command(const Parsed& parsed) {
+    const Result<RunConfig> config = read_config(parsed);
+    if (!config) {
+        return refuse(config.error(), exit_usage);
+    }
+    return run_all(*config);
+}
+
+}  // namespace repartir::cli

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+#include "cli/config.hpp"
+
+#include <limits>
+
+#include "cli/placeholders.hpp"
+#include "cli/text.hpp"
+
+namespace repartir::cli {
+namespace {
+
+constexpr std::uint64_t no_bound = std::numeric_limits<std::uint64_t>::max();
+constexpr std::uint64_t workers_max = 4096;
+
+/// Types the options one by one; the first error sticks.
+class Reader {
+  public:
+    explicit Reader(const Parsed& parsed) : parsed_(parsed) {}
+
+    template <class T>
+    void count(Opt id, std::string_view name, std::uint64_t min, std::uint64_t max, T& into) {
+        take(id, [&](std::string_view text) { return parse_count(name, text, min, max); }, into);
+    }
+    template <class T>
+    void duration(Opt id, std::string_view name, T& into) {
+        take(id, [&](std::string_view text) { return parse_duration(name, text); }, into);
+    }
+    template <class T>
+    void size(Opt id, std::string_view name, T& into) {
+        take(id, [&](std::string_view text) { return parse_size(name, text); }, into);
+    }
+    void text(Opt id, std::string_view name, std::string& into) {
+        const std::optional<std::string_view> value = parsed_.last(id);
+        if (value && value->empty()) {
+            refuse(cat({name, " needs a value that is not empty"}));
+        } else if (value) {
+            into = *value;
+        }
+    }
+    template <class Parse, class T>
+    void take(Opt id, Parse parse, T& into) {
+        const std::optional<std::string_view> value = parsed_.last(id);
+        if (!value || error_) {
+            return;
+        }
+        const auto result = parse(*value);
+        if (!result) {
+            error_ = result.error();
+        } else if constexpr (requires { into.emplace(); }) {
+            using Held = typename T::value_type;
+            into = static_cast<Held>(*result);
+        } else {
+            into = static_cast<T>(*result);
+        }
+    }
+    void refuse(std::string sentence) {
+        if (!error_) {
+            error_ = usage_error(std::move(sentence));
+        }
+    }
+    void refuse(const Result<void>& done) {
+        if (!done && !error_) {
+            error_ = done.error();
+        }
+    }
+    [[nodiscard]] const std::optional<Error>& error() const noexcept { return error_; }
+
+  private:
+    const Parsed& parsed_;
+    std::optional<Error> error_;
+};
+
+Result<ProgressMode> parse_progress(std::string_view text) {
+    if (text == "auto") {
+        return ProgressMode::automatic;
+    }
+    if (text == "bar") {
+        return ProgressMode::bar;
+    }
+    if (text == "plain") {
+        return ProgressMode::plain;
+    }
+    if (text == "none") {
+        return ProgressMode::none;
+    }
+    return fail(usage_error(
+        cat({"--progress: \"", printable(text), "\" is none of auto, bar, plain and none"})));
+}
+
+Result<Priority> parse_priority(std::string_view text) {
+    for (const Priority priority : {Priority::high, Priority::normal, Priority::low}) {
+        if (text == to_string(priority)) {
+            return priority;
+        }
+    }
+    return fail(usage_error(
+        cat({"--priority: \"", printable(text), "\" is none of high, normal and low"})));
+}
+
+Result<void> read_env(const Parsed& parsed, RunConfig& config) {
+    for (const std::string_view setting : parsed.all(Opt::env)) {
+        const std::size_t equals = setting.find('=');
+        if (equals == std::string_view::npos || equals == 0) {
+            return fail(usage_error(
+                cat({"--env: \"", printable(setting), "\" is no setting; write NAME=VALUE"})));
+        }
+        config.env.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
+    }
+    return {};
+}
+
+void read_task_options(const Parsed& parsed, Reader& reader, RunConfig& config) {
+    reader.duration(Opt::timeout, "--timeout", config.timeout);
+    reader.duration(Opt::kill_grace, "--kill-grace", config.kill_grace);
+    reader.count(Opt::retries, "--retries", 0, 1'000'000, config.retries);
+    reader.duration(Opt::retry_delay, "--retry-delay", config.retry_delay);
+    reader.take(Opt::priority, parse_priority, config.priority);
+    reader.count(Opt::cores, "--cores", 1, workers_max, config.cores);
+    reader.count(Opt::nice, "--nice", 0, 19, config.nice);
+    reader.text(Opt::cwd, "--cwd", config.cwd);
+    reader.text(Opt::stdin_from, "--stdin", config.stdin_from);
+    std::optional<std::chrono::milliseconds> cpu_time;
+    reader.duration(Opt::limit_cpu_time, "--limit-cpu-time", cpu_time);
+    if (cpu_time && cpu_time->count() < 1) {
+        reader.refuse("--limit-cpu-time must be above 0");
+    } else if (cpu_time) {
+        config.limits.cpu_time = std::chrono::ceil<std::chrono::seconds>(*cpu_time);
+    }
+    reader.size(Opt::limit_address_space, "--limit-address-space",
+                config.limits.address_space_bytes);
+    reader.size(Opt::limit_file_size, "--limit-file-size", config.limits.file_bytes);
+    reader.count(Opt::limit_open_files, "--limit-open-files", 1, no_bound,
+                 config.limits.open_files);
+    reader.size(Opt::limit_memory, "--limit-memory", config.limits.resident_bytes);
+    reader.count(Opt::limit_processes, "--limit-processes", 1, no_bound, config.limits.processes);
+    reader.refuse(read_env(parsed, config));
+    config.clean_env = parsed.on(Opt::clean_env);
+    config.pin = parsed.on(Opt::pin);
+}
+
+/// What goes together and what does not.
+void check_inputs(const Parsed& parsed, Reader& reader, const RunConfig& config) {
+    const int kinds = (config.lists.empty() ? 0 : 1) + (config.each_line.empty() ? 0 : 1) +
+                      (config.from_json.empty() ? 0 : 1);
+    if (kinds > 1) {
+        reader.refuse(
+            "inputs come from ::: and --array, from --each-line or from --from-json;"
+            " leave one of them");
+    }
+    if (config.null_separated && config.each_line.empty()) {
+        reader.refuse("--null says how --each-line splits its file; add --each-line FILE");
+    }
+    if (config.command.empty() && config.from_json.empty()) {
+        reader.refuse("there is no program to run; write: repartir run -- program {} ::: inputs");
+    }
+    if (!config.command.empty() && !config.from_json.empty()) {
+        reader.refuse("--from-json names the programs itself; leave the command away");
+    }
+    if (config.stdin_from == "-" && (config.each_line == "-" || config.from_json == "-")) {
+        reader.refuse("standard input cannot be both the inputs and --stdin -");
+    }
+    if (parsed.given(Opt::cwd) && !config.from_json.empty()) {
+        reader.refuse("--from-json tasks name their directory with \"cwd\"; leave --cwd away");
+    }
+}
+
+void check_placeholders(Reader& reader, const RunConfig& config) {
+    if (config.single()) {
+        return;
+    }
+    const std::uint32_t lists =
+        config.lists.empty() ? 1 : static_cast<std::uint32_t>(config.lists.size());
+    const auto check = [&](std::string_view text) {
+        const std::uint32_t used = Template(text).list_max();
+        if (used > lists) {
+            reader.refuse(cat({"\"", printable(text), "\" asks for input ", number(used),
+                               " where every task has ", number(lists)}));
+        }
+    };
+    for (const std::string& word : config.command) {
+        check(word);
+    }
+    for (const auto& [name, value] : config.env) {
+        check(value);
+    }
+    check(config.cwd);
+    check(config.output_dir);
+}
+
+void check_output(Reader& reader, const RunConfig& config) {
+    if (config.stream && (config.keep_order || config.json || !config.output_dir.empty())) {
+        reader.refuse(
+            "--stream prints lines as they come and does not go with --keep-order,"
+            " --json or --output-dir");
+    }
+    if (config.json && config.tag) {
+        reader.refuse("--json names each task's input itself; leave --tag away");
+    }
+    if (config.rerun_failed && config.resume.empty()) {
+        reader.refuse("--rerun-failed needs the log of the run that failed; add --resume FILE");
+    }
+}
+
+}  // namespace
+
+bool Halt::reached(std::uint64_t failed, std::uint64_t ended) const noexcept {
+    if (when == When::never) {
+        return false;
+    }
+    if (percent == 0) {
+        return failed >= failures;
+    }
+    return ended >= percent_from && failed * 100 >= ended * percent;
+}
+
+Result<Halt> parse_halt(std::string_view text) {
+    Halt halt;
+    if (text == "never") {
+        return halt;
+    }
+    constexpr std::string_view condition = ",fail=";
+    const std::size_t comma = text.find(',');
+    const std::string_view when = text.substr(0, comma);
+    std::string_view rest = comma == std::string_view::npos ? "" : text.substr(comma);
+    const bool known = (when == "now" || when == "soon") && rest.starts_with(condition);
+    rest.remove_prefix(known ? condition.size() : 0);
+    const bool share = rest.ends_with('%');
+    rest.remove_suffix(share ? 1 : 0);
+    const Result<std::uint64_t> count =
+        parse_count("--halt", rest, 1, share ? 100 : std::uint64_t{1} << 62U);
+    if (!known || !count) {
+        return fail(usage_error(cat({"--halt: \"", printable(text),
+                                     "\" is no condition; write"
+                                     " never, now,fail=1, soon,fail=3 or now,fail=10%"})));
+    }
+    halt.when = when == "now" ? Halt::When::now : Halt::When::soon;
+    (share ? halt.percent = static_cast<std::uint32_t>(*count) : halt.failures = *count);
+    return halt;
+}
+
+Result<void> split_command(const std::vector<std::string>& words, RunConfig& config) {
+    std::size_t i = 0;
+    for (; i < words.size() && words[i] != ":::"; ++i) {
+        config.command.push_back(words[i]);
+    }
+    for (; i < words.size(); ++i) {
+        if (words[i] == ":::") {
+            config.lists.emplace_back(std::vector<std::string>());
+        } else {
+            std::get<0>(config.lists.back()).push_back(words[i]);
+        }
+    }
+    if (!config.command.empty() && config.command.front().empty()) {
+        return fail(usage_error("the program's name is empty; name the program to run"));
+    }
+    return {};
+}
+
+Result<RunConfig> read_config(const Parsed& parsed) {
+    RunConfig config;
+    Reader reader(parsed);
+    for (const std::string_view range : parsed.all(Opt::array)) {
+        const Result<NumberRange> numbers = parse_range(range);
+        if (!numbers) {
+            return fail(numbers.error());
+        }
+        config.lists.emplace_back(*numbers);
+    }
+    reader.refuse(split_command(parsed.rest, config));
+    reader.text(Opt::each_line, "--each-line", config.each_line);
+    reader.text(Opt::from_json, "--from-json", config.from_json);
+    config.null_separated = parsed.on(Opt::null_separated);
+
+    config.keep_order = parsed.on(Opt::keep_order);
+    config.tag = parsed.on(Opt::tag);
+    config.stream = parsed.on(Opt::stream);
+    config.json = parsed.on(Opt::json);
+    config.quiet = parsed.on(Opt::quiet);
+    reader.text(Opt::output_dir, "--output-dir", config.output_dir);
+    reader.take(Opt::progress, parse_progress, config.progress);
+
+    reader.count(Opt::workers, "--workers", 1, workers_max, config.workers);
+    reader.text(Opt::resume, "--resume", config.resume);
+    config.rerun_failed = parsed.on(Opt::rerun_failed);
+    reader.take(Opt::halt, parse_halt, config.halt);
+    config.dry_run = parsed.on(Opt::dry_run);
+    config.explain = parsed.on(Opt::explain);
+    read_task_options(parsed, reader, config);
+
+    check_inputs(parsed, reader, config);
+    check_placeholders(reader, config);
+    check_output(reader, config);
+    if (reader.error()) {
+        return fail(*reader.error());
+    }
+    return config;
+}
+
+}  // namespace repartir::cli

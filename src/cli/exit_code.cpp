@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#include "cli/exit_code.hpp"
+
+namespace repartir::cli {
+
+void Verdict::add(const Ending& ending, bool halted) noexcept {
+    if (ending.ok()) {
+        return;
+    }
+    switch (ending.end) {
+        case End::timed_out:
+            timed_out = true;
+            return;
+        case End::cancelled:
+            (halted ? failed : cancelled) = true;
+            return;
+        case End::exited:
+        case End::signaled:
+        case End::out_of_memory:
+        case End::not_started:
+            failed = true;
+            return;
+    }
+}
+
+void Verdict::add(const Error& error) noexcept {
+    switch (error.code()) {
+        case Code::cannot_schedule:
+        case Code::invalid_task:
+        case Code::unsupported:
+        case Code::queue_full:
+            cannot_schedule = true;
+            return;
+        case Code::cancelled:
+        case Code::shut_down:
+            cancelled = true;
+            return;
+        default:
+            failed = true;
+            return;
+    }
+}
+
+int exit_code(const Verdict& verdict) noexcept {
+    return verdict.cannot_schedule ? exit_cannot_schedule
+           : verdict.unreachable   ? exit_unreachable
+           : verdict.cancelled     ? exit_cancelled
+           : verdict.timed_out     ? exit_timed_out
+           : verdict.failed        ? exit_failed
+                                   : exit_ok;
+}
+
+}  // namespace repartir::cli

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#include "cli/foreground.hpp"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+namespace repartir::cli {
+
+Foreground::Foreground() {
+    if (::isatty(STDIN_FILENO) != 1) {
+        return;
+    }
+    terminal_ = STDIN_FILENO;
+    ours_ = ::getpgrp();
+    termios modes{};
+    if (::tcgetpgrp(terminal_) == ours_ && ::tcgetattr(terminal_, &modes) == 0) {
+        modes_ = modes;
+    }
+}
+
+void Foreground::lend(pid_t group) {
+    child_ = group;
+    ::tcsetpgrp(terminal_, group);
+    ::kill(-group, SIGCONT);
+}
+
+void Foreground::stop_ourselves(pid_t child) {
+    child_ = child;
+    termios childs{};
+    const bool known = active() && ::tcgetattr(terminal_, &childs) == 0;
+    if (active() && ::tcgetpgrp(terminal_) == child) {
+        ::tcsetpgrp(terminal_, ours_);
+        if (modes_) {
+            ::tcsetattr(terminal_, TCSADRAIN, &*modes_);
+        }
+    }
+    ::raise(SIGSTOP);  // the shell takes over here, until it continues us
+    if (active() && ::tcgetpgrp(terminal_) == ours_) {
+        if (known) {
+            ::tcsetattr(terminal_, TCSADRAIN, &childs);
+        }
+        ::tcsetpgrp(terminal_, child);
+    }
+    ::kill(-child, SIGCONT);
+}
+
+void Foreground::children_changed() {
+    while (true) {
+        siginfo_t info{};
+        if (::waitid(P_ALL, 0, &info, WSTOPPED | WNOHANG) != 0 || info.si_pid == 0) {
+            return;
+        }
+        const bool wants_terminal = info.si_status == SIGTTIN || info.si_status == SIGTTOU;
+        if (wants_terminal && active() && ::tcgetpgrp(terminal_) == ours_) {
+            lend(info.si_pid);
+        } else {
+            stop_ourselves(info.si_pid);
+        }
+    }
+}
+
+void Foreground::stop_requested() {
+    if (child_ != 0) {
+        ::kill(-child_, SIGTSTP);  // its stop comes back as SIGCHLD and stops us
+        return;
+    }
+    ::raise(SIGSTOP);
+}
+
+void Foreground::restore(bool child_failed) {
+    if (!active()) {
+        return;
+    }
+    const pid_t holder = ::tcgetpgrp(terminal_);
+    const bool gone = holder > 0 && ::kill(-holder, 0) != 0 && errno == ESRCH;
+    if (holder != ours_ && (holder == child_ || gone)) {
+        ::tcsetpgrp(terminal_, ours_);
+        if (child_failed && modes_) {
+            ::tcsetattr(terminal_, TCSADRAIN, &*modes_);
+        }
+    }
+    terminal_ = -1;
+}
+
+}  // namespace repartir::cli

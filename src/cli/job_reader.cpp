@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+#include "cli/job_reader.hpp"
+
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "cli/text.hpp"
+
+namespace repartir::cli {
+namespace {
+
+using Json = nlohmann::json;
+
+/// Reads the members of one task object.
+class JobParser {
+  public:
+    explicit JobParser(std::uint64_t element) : element_(element) {}
+
+    Result<JobSpec> run(std::string_view text) {
+        const Json object = Json::parse(text, nullptr, false);
+        if (object.is_discarded()) {
+            return fail(
+                usage_error(cat({where(), " is no well-formed JSON (strings must be UTF-8)"})));
+        }
+        if (!object.is_object()) {
+            return fail(usage_error(cat({where(), " is no object; write {\"program\": \"...\"}"})));
+        }
+        for (const auto& [key, value] : object.items()) {
+            if (Result<void> done = member(key, value); !done) {
+                return fail(done.error());
+            }
+        }
+        if (job_.program.empty()) {
+            return fail(usage_error(cat({where(), " has no \"program\"; name the one to run"})));
+        }
+        if (!job_.stdin_path.empty() && job_.stdin_text) {
+            return fail(
+                usage_error(cat({where(), " has \"stdin\" and \"stdin_text\"; leave one"})));
+        }
+        return std::move(job_);
+    }
+
+  private:
+    Result<void> member(const std::string& key, const Json& value) {
+        if (key == "program") {
+            return string(key, value, job_.program);
+        }
+        if (key == "name") {
+            return string(key, value, job_.name);
+        }
+        if (key == "cwd") {
+            return string(key, value, job_.cwd);
+        }
+        if (key == "stdin") {
+            return string(key, value, job_.stdin_path);
+        }
+        if (key == "stdin_text") {
+            return string(key, value, job_.stdin_text.emplace(), true);
+        }
+        if (key == "args") {
+            return args(value);
+        }
+        if (key == "env") {
+            return env(value);
+        }
+        if (key == "timeout") {
+            return timeout(value);
+        }
+        if (key == "retries") {
+            return count(key, value, 0, 1'000'000, job_.retries);
+        }
+        if (key == "cores") {
+            return count(key, value, 1, 65'536, job_.cores);
+        }
+        if (key == "priority") {
+            return priority(value);
+        }
+        return fail(usage_error(cat({where(), " has the unknown key \"", printable(key),
+                                     "\"; known are program, args, env, cwd, stdin, stdin_text,"
+                                     " timeout, retries, cores, priority and name"})));
+    }
+
+    Result<void> string(std::string_view key, const Json& value, std::string& into,
+                        bool nul_allowed = false) {
+        if (!value.is_string()) {
+            return wrong(key, "a string");
+        }
+        into = value.get<std::string>();
+        if (!nul_allowed && into.find('\0') != std::string::npos) {
+            return wrong(key, "a string without NUL");
+        }
+        return {};
+    }
+
+    Result<void> args(const Json& value) {
+        if (!value.is_array()) {
+            return wrong("args", "an array of strings");
+        }
+        for (const Json& arg : value) {
+            if (!arg.is_string() ||
+                arg.get_ref<const std::string&>().find('\0') != std::string::npos) {
+                return wrong("args", "an array of strings without NUL");
+            }
+            job_.args.push_back(arg.get<std::string>());
+        }
+        return {};
+    }
+
+    Result<void> env(const Json& value) {
+        if (!value.is_object()) {
+            return wrong("env", "an object of strings");
+        }
+        for (const auto& [name, text] : value.items()) {
+            if (!text.is_string() || name.empty() || name.find('=') != std::string::npos ||
+                name.find('\0') != std::string::npos ||
+                text.get_ref<const std::string&>().find('\0') != std::string::npos) {
+                return wrong("env", "an object of names (without =) and strings without NUL");
+            }
+            job_.env.emplace_back(name, text.get<std::string>());
+        }
+        return {};
+    }
+
+    Result<void> timeout(const Json& value) {
+        constexpr double seconds_max = 1e9;
+        if (value.is_number() && value.get<double>() >= 0 && value.get<double>() <= seconds_max) {
+            job_.timeout =
+                std::chrono::milliseconds(static_cast<std::int64_t>(value.get<double>() * 1000.0));
+            return {};
+        }
+        if (!value.is_string()) {
+            return wrong("timeout", "a number of seconds or a string like \"5s\"");
+        }
+        const Result<std::chrono::milliseconds> read =
+            parse_duration(cat({where(), ", \"timeout\""}), value.get_ref<const std::string&>());
+        if (!read) {
+            return fail(read.error());
+        }
+        job_.timeout = *read;
+        return {};
+    }
+
+    Result<void> count(std::string_view key, const Json& value, std::uint64_t min,
+                       std::uint64_t max, std::optional<std::uint32_t>& into) {
+        if (!value.is_number_unsigned() || value.get<std::uint64_t>() < min ||
+            value.get<std::uint64_t>() > max) {
+            return wrong(key, cat({"a whole number from ", number(min), " to ", number(max)}));
+        }
+        into = static_cast<std::uint32_t>(value.get<std::uint64_t>());
+        return {};
+    }
+
+    Result<void> priority(const Json& value) {
+        for (const Priority priority : {Priority::high, Priority::normal, Priority::low}) {
+            if (value.is_string() && value.get_ref<const std::string&>() == to_string(priority)) {
+                job_.priority = priority;
+                return {};
+            }
+        }
+        return wrong("priority", "\"high\", \"normal\" or \"low\"");
+    }
+
+    [[nodiscard]] Result<void> wrong(std::string_view key, std::string_view wanted) const {
+        return fail(usage_error(cat({where(), ": \"", key, "\" must be ", wanted})));
+    }
+
+    [[nodiscard]] std::string where() const {
+        return cat({"--from-json: element ", number(element_)});
+    }
+
+    std::uint64_t element_;
+    JobSpec job_;
+};
+
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+}  // namespace
+
+Result<JobSpec> parse_job(std::string_view json, std::uint64_t element) {
+    return JobParser(element).run(json);
+}
+
+void JobReader::feed(std::string_view text) {
+    buffer_.erase(0, at_);
+    scan_ -= at_ > scan_ ? scan_ : at_;
+    at_ = 0;
+    buffer_ += text;
+}
+
+Error JobReader::malformed(std::string_view what) const {
+    return usage_error(cat({"--from-json: after element ", number(elements_), ": ", what,
+                            "; write an array of task objects"}));
+}
+
+bool JobReader::scan_element() noexcept {
+    for (; scan_ < buffer_.size(); ++scan_) {
+        const char c = buffer_[scan_];
+        if (in_string_) {
+            in_string_ = escaped_ || c != '"';
+            escaped_ = !escaped_ && c == '\\';
+        } else if (c == '"') {
+            in_string_ = true;
+        } else if (c == '{' || c == '[') {
+            ++depth_;
+        } else if (depth_ == 0 && (c == ',' || c == ']')) {
+            return true;
+        } else if (c == '}' || c == ']') {
+            depth_ -= depth_ > 0 ? 1 : 0;
+        }
+    }
+    return false;
+}
+
+Result<std::optional<JobSpec>> JobReader::take_element() {
+    const std::string_view text = std::string_view(buffer_).substr(at_, scan_ - at_);
+    ++elements_;
+    Result<JobSpec> job = parse_job(text, elements_);
+    at_ = scan_;
+    state_ = State::comma;
+    if (!job) {
+        return fail(job.error());
+    }
+    return std::move(*job);
+}
+
+Result<std::optional<JobSpec>> JobReader::next() {
+    while (true) {
+        while (at_ < buffer_.size() && state_ != State::element && is_space(buffer_[at_])) {
+            ++at_;
+        }
+        if (state_ == State::element) {
+            if (scan_element()) {
+                return take_element();
+            }
+            if (buffer_.size() - at_ > element_bytes_max) {
+                return fail(malformed(
+                    cat({"the next element is larger than ", human_size(element_bytes_max)})));
+            }
+        }
+        if (at_ == buffer_.size() || state_ == State::element) {
+            if (finished_ && state_ != State::after) {
+                return fail(malformed("the text ends before the array does"));
+            }
+            return std::optional<JobSpec>();
+        }
+        const char c = buffer_[at_];
+        if (state_ == State::before && c == '[') {
+            state_ = State::first;
+            ++at_;
+        } else if ((state_ == State::first || state_ == State::comma) && c == ']') {
+            state_ = State::after;
+            ++at_;
+        } else if (state_ == State::comma && c == ',') {
+            state_ = State::value;
+            ++at_;
+        } else if ((state_ == State::first || state_ == State::value) && c == '{') {
+            state_ = State::element;
+            scan_ = at_;
+            depth_ = 0;
+            in_string_ = false;
+            escaped_ = false;
+        } else {
+            return fail(malformed(cat({"unexpected ", shell_quote(printable({&c, 1}))})));
+        }
+    }
+}
+
+}  // namespace repartir::cli

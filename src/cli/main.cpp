@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/args.hpp"
+#include "cli/commands/info.hpp"
+#include "cli/commands/run.hpp"
+#include "cli/exit_code.hpp"
+#include "cli/manual.hpp"
+#include "cli/options.hpp"
+#include "cli/plain_output.hpp"
+#include "cli/text.hpp"
+
+namespace repartir::cli {
+namespace {
+
+std::optional<std::string> environment(std::string_view name) {
+    const char* value = std::getenv(std::string(name).c_str());
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+/// A standard stream that was closed is opened on something that fails in its place, so that no
+/// file of ours gets its number.
+void occupy_standard_streams() {
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(fd, F_GETFD) == -1 && errno == EBADF) {
+            [[maybe_unused]] const int opened =
+                ::open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_RDONLY | O_CLOEXEC);
+        }
+    }
+}
+
+int show(std::string_view text) { return print(text) ? exit_ok : exit_failed; }
+
+int unknown_command(std::string_view name) {
+    std::vector<std::string_view> names;
+    for (const CommandSpec& command : commands()) {
+        names.push_back(command.name);
+    }
+    const std::string_view near = nearest(name, names);
+    complain(near.empty()
+                 ? cat({"there is no command ", printable(name), "; see repartir --help"})
+                 : cat({"there is no command ", printable(name), "; did you mean ", near, "?"}));
+    return exit_usage;
+}
+
+int help_command(const Parsed& parsed) {
+    if (parsed.rest.empty()) {
+        return show(overview_text());
+    }
+    const CommandSpec* command = find_command(parsed.rest.front());
+    return command == nullptr ? unknown_command(parsed.rest.front()) : show(help_text(*command));
+}
+
+int completion_command(const Parsed& parsed) {
+    const std::string shell = parsed.rest.empty() ? std::string() : parsed.rest.front();
+    if (shell == "bash") {
+        return show(bash_completion());
+    }
+    if (shell == "zsh") {
+        return show(zsh_completion());
+    }
+    complain("completion is there for bash and zsh; write: repartir completion bash");
+    return exit_usage;
+}
+
+int dispatch(const CommandSpec& command, std::span<const std::string> words) {
+    const Result<Parsed> parsed = parse_args(command, words, environment);
+    if (!parsed) {
+        complain(parsed.error().describe());
+        return exit_usage;
+    }
+    if (parsed->on(Opt::help)) {
+        return show(help_text(command));
+    }
+    if (command.name == "run") {
+        return run_command(*parsed);
+    }
+    if (command.name == "help") {
+        return help_command(*parsed);
+    }
+    if (command.name == "completion") {
+        return completion_command(*parsed);
+    }
+    if (!parsed->rest.empty()) {
+        complain(cat({"repartir ", command.name, " takes no arguments; leave \"",
+                      printable(parsed->rest.front()), "\" away"}));
+        return exit_usage;
+    }
+    if (command.name == "info") {
+        return info_command(*parsed);
+    }
+    return show(command.name == "man" ? man_page() : cat({"repartir ", version(), "\n"}));
+}
+
+int run_main(std::span<const std::string> words) {
+    occupy_standard_streams();
+    if (words.empty()) {
+        complain(cat({"there is no command\n", overview_text()}));
+        return exit_usage;
+    }
+    const std::string& first = words.front();
+    if (first == "--help" || first == "-h") {
+        return show(overview_text());
+    }
+    if (first == "--version" || first == "-V") {
+        return show(cat({"repartir ", version(), "\n"}));
+    }
+    const CommandSpec* command = find_command(first);
+    return command == nullptr ? unknown_command(first) : dispatch(*command, words.subspan(1));
+}
+
+}  // namespace
+}  // namespace repartir::cli
+
+int main(int argc, char** argv) {
+    const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+    return repartir::cli::run_main(words);
+}

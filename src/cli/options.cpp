@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+#include "cli/options.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace repartir::cli {
+namespace {
+
+constexpr std::string_view in = "Inputs";
+constexpr std::string_view out = "Output";
+constexpr std::string_view course = "Course of the run";
+constexpr std::string_view each = "Each task";
+constexpr std::string_view limit =
+    "Limits on each task (a limit that cannot be enforced refuses the task)";
+
+constexpr std::array run_options{
+    OptionSpec{Opt::each_line, 'a', "each-line", "FILE", "", "", in,
+               "One task for each line of FILE, or of standard input when FILE is -."},
+    OptionSpec{Opt::null_separated, '0', "null", "", "", "", in,
+               "With --each-line: inputs end with a NUL byte, not a newline (find -print0)."},
+    OptionSpec{Opt::array, 0, "array", "A-B[:STEP]", "", "", in,
+               "One task for each number from A to B. Made as needed, so it may be large. Given"
+               " several times, or with :::, it makes the product.",
+               true},
+    OptionSpec{Opt::from_json, 0, "from-json", "FILE", "", "", in,
+               "One task for each object of the JSON array in FILE (- is standard input), with the"
+               " keys program, args, env, cwd, stdin, stdin_text, timeout, retries, priority, cores"
+               " and name."},
+    OptionSpec{Opt::keep_order, 'k', "keep-order", "", "REPARTIR_KEEP_ORDER", "", out,
+               "Print outputs in the order of the inputs, not as tasks end."},
+    OptionSpec{Opt::tag, 't', "tag", "", "REPARTIR_TAG", "", out,
+               "Start every line of output with the task's input and a tab."},
+    OptionSpec{Opt::stream, 's', "stream", "", "REPARTIR_STREAM", "", out,
+               "Print whole lines as they are written, not each task's output when it ends."},
+    OptionSpec{Opt::output_dir, 'o', "output-dir", "DIR", "", "", out,
+               "Write each task's output to files of its own in DIR, <number>-<input>.out and .err."
+               " Placeholders in DIR are filled in."},
+    OptionSpec{Opt::json, 0, "json", "", "", "", out,
+               "Print one JSON object per task and line (docs/json-schema.md)."},
+    OptionSpec{Opt::quiet, 'q', "quiet", "", "REPARTIR_QUIET", "", out,
+               "Print what the tasks print and nothing else: no progress, failures or summary."},
+    OptionSpec{Opt::progress, 'p', "progress", "WHEN", "REPARTIR_PROGRESS", "auto", out,
+               "auto (a bar on a terminal), bar, plain (a line every 5 s) or none."},
+    OptionSpec{Opt::workers, 'j', "workers", "N", "REPARTIR_WORKERS", "the CPUs granted", course,
+               "Tasks at once. The default is the CPUs that this process may use, or fewer where a"
+               " cgroup grants less CPU time."},
+    OptionSpec{Opt::resume, 'r', "resume", "FILE", "", "", course,
+               "Note what ends in FILE, and skip what FILE says has ended (docs/resume-log.md)."},
+    OptionSpec{Opt::rerun_failed, 0, "rerun-failed", "", "", "", course,
+               "With --resume: run those again that ended badly."},
+    OptionSpec{Opt::halt, 0, "halt", "WHEN,fail=N", "REPARTIR_HALT", "never", course,
+               "Stop after N failures, or N% of at least 10 ended tasks: soon lets running tasks"
+               " end, now ends them."},
+    OptionSpec{Opt::dry_run, 'n', "dry-run", "", "", "", course,
+               "Print the commands, quoted for a shell, and run nothing."},
+    OptionSpec{Opt::explain, 0, "explain", "", "", "", course,
+               "Print the plan (how many at once and why, in which order, under which limits) and"
+               " run nothing."},
+    OptionSpec{Opt::timeout, 0, "timeout", "TIME", "REPARTIR_TIMEOUT", "none", each,
+               "End a try after this long: 500ms, 5s, 2m, 1h."},
+    OptionSpec{Opt::kill_grace, 0, "kill-grace", "TIME", "REPARTIR_KILL_GRACE", "2s", each,
+               "How long a task that must end has between SIGTERM and SIGKILL."},
+    OptionSpec{Opt::retries, 0, "retries", "N", "REPARTIR_RETRIES", "0", each,
+               "Try a task that fails up to N times more."},
+    OptionSpec{Opt::retry_delay, 0, "retry-delay", "TIME", "REPARTIR_RETRY_DELAY", "100ms", each,
+               "Ceiling of the first wait before a retry; it doubles up to 30 s, with jitter."},
+    OptionSpec{Opt::priority, 0, "priority", "P", "REPARTIR_PRIORITY", "normal", each,
+               "high, normal or low."},
+    OptionSpec{Opt::cores, 'c', "cores", "N", "", "1", each, "Worker slots that each task takes."},
+    OptionSpec{Opt::pin, 0, "pin", "", "REPARTIR_PIN", "", each,
+               "Bind each running task to a CPU of its own."},
+    OptionSpec{Opt::nice, 0, "nice", "N", "REPARTIR_NICE", "0", each,
+               "Add N (0 to 19) to the tasks' niceness."},
+    OptionSpec{Opt::cwd, 'C', "cwd", "DIR", "", "", each,
+               "Run in DIR. Placeholders in it are filled in."},
+    OptionSpec{Opt::env, 'e', "env", "NAME=VALUE", "", "", each,
+               "Set a variable. Placeholders in the value are filled in.", true},
+    OptionSpec{Opt::clean_env, 0, "clean-env", "", "", "", each,
+               "Start from an empty environment: only --env is set."},
+    OptionSpec{Opt::stdin_from, 0, "stdin", "FILE", "", "nothing", each,
+               "Standard input of each task: a file, or - for a copy of ours."},
+    OptionSpec{Opt::limit_cpu_time, 0, "limit-cpu-time", "TIME", "", "", limit,
+               "CPU time, in whole seconds."},
+    OptionSpec{Opt::limit_address_space, 0, "limit-address-space", "SIZE", "", "", limit,
+               "Address space of each process."},
+    OptionSpec{Opt::limit_file_size, 0, "limit-file-size", "SIZE", "", "", limit,
+               "Size of each file written."},
+    OptionSpec{Opt::limit_open_files, 0, "limit-open-files", "N", "", "", limit,
+               "Open descriptors."},
+    OptionSpec{Opt::limit_memory, 0, "limit-memory", "SIZE", "", "", limit,
+               "Resident memory of all its processes; needs a cgroup."},
+    OptionSpec{Opt::limit_processes, 0, "limit-processes", "N", "", "", limit,
+               "Processes at once; needs a cgroup."},
+    OptionSpec{Opt::help, 'h', "help", "", "", "", "", "Print this help."},
+};
+
+constexpr std::array run_examples{
+    Example{"repartir run -- gzip -9 {} ::: *.log", "compress every log, one task per file"},
+    Example{"find . -name '*.png' -print0 | repartir run --null --each-line - -- optipng {}",
+            "inputs from a pipe, safe for any file name"},
+    Example{"repartir run --array 1-1000 --resume sweep.log -- ./simulate --seed {1} --beta {2}"
+            " ::: 0.1 0.2",
+            "a sweep over 2,000 parameter sets that survives a crash of the machine"},
+    Example{"repartir run --keep-order --tag -- sh -c 'wc -l < \"$1\"' sh ::: a.txt b.txt",
+            "no shell is involved unless you name one; pass inputs as its arguments"},
+    Example{"repartir run --timeout 10s --retries 2 --halt now,fail=10% -- ./test {} ::: t/*",
+            "bounded, retried, and stopped early when it goes wrong"},
+};
+
+constexpr std::array info_options{
+    OptionSpec{Opt::json, 0, "json", "", "", "", out, "Print one JSON object."},
+    OptionSpec{Opt::help, 'h', "help", "", "", "", "", "Print this help."},
+};
+constexpr std::array info_examples{
+    Example{"repartir info", "what this machine offers and what limits us"},
+};
+constexpr std::array plain_options{
+    OptionSpec{Opt::help, 'h', "help", "", "", "", "", "Print this help."},
+};
+
+constexpr std::string_view run_description =
+    "Runs the program once for each input, several at a time. Every ::: starts a list of inputs;"
+    " several lists make their product, the last list varying fastest. Without inputs the program"
+    " runs once, with our standard streams, and its exit code is ours.\n"
+    "\n"
+    "Placeholders, in the program, its arguments, --cwd, --env and --output-dir:\n"
+    "  {}    the input                     {1}   the input from the first list\n"
+    "  {.}   without its extension         {1.}  and so on for the others\n"
+    "  {/}   without its directory         {//}  its directory\n"
+    "  {/.}  without both                  {#}   the task's number, from 1\n"
+    "{{} stands for a literal {}, {{1} for {1}. An argument that is just {} becomes one argument"
+    " per list; inside a longer one the inputs are joined by a space. Without any placeholder in"
+    " the program and its arguments the inputs are appended. No shell reads the inputs.\n"
+    "\n"
+    "Exit codes: 0 all well, 1 a task failed, 2 usage, 3 unreachable, 4 timed out, 5 cancelled or"
+    " the reader of our output went away, 6 cannot be scheduled; of several the first of 6, 3, 5, "
+    "4,"
+    " 1. Without inputs the program's own: 128 + signal when a signal ended it, 4 when its time was"
+    " up, 127 when it was not found, 126 when it cannot be executed.\n"
+    "\n"
+    "Ctrl-C ends the run gently (SIGTERM, then SIGKILL after --kill-grace), a second one at once.";
+
+constexpr std::array all_commands{
+    CommandSpec{"run", "repartir run [options] [--] program [args] [::: inputs...]...",
+                "run a program over many inputs", run_description, run_options, run_examples},
+    CommandSpec{
+        "info", "repartir info [--json]", "show what this machine offers",
+        "Prints CPUs, NUMA nodes, caches, memory, the limits of our cgroup (a CPU quota sets"
+        " the default number of workers) and the isolation features of the kernel.",
+        info_options, info_examples},
+    CommandSpec{"version", "repartir version", "print the version", "", plain_options, {}},
+    CommandSpec{"help", "repartir help [command]", "explain a command", "", plain_options, {}},
+    CommandSpec{"completion",
+                "repartir completion bash|zsh",
+                "print a completion script for a shell",
+                "",
+                plain_options,
+                {},
+                true},
+    CommandSpec{"man", "repartir man", "print the manual page (roff)", "", plain_options, {}, true},
+};
+
+}  // namespace
+
+std::span<const CommandSpec> commands() noexcept { return all_commands; }
+
+const CommandSpec* find_command(std::string_view name) noexcept {
+    const auto found = std::ranges::find(all_commands, name, &CommandSpec::name);
+    return found == all_commands.end() ? nullptr : &*found;
+}
+
+std::string_view version() noexcept { return REPARTIR_VERSION; }
+
+}  // namespace repartir::cli

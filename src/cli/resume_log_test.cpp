@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+#include "cli/resume_log.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <sstream>
+
+namespace repartir::cli {
+namespace {
+
+using testing::HasSubstr;
+
+Fingerprint key(std::uint64_t n) { return Fingerprint{{n, ~n}}; }
+const ResumeHeader header{key(99), "cmd {}"};
+constexpr Ending good{End::exited, 0};
+constexpr Ending bad{End::signaled, 9};
+
+class ResumeLogTest : public testing::Test {
+  protected:
+    ResumeLogTest() {
+        std::string folder = testing::TempDir() + "resume-XXXXXX";
+        folder_ = ::mkdtemp(folder.data());
+        path_ = folder_ + "/log";
+    }
+    ~ResumeLogTest() override {
+        ::unlink(path_.c_str());
+        ::rmdir(folder_.c_str());
+    }
+    [[nodiscard]] std::string content() const {
+        std::ifstream file(path_);
+        std::stringstream text;
+        text << file.rdbuf();
+        return text.str();
+    }
+    void set_content(const std::string& text) const { std::ofstream(path_) << text; }
+    [[nodiscard]] Result<ResumeLog> open() const { return ResumeLog::open(path_, header); }
+    void write(std::initializer_list<ResumeRecord> records) const {
+        ResumeLog log = open().value();
+        for (const ResumeRecord& record : records) {
+            log.append(record);
+        }
+        ASSERT_TRUE(log.sync(base::now()).has_value());
+    }
+
+    std::string folder_;
+    std::string path_;
+};
+
+TEST_F(ResumeLogTest, LinesRoundTrip) {
+    for (const Ending ending : {good, bad, Ending{End::timed_out, 0}, Ending{End::not_started, 0},
+                                Ending{End::out_of_memory, 0}, Ending{End::exited, 255}}) {
+        for (const bool rerun : {false, true}) {
+            const ResumeRecord record{key(7), rerun, ending};
+            std::string line = format_record(record);
+            ASSERT_EQ(line.back(), '\n');
+            line.pop_back();
+            EXPECT_EQ(parse_record(line), record);
+        }
+    }
+    std::string line = format_header(header);
+    line.pop_back();
+    EXPECT_EQ(parse_header(line).value(), header);
+}
+
+TEST_F(ResumeLogTest, EveryFlippedBitIsNoticed) {
+    std::string line = format_record({key(7), false, bad});
+    line.pop_back();
+    for (std::size_t i = 0; i < line.size() * 8; ++i) {
+        std::string damaged = line;
+        damaged[i / 8] = static_cast<char>(damaged[i / 8] ^ (1 << (i % 8)));
+        EXPECT_FALSE(parse_record(damaged).has_value()) << i;
+    }
+}
+
+TEST_F(ResumeLogTest, WhatWasSyncedIsThereAgain) {
+    write({{key(1), false, good}, {key(2), false, bad}});
+    ResumeLog log = open().value();
+    EXPECT_EQ(log.take(key(1), false), Prior::ended_well);
+    EXPECT_EQ(log.take(key(1), false), Prior::none);
+    EXPECT_EQ(log.take(key(2), false), Prior::ended_badly);
+    EXPECT_EQ(log.take(key(3), false), Prior::none);
+}
+
+TEST_F(ResumeLogTest, AsManyOfAKeyAreSkippedAsHaveEnded) {
+    write({{key(1), false, good}, {key(1), false, bad}, {key(1), false, good}});
+    {
+        ResumeLog log = open().value();
+        EXPECT_EQ(log.take(key(1), true), Prior::ended_badly);
+        EXPECT_EQ(log.take(key(1), true), Prior::ended_well);
+        EXPECT_EQ(log.take(key(1), true), Prior::ended_well);
+        EXPECT_EQ(log.take(key(1), true), Prior::none);
+    }
+    ResumeLog log = open().value();
+    EXPECT_EQ(log.take(key(1), false), Prior::ended_well);
+}
+
+TEST_F(ResumeLogTest, ARerunReplacesWhatEndedBadly) {
+    write({{key(1), false, bad}, {key(2), false, bad}});
+    write({{key(1), true, good}, {key(2), true, bad}});
+    ResumeLog log = open().value();
+    EXPECT_EQ(log.take(key(1), true), Prior::ended_well);
+    EXPECT_EQ(log.take(key(1), true), Prior::none);
+    EXPECT_EQ(log.take(key(2), true), Prior::ended_badly);
+    EXPECT_EQ(log.take(key(2), true), Prior::none);
+}
+
+TEST_F(ResumeLogTest, ATornTailIsCutWhereverItTore) {
+    write({{key(1), false, good}, {key(2), false, good}});
+    const std::string whole = content();
+    const std::size_t second = whole.rfind('\n', whole.size() - 2) + 1;
+    for (std::size_t size = second; size < whole.size(); ++size) {
+        set_content(whole.substr(0, size));
+        ResumeLog log = open().value();
+        EXPECT_EQ(log.take(key(1), false), Prior::ended_well);
+        EXPECT_EQ(log.take(key(2), false), Prior::none);
+        log.append({key(2), false, good});
+        ASSERT_TRUE(log.sync(base::now()).has_value());
+        EXPECT_EQ(content(), whole);
+    }
+}
+
+TEST_F(ResumeLogTest, ATornHeaderStartsAnew) {
+    const std::string line = format_header(header);
+    for (std::size_t size = 0; size < line.size(); ++size) {
+        set_content(line.substr(0, size));
+        ASSERT_TRUE(open().has_value()) << size;
+        EXPECT_EQ(content(), line);
+    }
+}
+
+TEST_F(ResumeLogTest, DamageInTheMiddleIsAnError) {
+    write({{key(1), false, good}, {key(2), false, good}});
+    std::string text = content();
+    text[text.find('\n') + 3] ^= 1;
+    set_content(text);
+    EXPECT_THAT(open().error().sentence(), HasSubstr("damaged"));
+    EXPECT_EQ(content(), text);  // untouched
+}
+
+TEST_F(ResumeLogTest, OtherFilesAreLeftAlone) {
+    for (const char* text :
+         {"precious data\n", "precious data without an end", "repartir-resume 2 x\n"}) {
+        set_content(text);
+        EXPECT_FALSE(open().has_value()) << text;
+        EXPECT_EQ(content(), text);
+    }
+}
+
+TEST_F(ResumeLogTest, AnotherCommandIsRefusedByName) {
+    write({{key(1), false, good}});
+    const auto other = ResumeLog::open(path_, ResumeHeader{key(98), "other"});
+    ASSERT_FALSE(other.has_value());
+    EXPECT_THAT(other.error().sentence(), HasSubstr("another command (cmd {})"));
+}
+
+TEST_F(ResumeLogTest, TwoRunsCannotShareOne) {
+    const ResumeLog first = open().value();
+    const auto second = open();
+    ASSERT_FALSE(second.has_value());
+    EXPECT_THAT(second.error().sentence(), HasSubstr("in use"));
+}
+
+TEST_F(ResumeLogTest, OnlyRegularFiles) {
+    EXPECT_FALSE(ResumeLog::open("/dev/null", header).has_value());
+    EXPECT_FALSE(ResumeLog::open("/nonexistent/log", header).has_value());
+}
+
+TEST_F(ResumeLogTest, AFullDiskKeepsWholeLinesAndForgetsNothing) {
+    ResumeLog log = open().value();
+    struct stat status{};
+    ASSERT_EQ(::stat(path_.c_str(), &status), 0);
+    rlimit before{};
+    ::getrlimit(RLIMIT_FSIZE, &before);
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit tight{static_cast<rlim_t>(status.st_size) + 20, before.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &tight);
+    log.append({key(1), false, good});
+    const Result<void> failed = log.sync(base::now());
+    ::setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
+    EXPECT_FALSE(failed.has_value());
+    EXPECT_EQ(log.unsynced(), 1U);
+    EXPECT_EQ(content(), format_header(header));
+    ASSERT_TRUE(log.sync(base::now()).has_value());
+    EXPECT_EQ(content(), format_header(header) + format_record({key(1), false, good}));
+}
+
+TEST_F(ResumeLogTest, SyncIsDueOnlyWhenSomethingWaits) {
+    ResumeLog log = open().value();
+    EXPECT_EQ(log.sync_due(), base::never);
+    log.append({key(1), false, good});
+    EXPECT_LE(log.sync_due(), base::now() + std::chrono::milliseconds(50));
+    ASSERT_TRUE(log.sync(base::now()).has_value());
+    EXPECT_EQ(log.sync_due(), base::never);
+}
+
+}  // namespace
+}  // namespace repartir::cli

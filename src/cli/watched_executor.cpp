@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#include "cli/watched_executor.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <vector>
+
+namespace repartir::cli {
+
+Bell::Bell() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+void Bell::ring() noexcept {
+    rings_.fetch_add(1);
+    if (asleep_.exchange(false)) {
+        ::eventfd_write(fd_.get(), 1);
+    }
+}
+
+bool Bell::about_to_sleep(std::uint64_t seen) noexcept {
+    asleep_.store(true);
+    if (rings_.load() == seen) {
+        return true;
+    }
+    awake();
+    return false;
+}
+
+void Bell::awake() noexcept {
+    if (!asleep_.exchange(false)) {
+        eventfd_t count = 0;
+        ::eventfd_read(fd_.get(), &count);
+    }
+}
+
+WatchedExecutor::WatchedExecutor(std::unique_ptr<Executor> inner, Bell& bell)
+    : bell_(bell), inner_(std::move(inner)) {}
+
+void WatchedExecutor::start(const AttemptId& id, const Task& task, AttemptSink& sink) {
+    {
+        const std::lock_guard lock(mutex_);
+        running_.insert_or_assign(id.task, Running{id, &sink});
+    }
+    inner_->start(id, task, *this);
+}
+
+void WatchedExecutor::cancel(const AttemptId& id, CancelReason reason, bool force) {
+    inner_->cancel(id, reason, force);
+}
+
+void WatchedExecutor::finished(const AttemptId& id, AttemptResult&& result) noexcept {
+    AttemptSink* sink = nullptr;
+    {
+        const std::lock_guard lock(mutex_);
+        if (const auto found = running_.find(id.task); found != running_.end()) {
+            sink = found->second.sink;
+            running_.erase(found);
+        }
+    }
+    if (sink != nullptr) {
+        sink->finished(id, std::move(result));
+    }
+    bell_.ring();
+}
+
+void WatchedExecutor::kill_all() {
+    std::vector<AttemptId> ids;
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [task, running] : running_) {
+            ids.push_back(running.id);
+        }
+    }
+    for (const AttemptId& id : ids) {
+        inner_->cancel(id, CancelReason::cancelled, true);
+    }
+}
+
+}  // namespace repartir::cli

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file watched_executor.hpp An executor that tells the main loop when a task may have ended.
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+#include "base/fd.hpp"
+#include "repartir/executor.hpp"
+
+namespace repartir::cli {
+
+/// Wakes one sleeping thread, and costs a system call only when it sleeps. ring() from any thread,
+/// the rest from the one that sleeps.
+class Bell {
+  public:
+    Bell();
+    /// Says that something has happened.
+    void ring() noexcept;
+    /// @return how often it has rung; read before looking at what the rings announce.
+    [[nodiscard]] std::uint64_t rings() const noexcept { return rings_.load(); }
+    /// To be called before sleeping on fd(). @return false: it has rung since `seen`, do not sleep.
+    [[nodiscard]] bool about_to_sleep(std::uint64_t seen) noexcept;
+    /// To be called after sleeping.
+    void awake() noexcept;
+    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+
+  private:
+    base::Fd fd_;
+    std::atomic<std::uint64_t> rings_{0};
+    std::atomic<bool> asleep_{false};
+};
+
+/// Passes everything on to another executor, and rings after each attempt's end has been told: no
+/// thread is woken per task while the main loop is awake.
+class WatchedExecutor final : public Executor, public AttemptSink {
+  public:
+    /// @param bell outlives this
+    WatchedExecutor(std::unique_ptr<Executor> inner, Bell& bell);
+
+    [[nodiscard]] Capabilities capabilities() const override { return inner_->capabilities(); }
+    void start(const AttemptId& id, const Task& task, AttemptSink& sink) override;
+    void cancel(const AttemptId& id, CancelReason reason, bool force) override;
+    void shutdown() override { inner_->shutdown(); }
+    void finished(const AttemptId& id, AttemptResult&& result) noexcept override;
+
+    /// Ends every running attempt at once. Any thread.
+    void kill_all();
+
+  private:
+    struct Running {
+        AttemptId id;
+        AttemptSink* sink;
+    };
+    Bell& bell_;
+    std::mutex mutex_;
+    std::unordered_map<TaskId, Running> running_;
+    std::unique_ptr<Executor> inner_;  // last: its threads call back into the rest
+};
+
+}  // namespace repartir::cli

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#include "cli/watched_executor.hpp"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <thread>
+#include <vector>
+
+namespace repartir::cli {
+namespace {
+
+bool readable(int fd) {
+    pollfd ready{fd, POLLIN, 0};
+    return ::poll(&ready, 1, 0) == 1;
+}
+
+TEST(Bell, CostsASystemCallOnlyForASleeper) {
+    Bell bell;
+    bell.ring();
+    EXPECT_FALSE(readable(bell.fd()));
+    EXPECT_FALSE(bell.about_to_sleep(0));  // it has rung since
+    ASSERT_TRUE(bell.about_to_sleep(1));
+    EXPECT_FALSE(readable(bell.fd()));
+    bell.ring();
+    EXPECT_TRUE(readable(bell.fd()));
+    bell.awake();
+    EXPECT_FALSE(readable(bell.fd()));
+    bell.ring();
+    EXPECT_FALSE(readable(bell.fd()));
+}
+
+TEST(Bell, NoRingIsLost) {
+    Bell bell;
+    constexpr std::uint64_t rings = 100'000;
+    std::thread ringer([&] {
+        for (std::uint64_t i = 0; i < rings; ++i) {
+            bell.ring();
+        }
+    });
+    std::uint64_t seen = 0;
+    while (seen < rings) {
+        seen = bell.rings();
+        if (seen < rings && bell.about_to_sleep(seen)) {
+            pollfd ready{bell.fd(), POLLIN, 0};
+            ASSERT_EQ(::poll(&ready, 1, 10'000), 1);  // a lost ring would hang here
+            bell.awake();
+        }
+    }
+    ringer.join();
+}
+
+/// Holds attempts until the test ends them.
+class ManualExecutor final : public Executor {
+  public:
+    struct Log {
+        std::vector<AttemptId> started;
+        std::vector<std::pair<AttemptId, bool>> cancelled;
+        AttemptSink* sink = nullptr;
+    };
+    explicit ManualExecutor(Log& log) : log_(log) {}
+    [[nodiscard]] Capabilities capabilities() const override { return {}; }
+    void start(const AttemptId& id, const Task& task, AttemptSink& sink) override {
+        (void)task;
+        log_.started.push_back(id);
+        log_.sink = &sink;
+    }
+    void cancel(const AttemptId& id, CancelReason reason, bool force) override {
+        (void)reason;
+        log_.cancelled.emplace_back(id, force);
+    }
+    void shutdown() override {}
+
+  private:
+    Log& log_;
+};
+
+class CountingSink final : public AttemptSink {
+  public:
+    void finished(const AttemptId& id, AttemptResult&& result) noexcept override {
+        (void)result;
+        ids.push_back(id);
+    }
+    std::vector<AttemptId> ids;
+};
+
+TEST(WatchedExecutor, PassesOnThenRings) {
+    Bell bell;
+    ManualExecutor::Log log;
+    WatchedExecutor watched(std::make_unique<ManualExecutor>(log), bell);
+    CountingSink sink;
+    const AttemptId one{TaskId{JobId::random(), 0}, 1, 2, 3};
+    const AttemptId two{TaskId{JobId::random(), 1}, 1, 2, 3};
+    const Task task = Task::binary("p");
+    watched.start(one, task, sink);
+    watched.start(two, task, sink);
+    watched.cancel(one, CancelReason::cancelled, false);
+    log.sink->finished(one, AttemptResult{});
+    ASSERT_EQ(sink.ids.size(), 1U);
+    EXPECT_EQ(sink.ids[0], one);
+    EXPECT_EQ(bell.rings(), 1U);
+    watched.kill_all();
+    ASSERT_EQ(log.cancelled.size(), 2U);
+    EXPECT_FALSE(log.cancelled[0].second);
+    EXPECT_EQ(log.cancelled[1].first, two);
+    EXPECT_TRUE(log.cancelled[1].second);
+    log.sink->finished(two, AttemptResult{});
+    log.sink->finished(two, AttemptResult{});  // told once only
+    EXPECT_EQ(sink.ids.size(), 2U);
+}
+
+}  // namespace
+}  // namespace repartir::cli
