@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bench/empty_tasks/problem.hpp"
+#include "bench/harness/on_worker.hpp"
 #include "repartir/pool.hpp"
 #include "repartir/task_group.hpp"
 
@@ -63,7 +64,7 @@ int main(int argc, char** argv) {
     bench::Report report("empty_tasks", "repartir", options);
     const bool correct = bench::empty_tasks::measure(options, report, [&](std::uint64_t n) {
         if (options.mode == "inside") {
-            static_cast<void>(pool->submit([&pool, n] { with_group(*pool, n); }).get());
+            static_cast<void>(bench::on_worker(*pool, [&pool, n] { with_group(*pool, n); }));
         } else if (options.mode == "outside_handle") {
             with_handles(*pool, n);
         } else if (options.mode == "outside_detached") {

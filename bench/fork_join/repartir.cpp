@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bench/fork_join/problem.hpp"
+#include "bench/harness/on_worker.hpp"
 #include "repartir/pool.hpp"
 #include "repartir/task_group.hpp"
 
@@ -52,10 +53,10 @@ int main(int argc, char** argv) {
     const bool correct = bench::fork_join::measure(
         options, report,
         [&](std::uint64_t n) {
-            return pool->submit([&pool, n] { return fib(*pool, n); }).get().value_or(0);
+            return bench::on_worker(*pool, [&pool, n] { return fib(*pool, n); }).value_or(0);
         },
         [&](std::uint64_t n) {
-            static_cast<void>(pool->submit([&pool, n] { walk(*pool, n); }).get());
+            static_cast<void>(bench::on_worker(*pool, [&pool, n] { walk(*pool, n); }));
         });
     report.add("steals", static_cast<double>(pool->stats().steals));
     return report.finish(correct);

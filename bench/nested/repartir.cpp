@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "bench/harness/on_worker.hpp"
 #include "bench/nested/problem.hpp"
 #include "repartir/pool.hpp"
 #include "repartir/task_group.hpp"
@@ -45,8 +46,9 @@ int main(int argc, char** argv) {
     }
     bench::Report report("nested", "repartir", options);
     const bool correct = bench::nested::measure(
-        options, report, [&pool] { loops(*pool); },
-        [&pool] { static_cast<void>(pool->submit([&pool] { groups(*pool); }).get()); });
+        options, report,
+        [&pool] { static_cast<void>(bench::on_worker(*pool, [&pool] { loops(*pool); })); },
+        [&pool] { static_cast<void>(bench::on_worker(*pool, [&pool] { groups(*pool); })); });
     report.add("steals", static_cast<double>(pool->stats().steals));
     return report.finish(correct);
 }

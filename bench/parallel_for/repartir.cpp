@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Pool::parallel_for over indices, its defaults.
+// Pool::parallel_for over indices, its defaults, called by a worker so that the caller is no
+// helper.
 #include <cstdio>
 #include <cstdlib>
 
+#include "bench/harness/on_worker.hpp"
 #include "bench/parallel_for/problem.hpp"
 #include "repartir/pool.hpp"
 
@@ -17,7 +19,9 @@ int main(int argc, char** argv) {
     bool done = true;
     const bool correct =
         bench::parallel_for::measure(options, report, [&](std::size_t n, const auto& body) {
-            done = pool->parallel_for(0, n, body).has_value() && done;
+            const auto looped = bench::on_worker(
+                *pool, [&pool, &body, n] { return pool->parallel_for(0, n, body); });
+            done = looped.has_value() && done;
         });
     report.add("steals", static_cast<double>(pool->stats().steals));
     return report.finish(correct && done);

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "bench/harness/on_worker.hpp"
 #include "bench/uts/problem.hpp"
 #include "repartir/pool.hpp"
 #include "repartir/task_group.hpp"
@@ -36,7 +37,7 @@ int main(int argc, char** argv) {
     }
     bench::Report report("uts", "repartir", options);
     const bool correct = bench::uts::measure(report, [&pool] {
-        static_cast<void>(pool->submit([&pool] { visit(*pool, bench::uts::root()); }).get());
+        static_cast<void>(bench::on_worker(*pool, [&pool] { visit(*pool, bench::uts::root()); }));
     });
     report.add("steals", static_cast<double>(pool->stats().steals));
     return report.finish(correct);
