@@ -35,13 +35,16 @@ constexpr int program_not_run = 127;
 }
 
 // exec keeps ignored signals ignored; handlers of ours must not run here. All go back to default
-// while every signal is still blocked.
-REPARTIR_RAW_INLINE void reset_signals() noexcept {
+// while every signal is still blocked; which ones there are was found out before the clone.
+REPARTIR_RAW_INLINE void reset_signals(std::uint64_t which) noexcept {
     struct {
         unsigned long handler, flags, restorer, mask;
     } const by_default{0, 0, 0, 0};  // SIG_DFL, as the kernel lays it out
-    for (int number = 1; number <= signal_count; ++number) {
-        raw::call(SYS_rt_sigaction, number, raw::address(&by_default), 0, sizeof(std::uint64_t));
+    for (int number = 1; number <= signal_count; ++number, which >>= 1U) {
+        if ((which & 1U) != 0) {
+            raw::call(SYS_rt_sigaction, number, raw::address(&by_default), 0,
+                      sizeof(std::uint64_t));
+        }
     }
 }
 
@@ -211,7 +214,7 @@ REPARTIR_RAW_INLINE void set_death_signal(ExecPlan& exec) noexcept {
 
 REPARTIR_RAW __attribute__((noinline)) void exec_child(void* plan) noexcept {
     ExecPlan& exec = *static_cast<ExecPlan*>(plan);
-    reset_signals();
+    reset_signals(exec.signals_to_reset);
     enter_group(exec);
     enter_cgroups(exec);
     place_descriptors(exec);

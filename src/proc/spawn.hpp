@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/fd.hpp"
 #include "repartir/result.hpp"
 
@@ -139,6 +140,7 @@ class Spawner {
     struct Shared;
     Spawner(SpawnerOptions options, base::Fd null, void* region, bool uses_clone3);
     [[nodiscard]] Result<void> prepare(const SpawnPlan& plan, ExecPlan& exec);
+    [[nodiscard]] std::uint64_t signals_to_reset() noexcept;
     [[nodiscard]] Result<void> prepare_fds(const SpawnPlan& plan, ExecPlan& exec);
     void prepare_candidates(const SpawnPlan& plan, ExecPlan& exec);
     [[nodiscard]] long clone_child(ExecPlan& exec, int cgroup) noexcept;
@@ -147,6 +149,9 @@ class Spawner {
     base::Fd null_;
     void* region_;  // guard page, then the child's stack; ours, unmapped by the destructor
     bool uses_clone3_;
+    bool clears_handlers_ = false;  // clone3 resets handlers, so that only ignored signals are left
+    std::uint64_t ignored_ = 0;     // signals that this process ignored when it was last asked
+    base::BootTime ignored_asked_{-1};     // when that was; negative: never
     std::string paths_;                    // text of the candidates, each ended by NUL
     std::vector<const char*> candidates_;  // into paths_, or the plan's program
     std::vector<FdMove> fds_;              // by ascending target
