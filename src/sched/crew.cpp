@@ -125,7 +125,7 @@ Crew::~Crew() {
 
 void Crew::Impl::serve(Member& me) noexcept {
     current_worker = &me;
-    me.busy.store(true, std::memory_order_seq_cst);
+    awake.wake();
     for (;;) {
         Word word = next(me);
         if (word == 0) {
@@ -234,12 +234,9 @@ Word Crew::Impl::search(Member& me) noexcept {
             continue;
         }
         me.parks.add(1);
-        me.busy.store(false, std::memory_order_seq_cst);
-        if (closed.load(std::memory_order_seq_cst)) {
-            note_rest();
-        }
+        rest();
         parker.sleep(me.index);
-        me.busy.store(true, std::memory_order_seq_cst);
+        awake.wake();
         me.wakes.add(1);
     }
     if (parker.end_search() && visible_work()) {

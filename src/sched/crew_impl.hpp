@@ -13,6 +13,7 @@
 
 #include "base/prng.hpp"
 #include "repartir/detail/crew.hpp"
+#include "sched/awake_count.hpp"
 #include "sched/lane.hpp"
 #include "sched/parker.hpp"
 #include "sched/slab.hpp"
@@ -55,7 +56,6 @@ struct Member final : Worker {
     Count wakes;
     bool spare = false;
     bool active = false;             // of a spare: guarded by Impl::spare_mutex
-    std::atomic<bool> busy{false};   // has left the parker: may hold a job
     std::atomic<bool> taken{false};  // of a guest's place
     std::thread thread;
 };
@@ -101,7 +101,8 @@ struct Crew::Impl {
     // waiting.cpp
     [[nodiscard]] Word steal_spawned(Member& me) noexcept;
     [[nodiscard]] bool retire(Member& spare) noexcept;
-    void note_rest() noexcept;
+    /// A member that holds no job is about to sleep.
+    void rest() noexcept;
     [[nodiscard]] bool quiet() const noexcept;
 
     Crew& crew;
@@ -133,8 +134,9 @@ struct Crew::Impl {
     std::atomic<bool> closed{false};      // takes no more functions
     std::atomic<bool> cancelling{false};  // resolves queued functions instead of running them
     std::atomic<bool> stopping{false};    // workers end when no work is left
+    sched::AwakeCount<> awake;            // members that have left the parker: may hold a job
     std::mutex closing_mutex;
-    std::condition_variable rested;  // a worker has gone to sleep while closed
+    std::condition_variable rested;  // the last member has gone to sleep while closed
 
     std::mutex stop_mutex;
     Stoppable* first_stoppable = nullptr;  // running functions that watch a stop_token

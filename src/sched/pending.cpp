@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <optional>
 
 #include "base/clock.hpp"
@@ -36,44 +38,31 @@ bool StateBase::wait_until(std::chrono::steady_clock::time_point deadline) noexc
 }
 
 bool StateBase::sleep_until(const std::chrono::steady_clock::time_point* deadline) noexcept {
-    // ORDER: acquire pairs with publish(): the result is read after this
-    std::uint32_t seen = word_.load(std::memory_order_acquire);
-    while ((seen & ready_bit) == 0) {
-        if ((seen & waiting_bit) == 0) {
-            // ORDER: acq_rel: publish() sees the bit, or we see its result
-            seen = word_.fetch_or(waiting_bit, std::memory_order_acq_rel) | waiting_bit;
-            continue;
+    return word_.await([&](const std::atomic<std::uint32_t>& word, std::uint32_t value) {
+        if (deadline != nullptr) {
+            return sched::FutexAtomics::wait_while(word, value, *deadline);
         }
-        if (deadline == nullptr) {
-            sched::FutexAtomics::wait_while(word_, seen);
-        } else if (!sched::FutexAtomics::wait_while(word_, seen, *deadline)) {
-            return ready();
-        }
-        seen = word_.load(std::memory_order_acquire);
-    }
-    return true;
+        sched::FutexAtomics::wait_while(word, value);
+        return true;
+    });
 }
 
-void StateBase::notify(std::uint32_t before) noexcept {
-    if ((before & waiting_bit) != 0) {
-        sched::FutexAtomics::wake_all(word_);
+void StateBase::notify(std::uint32_t left) noexcept {
+    if ((left & StateWord<>::waiting) != 0) {
+        sched::FutexAtomics::wake_all(word_.word());
     }
-    if ((before & linked_bit) != 0) {
+    if ((left & StateWord<>::linked) != 0) {
         crew_->post(*continuation_);
     }
 }
 
 void StateBase::attach(Continuation& continuation) noexcept {
     continuation_ = &continuation;
-    // ORDER: releases continuation_ to publish(); acquires the result when it was there first
-    if ((word_.fetch_or(linked_bit, std::memory_order_acq_rel) & ready_bit) != 0) {
+    if (!word_.attach()) {
         crew_->post(continuation);
     }
 }
 
-bool StateBase::detach_continuation() noexcept {
-    // ORDER: either publish() saw the bit (then it posts) or we took it back before
-    return (word_.fetch_and(~linked_bit, std::memory_order_acq_rel) & ready_bit) == 0;
-}
+bool StateBase::detach_continuation() noexcept { return word_.detach(); }
 
 }  // namespace repartir::detail

@@ -125,11 +125,8 @@ bool Crew::Impl::retire(Member& me) noexcept {
     if (active_spares.load(std::memory_order_relaxed) > blocked.load(std::memory_order_relaxed)) {
         me.active = false;
         active_spares.fetch_sub(1, std::memory_order_seq_cst);
-        me.busy.store(false, std::memory_order_seq_cst);
         lock.unlock();
-        if (closed.load(std::memory_order_seq_cst)) {
-            note_rest();
-        }
+        rest();
         lock.lock();
         spare_wake.wait(lock, [&] {
             return me.active || stopping.load(std::memory_order_relaxed);  // ORDER: mutex
@@ -137,7 +134,7 @@ bool Crew::Impl::retire(Member& me) noexcept {
         if (!me.active) {
             return false;
         }
-        me.busy.store(true, std::memory_order_seq_cst);
+        awake.wake();
     }
     return true;
 }
@@ -175,22 +172,16 @@ Result<void> Crew::wait_on_worker(StateBase& state) noexcept {
     return {};
 }
 
-void Crew::Impl::note_rest() noexcept {
-    { const std::lock_guard lock(closing_mutex); }
-    rested.notify_all();
+void Crew::Impl::rest() noexcept {
+    // Either a shutdown that closes after this look sees the count, or it is told.
+    if (awake.rest() && closed.load(std::memory_order_seq_cst)) {
+        { const std::lock_guard lock(closing_mutex); }
+        rested.notify_all();
+    }
 }
 
 bool Crew::Impl::quiet() const noexcept {
-    // The queues first: whoever took the last job from one was busy before, and still is.
-    if (queued() != 0) {
-        return false;
-    }
-    for (std::uint32_t i = 0; i < member_count.load(std::memory_order_acquire); ++i) {
-        if (members[i].load(std::memory_order_acquire)->busy.load(std::memory_order_seq_cst)) {
-            return false;
-        }
-    }
-    return true;
+    return awake.quiet([&] { return queued() == 0; });
 }
 
 Result<void> Crew::shutdown(Shutdown how) {

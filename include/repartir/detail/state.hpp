@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 /// @file state.hpp What a Pending and the one who will fulfil it share. Not for direct use.
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <type_traits>
 #include <utility>
 
+#include "repartir/detail/state_word.hpp"
 #include "repartir/result.hpp"
 
 namespace repartir::detail {
@@ -51,25 +51,18 @@ class StateBase : public Job {
     /// @param crew where continuations run; outlives every call that can attach or post one
     /// @param references how many owners it begins with
     explicit StateBase(Crew* crew, std::uint32_t references = 1) noexcept
-        : crew_(crew), references_(references) {}
+        : crew_(crew), owners_(references) {}
 
     /// One more owner.
-    void retain() noexcept {
-        references_.fetch_add(1, std::memory_order_relaxed);  // ORDER: the caller owns one already
-    }
+    void retain() noexcept { owners_.retain(); }
     /// One owner less; the last one destroys it.
     void release() noexcept {
-        // ORDER: acquire/release pairs the owners' last uses with the destruction. A sole owner
-        // needs no read-modify-write: nobody is left who could retain.
-        if (references_.load(std::memory_order_acquire) == 1 ||
-            references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        if (owners_.release()) {
             destroy();
         }
     }
     /// @return whether the result is there; then it may be taken.
-    [[nodiscard]] bool ready() const noexcept {
-        return (word_.load(std::memory_order_acquire) & ready_bit) != 0;  // ORDER: with publish()
-    }
+    [[nodiscard]] bool ready() const noexcept { return word_.ready(); }
     /// The consumer wants no result any more, or dropped its Pending. Idempotent.
     virtual void cancel() noexcept {}
     /// The work behind this state has passed its deadline.
@@ -111,63 +104,30 @@ class StateBase : public Job {
     virtual void destroy() noexcept { delete this; }
 
     /// @return true for the first caller: only it may store a result and publish it.
-    [[nodiscard]] bool claim() noexcept {
-        // ORDER: who may write is decided here; what is written is released by publish()
-        return (word_.fetch_or(claimed_bit, std::memory_order_acq_rel) & claimed_bit) == 0;
-    }
+    [[nodiscard]] bool claim() noexcept { return word_.claim(); }
     /// Makes the stored result visible, wakes waiters, posts the continuation. After claim(), once.
     /// The caller owns a reference until this returns.
     void publish() noexcept {
-        // ORDER: release pairs with ready(); acquire with attach(), whose continuation is read
-        const std::uint32_t before = word_.fetch_add(ready_bit, std::memory_order_acq_rel);
-        if ((before & (waiting_bit | linked_bit)) != 0) {
-            notify(before);
+        const std::uint32_t left = word_.publish();
+        if (left != 0) {
+            notify(left);
         }
     }
     /// @return true for the first caller: only it may run the work. Fails once a result is claimed.
-    [[nodiscard]] bool claim_start() noexcept {
-        // ORDER: relaxed first look only skips work; the exchange orders start against cancellation
-        std::uint32_t seen = word_.load(std::memory_order_relaxed);
-        while ((seen & (started_bit | claimed_bit)) == 0) {
-            if (word_.compare_exchange_weak(seen, seen | started_bit, std::memory_order_acq_rel,
-                                            std::memory_order_relaxed)) {
-                return true;
-            }
-        }
-        return false;
-    }
+    [[nodiscard]] bool claim_start() noexcept { return word_.claim_start(); }
     /// As claim(), but only while the work has not begun.
-    [[nodiscard]] bool claim_unstarted() noexcept {
-        // ORDER: as claim_start(), its counterpart
-        std::uint32_t seen = word_.load(std::memory_order_relaxed);
-        while ((seen & (started_bit | claimed_bit)) == 0) {
-            if (word_.compare_exchange_weak(seen, seen | claimed_bit, std::memory_order_acq_rel,
-                                            std::memory_order_relaxed)) {
-                return true;
-            }
-        }
-        return false;
-    }
+    [[nodiscard]] bool claim_unstarted() noexcept { return word_.claim_unstarted(); }
     /// @return whether somebody has claimed the result; a hint.
-    [[nodiscard]] bool claimed() const noexcept {
-        return (word_.load(std::memory_order_relaxed) & claimed_bit) != 0;  // ORDER: a hint
-    }
+    [[nodiscard]] bool claimed() const noexcept { return word_.claimed(); }
 
   private:
-    static constexpr std::uint32_t claimed_bit =
-        1;                                         // somebody is writing or has written the result
-    static constexpr std::uint32_t ready_bit = 2;  // the result is there
-    static constexpr std::uint32_t waiting_bit = 4;   // a thread sleeps on word_
-    static constexpr std::uint32_t linked_bit = 8;    // continuation_ is set
-    static constexpr std::uint32_t started_bit = 16;  // the work has begun
-
-    void notify(std::uint32_t before) noexcept;
+    void notify(std::uint32_t left) noexcept;
     bool sleep_until(const std::chrono::steady_clock::time_point* deadline) noexcept;
 
     Crew* crew_;
     Continuation* continuation_ = nullptr;
-    std::atomic<std::uint32_t> word_{0};
-    std::atomic<std::uint32_t> references_;
+    StateWord<> word_;
+    OwnerCount<> owners_;
 };
 
 /// A StateBase with room for the result. Large results, and those whose move may throw, are kept

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file state_word.hpp The protocol between those who may fulfil a Pending and the one who waits
+/// for it, apart from everything else so that the model checker can run it.
+#include <cstdint>
+
+#include "repartir/detail/atomics.hpp"
+
+namespace repartir::detail {
+
+/// One word that decides who runs the work, who writes the result, and who tells the consumer:
+///
+///     nothing -> started            claim_start: by the one who runs the work
+///     nothing -> claimed            claim_unstarted: by a cancellation that came first
+///     anything -> claimed           claim: by the first who has a result
+///     claimed -> claimed + ready    publish: the result is there
+///
+/// Beside these the consumer sets waiting (it sleeps on the word) and linked (a continuation stands
+/// by). Setting ready and looking at those two bits is one exchange, as is setting one of them and
+/// looking at ready: either the publisher sees the bit and acts, or the consumer sees the result.
+///
+/// Thread safety: every function from any thread; attach, detach and await by the one consumer.
+template <class A = StdAtomics>
+class StateWord {
+  public:
+    /// What publish() leaves to do.
+    static constexpr std::uint32_t waiting = 4;  ///< wake all who sleep on word()
+    static constexpr std::uint32_t linked = 8;   ///< post the continuation
+
+    StateWord() = default;
+    StateWord(const StateWord&) = delete;
+    StateWord& operator=(const StateWord&) = delete;
+
+    /// @return whether the result is there; then it may be read.
+    [[nodiscard]] bool ready() const noexcept {
+        return (word_.load(std::memory_order_acquire) & published) != 0;  // ORDER: with publish()
+    }
+    /// @return whether somebody has claimed the result; a hint.
+    [[nodiscard]] bool claimed() const noexcept {
+        return (word_.load(std::memory_order_relaxed) & taken) != 0;  // ORDER: a hint
+    }
+    /// @return true for the first caller: only it may store a result and publish it.
+    [[nodiscard]] bool claim() noexcept {
+        // ORDER: who may write is decided here; what is written is released by publish()
+        return (word_.fetch_or(taken, std::memory_order_acq_rel) & taken) == 0;
+    }
+    /// @return true for the first caller: only it may run the work. Fails once a result is claimed.
+    [[nodiscard]] bool claim_start() noexcept { return take(started); }
+    /// As claim(), but only while the work has not begun.
+    [[nodiscard]] bool claim_unstarted() noexcept { return take(taken); }
+
+    /// Makes the stored result visible. After claim(), once.
+    /// @return what is left to do, of `waiting` and `linked`.
+    [[nodiscard]] std::uint32_t publish() noexcept {
+        // ORDER: release pairs with ready(); acquire with attach(), whose continuation is read
+        return word_.fetch_add(published, std::memory_order_acq_rel) & (waiting | linked);
+    }
+
+    /// Says that a continuation stands by. @return false: the result was there before; the caller
+    /// posts the continuation itself.
+    [[nodiscard]] bool attach() noexcept {
+        // ORDER: releases the continuation to publish(); acquires the result when it was first
+        return (word_.fetch_or(linked, std::memory_order_acq_rel) & published) == 0;
+    }
+    /// Takes that back. @return false when the continuation is posted already.
+    [[nodiscard]] bool detach() noexcept {
+        // ORDER: either publish() saw the bit (then it is posted) or it was taken back before
+        return (word_.fetch_and(~linked, std::memory_order_acq_rel) & published) == 0;
+    }
+
+    /// Sleeps until the result is there.
+    /// @param wait `wait(word, value)`: sleeps while the word holds the value; false to give up.
+    /// @return ready().
+    template <class Wait>
+    bool await(Wait&& wait) noexcept {
+        // ORDER: acquire pairs with publish(): the result is read after this
+        std::uint32_t seen = word_.load(std::memory_order_acquire);
+        while ((seen & published) == 0) {
+            if ((seen & waiting) == 0) {
+                // ORDER: acq_rel: publish() sees the bit, or we see its result
+                seen = word_.fetch_or(waiting, std::memory_order_acq_rel) | waiting;
+                continue;
+            }
+            if (!wait(word_, seen)) {
+                return ready();
+            }
+            // ORDER: as above
+            seen = word_.load(std::memory_order_acquire);
+        }
+        return true;
+    }
+
+    /// What a publisher wakes.
+    [[nodiscard]] typename A::template atomic<std::uint32_t>& word() noexcept { return word_; }
+
+  private:
+    static constexpr std::uint32_t taken = 1;      // somebody writes or has written the result
+    static constexpr std::uint32_t published = 2;  // the result is there
+    static constexpr std::uint32_t started = 16;   // the work has begun
+
+    [[nodiscard]] bool take(std::uint32_t bit) noexcept {
+        // ORDER: the relaxed look only skips work; the exchange orders start against cancellation
+        std::uint32_t seen = word_.load(std::memory_order_relaxed);
+        while ((seen & (started | taken)) == 0) {
+            if (word_.compare_exchange_weak(seen, seen | bit, std::memory_order_acq_rel,
+                                            std::memory_order_relaxed)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    typename A::template atomic<std::uint32_t> word_{0};
+};
+
+/// How many owners an object has; the last one destroys it.
+template <class A = StdAtomics>
+class OwnerCount {
+  public:
+    explicit OwnerCount(std::uint32_t owners) noexcept : count_(owners) {}
+    OwnerCount(const OwnerCount&) = delete;
+    OwnerCount& operator=(const OwnerCount&) = delete;
+
+    /// One more; the caller is one already.
+    void retain() noexcept {
+        count_.fetch_add(1, std::memory_order_relaxed);  // ORDER: the caller keeps it alive
+    }
+    /// One less. @return whether the caller was the last and destroys the object.
+    [[nodiscard]] bool release() noexcept {
+        // ORDER: acquire/release pairs the owners' last uses with the destruction. A sole owner
+        // needs no read-modify-write: nobody is left who could retain.
+        return count_.load(std::memory_order_acquire) == 1 ||
+               count_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+    }
+
+  private:
+    typename A::template atomic<std::uint32_t> count_;
+};
+
+}  // namespace repartir::detail
