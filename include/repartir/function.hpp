@@ -90,8 +90,8 @@ class FunctionState : public SharedState<ValueOf<F>> {
             this->publish();
             return;
         }
+        this->resolve(fail(cancelled_error()));  // first: what it returns when told is dropped
         request_stop();
-        this->resolve(fail(cancelled_error()));
     }
     void refuse(Error error) noexcept override {
         if (this->claim_unstarted()) {

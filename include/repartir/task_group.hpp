@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 /// @file task_group.hpp Fork and join: children that end before their parent goes on.
-#include <array>
-#include <cstddef>
+#include <functional>
 #include <memory>
 #include <new>
 #include <type_traits>
@@ -34,12 +33,11 @@ void run_child(F& child, GroupCore& group) noexcept {
     } catch (...) { group.record(thrown_error()); }
 }
 
-/// A closure that a group stores itself: in the group, or in a recycled block.
+/// A closure in a recycled block, which it gives back itself.
 template <class F>
 class Closure final : public SpawnedBase {
   public:
-    Closure(F&& work, bool in_block)
-        : SpawnedBase(&invoke), work_(std::move(work)), in_block_(in_block) {}
+    explicit Closure(F&& work) : SpawnedBase(&invoke), work_(std::move(work)) {}
 
   private:
     static void invoke(SpawnedBase& base, GroupCore* group) noexcept {
@@ -47,15 +45,11 @@ class Closure final : public SpawnedBase {
         if (group != nullptr) {
             run_child(self.work_, *group);
         }
-        const bool in_block = self.in_block_;
         self.settle();
         std::destroy_at(&self);
-        if (in_block) {
-            Crew::free(&self);
-        }
+        Crew::free(&self);
     }
     F work_;
-    const bool in_block_;
 };
 
 }  // namespace detail
@@ -122,28 +116,22 @@ class TaskGroup {
     void run(Spawned<F>& child) noexcept {
         core_.spawn(child);
     }
-    /// Spawns a closure that the group stores: the first few small ones in itself, the others in
-    /// recycled blocks. Throws what moving or copying the closure throws.
+    /// Spawns a closure that the group stores, in a recycled block: nothing is allocated once the
+    /// pool is warm. Throws what moving or copying the closure throws.
     template <class F>
         requires std::is_invocable_v<std::decay_t<F>&>
     void run(F&& work) {
         using Node = detail::Closure<std::decay_t<F>>;
         static_assert(alignof(Node) <= 64, "closures aligned beyond 64 bytes are not supported");
-        if (sizeof(Node) <= slot_bytes && used_ < slot_count) {
-            core_.spawn(*new (&slots_[used_ * slot_bytes])
-                            Node(std::decay_t<F>(std::forward<F>(work)), false));
-            ++used_;
-            return;
-        }
-        void* const block =
-            core_.worker() == nullptr ? nullptr : core_.worker()->crew->allocate(sizeof(Node));
+        detail::Worker* const worker = core_.worker();
+        void* const block = worker == nullptr ? nullptr : worker->crew->allocate(sizeof(Node));
         if (block == nullptr) {
             std::decay_t<F> now(std::forward<F>(work));
             detail::run_child(now, core_);
             return;
         }
         std::unique_ptr<void, Free> guard(block);
-        auto* const node = new (block) Node(std::decay_t<F>(std::forward<F>(work)), true);
+        auto* const node = new (block) Node(std::decay_t<F>(std::forward<F>(work)));
         static_cast<void>(guard.release());  // the node gives its block back itself
         core_.spawn(*node);
     }
@@ -151,11 +139,7 @@ class TaskGroup {
     /// Runs what nobody has taken, helps others while thieves finish the rest, then sleeps. The
     /// group can be used again afterwards. Errors: the first that a child returned or threw
     /// (Code::function_threw keeps its message); the others run all the same.
-    [[nodiscard]] Result<void> wait() noexcept {
-        Result<void> result = core_.wait();
-        used_ = 0;
-        return result;
-    }
+    [[nodiscard]] Result<void> wait() noexcept { return core_.wait(); }
     /// Has children that have not begun skipped; wait() still joins those that have.
     void cancel() noexcept { core_.cancel_rest(); }
 
@@ -163,13 +147,7 @@ class TaskGroup {
     struct Free {
         void operator()(void* block) const noexcept { detail::Crew::free(block); }
     };
-    static constexpr std::size_t slot_bytes = 64;
-    static constexpr std::size_t slot_count = 4;
-
-    // Not zeroed: alive slots hold a Closure, which ends itself when it was run or cancelled.
-    alignas(16) std::array<std::byte, slot_bytes * slot_count> slots_;
-    std::size_t used_ = 0;
-    detail::GroupCore core_;  // last: its destructor ends the closures in slots_
+    detail::GroupCore core_;
 };
 
 }  // namespace repartir

@@ -71,7 +71,7 @@ struct Crew::Impl {
     static constexpr std::uint32_t outside_shards = 16;
     static constexpr std::uint32_t fair_every = 61;  // pops between looks at low and the lanes
     static constexpr std::uint32_t depth_max = 32;   // stolen work nested in waits of one thread
-    static constexpr std::size_t batch_max = 32;     // jobs taken from a lane or a victim at once
+    static constexpr std::size_t batch_max = 64;     // jobs taken from a lane or a victim at once
     static constexpr std::size_t ring_slots = 4096;
     static constexpr std::chrono::microseconds spin_time{30};
 
@@ -94,6 +94,9 @@ struct Crew::Impl {
     void start(Member& member);
 
     // submit.cpp
+    /// Whether an outside thread may queue another function.
+    [[nodiscard]] bool has_room() const noexcept;
+    /// Sleeps until it may. @return false: the crew was shut down meanwhile.
     [[nodiscard]] bool await_room() noexcept;
     void give_room() noexcept;
     [[nodiscard]] sched::Lane& shard_of_caller() noexcept;

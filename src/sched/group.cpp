@@ -10,6 +10,11 @@
 
 namespace repartir::detail {
 
+namespace {
+/// Children that wait in one deque, at most.
+constexpr std::uint32_t spawned_max = 8192;
+}  // namespace
+
 void GroupCore::run_spawned(SpawnedBase& child, Worker& me) noexcept {
     // ORDER: relaxed, acquired with the steal
     GroupCore& group = *child.group_.load(std::memory_order_relaxed);
@@ -28,6 +33,28 @@ void GroupCore::run_spawned(SpawnedBase& child, Worker& me) noexcept {
     }
 }
 
+void GroupCore::spawn_slowly(SpawnedBase& child) noexcept {
+    if (worker_ == nullptr) {
+        child.invoke_(child, this);  // no guest's place: here and now
+        return;
+    }
+    // A deque is bounded: past that the owner works off some of what it has spawned, newest first,
+    // while its caches are warm; thieves have enough to take from the other end.
+    auto& deque = worker_->deque;
+    if (deque.capacity() >= spawned_max && deque.size() >= deque.capacity()) {
+        Word word = 0;
+        for (std::uint32_t i = 0; i < spawned_max / 16 && pop_own(word); ++i) {
+            run_popped(word);
+        }
+    }
+    if (deque.size() >= spawned_max || !deque.push(word_of(child))) {
+        child.invoke_(child, this);  // the work is below this frame, or memory is short
+        return;
+    }
+    ++outstanding_;
+    worker_->crew->wake_for_push();
+}
+
 void GroupCore::run_foreign(Word word) noexcept {
     Member& me = member_of(*worker_);
     me.crew->impl().run(me, word);
@@ -37,9 +64,8 @@ void GroupCore::wait_slowly() noexcept {
     Member& me = member_of(*worker_);
     Crew::Impl& impl = me.crew->impl();
     while (!finished()) {
-        const std::optional<Word> own = me.deque.position() > mark_ ? me.deque.pop() : std::nullopt;
-        if (own) {
-            impl.run(me, *own);
+        if (Word own = 0; pop_own(own)) {
+            run_popped(own);
             continue;
         }
         const Word stolen = me.depth < Crew::Impl::depth_max ? impl.steal_spawned(me) : 0;
@@ -135,7 +161,7 @@ void GroupCore::abandon() noexcept {
 void GroupCore::record(Error error) noexcept {
     // ORDER: relaxed: it only elects the writer; the join releases what is written
     if ((flags_.fetch_or(failed_bit, std::memory_order_relaxed) & failed_bit) == 0) {
-        failure_.emplace(std::move(error));
+        failure_ = std::make_unique<Error>(std::move(error));
     }
 }
 

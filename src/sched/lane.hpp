@@ -60,6 +60,10 @@ class Lane {
     [[nodiscard]] std::size_t size() const noexcept {
         return ring_.size() + behind_.load(std::memory_order_seq_cst);
     }
+    /// How many of them are behind the ring; a hint.
+    [[nodiscard]] std::size_t behind() const noexcept {
+        return behind_.load(std::memory_order_relaxed);  // ORDER: a hint
+    }
     [[nodiscard]] bool empty() const noexcept { return size() == 0; }
 
   private:

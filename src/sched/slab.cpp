@@ -34,14 +34,14 @@ void* Slab::allocate(std::size_t bytes) noexcept {
     }
     Block*& list = free_[size_class];
     if (list == nullptr) {
-        take_back();
+        // ORDER: acquire pairs with the release in free
+        list = remote_[size_class].exchange(nullptr, std::memory_order_acquire);
         if (list == nullptr && !add_chunk(size_class)) {
             return nullptr;
         }
     }
     Block* const block = list;
     list = block->next;
-    ++live_;
     return block;
 }
 
@@ -56,11 +56,11 @@ void Slab::free(void* memory, Slab* mine) noexcept {
     if (home == mine) {
         block->next = home->free_[chunk.size_class];
         home->free_[chunk.size_class] = block;
-        --home->live_;
         return;
     }
-    // ORDER: relaxed guess; the exchange releases the block's link to take_back
-    Block* head = home->remote_.load(std::memory_order_relaxed);
+    // ORDER: relaxed guess; the exchange releases the block's link to allocate
+    std::atomic<Block*>& remote = home->remote_[chunk.size_class];
+    Block* head = remote.load(std::memory_order_relaxed);
     do {
         if (head == home->closed()) {
             // ORDER: acq_rel: the last to leave sees the others' uses before it deletes
@@ -70,24 +70,8 @@ void Slab::free(void* memory, Slab* mine) noexcept {
             return;
         }
         block->next = head;
-    } while (!home->remote_.compare_exchange_weak(head, block, std::memory_order_acq_rel,
-                                                  std::memory_order_relaxed));
-}
-
-void Slab::take_back() noexcept {
-    // ORDER: relaxed look saves the exchange; acquire pairs with the release in free
-    if (remote_.load(std::memory_order_relaxed) == nullptr) {
-        return;
-    }
-    Block* block = remote_.exchange(nullptr, std::memory_order_acquire);
-    while (block != nullptr) {
-        Block* const next = block->next;
-        Block*& list = free_[chunk_of(block).size_class];
-        block->next = list;
-        list = block;
-        --live_;
-        block = next;
-    }
+    } while (!remote.compare_exchange_weak(head, block, std::memory_order_acq_rel,
+                                           std::memory_order_relaxed));
 }
 
 bool Slab::add_chunk(std::size_t size_class) noexcept {
@@ -99,6 +83,7 @@ bool Slab::add_chunk(std::size_t size_class) noexcept {
     const std::size_t step = (size_class + 1) * granule;
     auto* const bytes = static_cast<std::byte*>(memory);
     const std::size_t count = (chunk_bytes - sizeof(Chunk)) / step;
+    blocks_ += static_cast<std::int64_t>(count);
     for (std::size_t i = count; i > 0; --i) {  // the lowest address comes out first
         free_[size_class] = new (bytes + sizeof(Chunk) + (i - 1) * step) Block{free_[size_class]};
     }
@@ -106,14 +91,19 @@ bool Slab::add_chunk(std::size_t size_class) noexcept {
 }
 
 void Slab::abandon() noexcept {
-    // ORDER: acquire pairs with the releases in free; from here on they count in orphans_
-    Block* block = remote_.exchange(closed(), std::memory_order_acq_rel);
-    while (block != nullptr) {
-        --live_;
-        block = block->next;
+    std::int64_t out = blocks_;
+    for (std::size_t i = 0; i < classes; ++i) {
+        for (const Block* block = free_[i]; block != nullptr; block = block->next) {
+            --out;
+        }
+        // ORDER: acquire pairs with the releases in free; from here on they count in orphans_
+        const Block* block = remote_[i].exchange(closed(), std::memory_order_acq_rel);
+        for (; block != nullptr; block = block->next) {
+            --out;
+        }
     }
-    // ORDER: as in free. Blocks that came back since the exchange have made orphans_ negative.
-    if (orphans_.fetch_add(live_, std::memory_order_acq_rel) + live_ == 0) {
+    // ORDER: as in free. Blocks that came back meanwhile have made orphans_ negative.
+    if (orphans_.fetch_add(out, std::memory_order_acq_rel) + out == 0) {
         delete this;
     }
 }

@@ -53,7 +53,6 @@ class Slab {
     Slab() = default;
     ~Slab();
     void abandon() noexcept;
-    void take_back() noexcept;
     bool add_chunk(std::size_t size_class) noexcept;
     static Chunk& chunk_of(void* block) noexcept;
     /// What remote_ holds once the slab is abandoned.
@@ -61,10 +60,10 @@ class Slab {
 
     std::array<Block*, classes> free_{};  // owner's, by size
     Chunk* newest_ = nullptr;             // owns the list of chunks
-    std::int64_t live_ = 0;               // blocks handed out and not seen back by the owner
+    std::int64_t blocks_ = 0;             // in all chunks
     Block closed_{nullptr};
-    alignas(detail::cache_line_bytes) std::atomic<Block*> remote_{
-        nullptr};                           // came back from others
+    // Came back from others, by size: taken over whole.
+    alignas(detail::cache_line_bytes) std::array<std::atomic<Block*>, classes> remote_{};
     std::atomic<std::int64_t> orphans_{0};  // after abandon(): blocks still out
 };
 

@@ -95,9 +95,7 @@ Result<void> Crew::submit(StateBase& function, Priority priority) noexcept {
     sched::Lane& lane = priority == Priority::high  ? impl.high
                         : priority == Priority::low ? impl.low
                                                     : impl.shard_of_caller();
-    // A lane that is nearly empty has room for certain; otherwise all queues are counted.
-    const std::size_t capacity = impl.options.queue_capacity;
-    if (lane.size() * (impl.normal.size() + 2) >= capacity / 2 && impl.queued() >= capacity) {
+    if (!impl.has_room()) {
         if (worker != nullptr || impl.options.on_full == OnFull::refuse) {
             return fail(queue_full_error(impl.options.queue_capacity));
         }
@@ -105,18 +103,26 @@ Result<void> Crew::submit(StateBase& function, Priority priority) noexcept {
             return fail(shut_down_error());
         }
     }
-    function.retain();  // the queue's reference may be gone before we have looked at closed
     lane.push(function);
     impl.parker.notify();
     if (impl.closed.load(std::memory_order_seq_cst)) [[unlikely]] {
         function.refuse(shut_down_error());  // came too late for a drain to see it
     }
-    function.release();
     return {};
 }
 
 sched::Lane& Crew::Impl::shard_of_caller() noexcept {
     return *normal[normal.size() == 1 ? 0 : number_of_thread() % normal.size()];
+}
+
+bool Crew::Impl::has_room() const noexcept {
+    // The rings' size is known; only what is behind them has to be looked at, and the real count,
+    // which costs a look at every deque, only where it may matter.
+    std::size_t most = (normal.size() + 2) * ring_slots + high.behind() + low.behind();
+    for (const auto& lane : normal) {
+        most += lane->behind();
+    }
+    return most < options.queue_capacity || queued() < options.queue_capacity;
 }
 
 bool Crew::Impl::await_room() noexcept {

@@ -62,9 +62,9 @@ class Crew {
     /// Has a worker run a continuation. Never blocks, never fails; not after the destructor has
     /// begun.
     void post(Continuation& continuation) noexcept;
-    /// Queues a function; the crew takes over one reference. On a full queue an outside thread
-    /// waits or is refused, as configured; a worker is always refused. Errors: queue_full,
-    /// shut_down; then nothing was queued.
+    /// Queues a function; the crew takes over one reference, the caller owns another. On a full
+    /// queue an outside thread waits or is refused, as configured; a worker is always refused.
+    /// Errors: queue_full, shut_down; then nothing was queued.
     [[nodiscard]] Result<void> submit(StateBase& function, Priority priority) noexcept;
 
     /// Refuses later functions, then drains or cancels those accepted. Continuations still run

@@ -58,12 +58,19 @@ class alignas(cache_line_bytes) WorkDeque {
     /// @return false when the ring is full and there is no memory for a larger one; the deque is as
     /// it was, and the caller runs the task itself.
     [[nodiscard]] bool push(T value) noexcept {
+        if (push_fast(value)) [[likely]] {
+            return true;
+        }
+        // ORDER: relaxed, the owner's own last store.
+        return make_room(bottom_.load(std::memory_order_relaxed)) && push_fast(value);
+    }
+
+    /// Owner: as push(), but gives up where that would have to look at top or make a larger ring.
+    [[nodiscard]] bool push_fast(T value) noexcept {
         // ORDER: relaxed, the owner's own last store.
         const std::int64_t bottom = bottom_.load(std::memory_order_relaxed);
         if (bottom - top_seen_ >= capacity_) [[unlikely]] {
-            if (!make_room(bottom)) {
-                return false;
-            }
+            return false;
         }
         // ORDER: relaxed, published by the release store of bottom_ below.
         slots_[bottom & (capacity_ - 1)].store(value, std::memory_order_relaxed);
@@ -75,20 +82,25 @@ class alignas(cache_line_bytes) WorkDeque {
 
     /// Owner: takes the newest value. @return empty when there is none.
     [[nodiscard]] std::optional<T> pop() noexcept {
+        T value{};
+        return pop_into(value) ? std::optional<T>(value) : std::nullopt;
+    }
+
+    /// Owner: takes the newest value into `value`. @return false when there is none; `value` may
+    /// have changed then. As pop(), for the hot path: g++ 12 builds an optional through memory.
+    [[nodiscard]] bool pop_into(T& value) noexcept {
         // ORDER: relaxed, the owner's own last store.
         const std::int64_t bottom = bottom_.load(std::memory_order_relaxed) - 1;
         if (bottom < top_seen_) {
-            return std::nullopt;  // empty for certain: top only grows
+            return false;  // empty for certain: top only grows
         }
         // The store and the load are seq_cst, as are the loads in steal_if and both exchanges: of
         // an owner and a thief who meet at the last value, at least one sees the other.
         bottom_.store(bottom, std::memory_order_seq_cst);
-        std::int64_t top = top_.load(std::memory_order_seq_cst);
-        if (top < bottom) [[likely]] {
-            // ORDER: relaxed, the owner wrote the slot itself.
-            return slots_[bottom & (capacity_ - 1)].load(std::memory_order_relaxed);
-        }
-        return pop_last(top, bottom);
+        const std::int64_t top = top_.load(std::memory_order_seq_cst);
+        // ORDER: relaxed, the owner wrote the slot itself. Not used unless the owner gets it.
+        value = slots_[bottom & (capacity_ - 1)].load(std::memory_order_relaxed);
+        return top < bottom ? true : pop_last(top, bottom);
     }
 
     /// Any: takes the oldest value.
@@ -162,21 +174,17 @@ class alignas(cache_line_bytes) WorkDeque {
     };
 
     /// The end of pop when at most one value is left: the owner competes with the thieves for it.
-    std::optional<T> pop_last(std::int64_t top, std::int64_t bottom) noexcept {
-        std::optional<T> value;
-        if (top == bottom) {
-            // ORDER: relaxed, the owner wrote the slot itself; on failure nothing is read.
-            value = slots_[bottom & (capacity_ - 1)].load(std::memory_order_relaxed);
-            if (!top_.compare_exchange_strong(top, top + 1, std::memory_order_seq_cst,
-                                              std::memory_order_relaxed)) {
-                value.reset();
-            }
-        }
+    /// @return whether the owner got it.
+    bool pop_last(std::int64_t top, std::int64_t bottom) noexcept {
+        // ORDER: relaxed on failure: nothing is read afterwards.
+        const bool got =
+            top == bottom && top_.compare_exchange_strong(top, top + 1, std::memory_order_seq_cst,
+                                                          std::memory_order_relaxed);
         // ORDER: relaxed. The deque is empty now, top == bottom + 1: a thief who acts on this store
         // with an older top loses its exchange.
         bottom_.store(bottom + 1, std::memory_order_relaxed);
         top_seen_ = bottom + 1;
-        return value;
+        return got;
     }
 
     /// Brings top_seen_ up to date, and doubles the ring if it is full indeed.

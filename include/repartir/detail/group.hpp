@@ -3,9 +3,8 @@
 /// @file group.hpp The part of a TaskGroup that does not depend on what it runs. Not for direct
 /// use.
 #include <atomic>
-#include <cassert>
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <utility>
 
 #include "repartir/detail/crew.hpp"
@@ -73,13 +72,11 @@ class GroupCore {
     }
 
     /// Offers a child to all workers.
-    void spawn(SpawnedBase& child) noexcept {
+    [[gnu::always_inline]] void spawn(SpawnedBase& child) noexcept {
         // ORDER: relaxed, published by the push
-        assert(child.group_.load(std::memory_order_relaxed) == nullptr);
         child.group_.store(this, std::memory_order_relaxed);
-        if (worker_ == nullptr || !worker_->deque.push(word_of(child))) [[unlikely]] {
-            child.invoke_(child, this);  // no guest's place or no memory: here and now
-            return;
+        if (worker_ == nullptr || !worker_->deque.push_fast(word_of(child))) [[unlikely]] {
+            return spawn_slowly(child);
         }
         ++outstanding_;
         StdAtomics::light_fence();
@@ -91,19 +88,21 @@ class GroupCore {
     }
 
     /// Runs or awaits all children. @return the first failure among them.
-    [[nodiscard]] Result<void> wait() noexcept {
-        while (outstanding_ != 0) {
-            const std::optional<Word> word =
-                worker_->deque.position() > mark_ ? worker_->deque.pop() : std::nullopt;
-            if (!word) {
-                wait_slowly();
-                break;
+    [[nodiscard, gnu::always_inline]] Result<void> wait() noexcept {
+        if (outstanding_ != 0) [[likely]] {
+            Word word = 0;
+            if (pop_own(word)) [[likely]] {
+                run_popped(word);
             }
-            run_popped(*word);
+            if (outstanding_ != 0) {
+                wait_slowly();
+            }
         }
-        return flags_.load(std::memory_order_relaxed) == 0  // ORDER: the joins have ordered it
-                   ? Result<void>()
-                   : take_failure();
+        // ORDER: relaxed, the joins have ordered it
+        if (flags_.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+            return take_failure();
+        }
+        return {};
     }
 
     /// Cancels what has not begun and awaits what has.
@@ -138,6 +137,10 @@ class GroupCore {
         // SAFETY: aligned to at least 8, so that the lowest bit is free
         return reinterpret_cast<Word>(&child) | spawned_bit;
     }
+    /// Takes the newest word above this group's frame.
+    [[nodiscard]] bool pop_own(Word& word) noexcept {
+        return worker_->deque.position() > mark_ && worker_->deque.pop_into(word);
+    }
     void run_popped(Word word) noexcept {
         if ((word & spawned_bit) != 0) [[likely]] {
             SpawnedBase& child = child_of(word);
@@ -153,6 +156,7 @@ class GroupCore {
     [[nodiscard]] bool finished() const noexcept {
         return stolen_done_.load(std::memory_order_seq_cst) == outstanding_;
     }
+    void spawn_slowly(SpawnedBase& child) noexcept;
     void run_foreign(Word word) noexcept;
     void wait_slowly() noexcept;
     void rest() noexcept;
@@ -167,7 +171,7 @@ class GroupCore {
     std::atomic<std::uint8_t> flags_{0};
     bool guest_ = false;
     Worker* before_ = nullptr;  // what current_worker was, when guest_
-    std::optional<Error> failure_;
+    std::unique_ptr<Error> failure_;
 };
 
 }  // namespace repartir::detail
