@@ -257,38 +257,50 @@ TEST(Guardian, SlotsAreBoundedAndComeBack) {
     EXPECT_TRUE((*guardian)->acquire());
 }
 
+// When a process started, in ticks: the 22nd field, of which the first two are cut off.
+std::uint32_t start_ticks_of(pid_t pid) {
+    std::istringstream fields(stat_of(pid));
+    std::string field;
+    for (int i = 3; i <= 22; ++i) {
+        fields >> field;
+    }
+    return static_cast<std::uint32_t>(std::stoull(field));
+}
+
 // An id in the table that now belongs to a process that started later.
 TEST(Guardian, DoesNotKillAGroupThatGotARecycledId) {
     auto spawner = Spawner::create();
     ASSERT_TRUE(spawner);
     const Strings argv({"/bin/sleep", "100"});
     const Strings environment({"PATH=/bin"});
-    const auto start = [&](std::uint64_t* entry) {
+    std::uint64_t made_by_spawn = 0;
+    const auto start = [&] {
         SpawnPlan plan;
         plan.program = "/bin/sleep";
         plan.argv = argv.data();
         plan.envp = environment.data();
-        plan.guard = entry;
+        plan.guard = &made_by_spawn;
         return std::move(*(*spawner)->spawn(plan));
     };
-    std::uint64_t old_entry = 0;
-    std::uint64_t right_entry = 0;
-    Spawned recycled = start(&old_entry);
-    Spawned ours = start(&right_entry);
-    old_entry -= 1;  // it was made a tick, 10 ms, before the process started
+    Spawned recycled = start();
+    Spawned ours = start();
+    const std::uint32_t started = start_ticks_of(ours.pid);
+    EXPECT_GE(static_cast<std::uint32_t>(made_by_spawn), started) << "an entry is never older";
+    const auto entry = [](pid_t group, std::uint32_t ticks) {
+        return static_cast<std::uint64_t>(group) << 32U | ticks;
+    };
     const pid_t victim = ::fork();
     if (victim == 0) {
         auto guardian = Guardian::create(2);
         auto first = (*guardian)->acquire();
         auto second = (*guardian)->acquire();
-        *first->entry() = old_entry;
-        *second->entry() = right_entry;
+        *first->entry() = entry(recycled.pid, start_ticks_of(recycled.pid) - 1);
+        *second->entry() = entry(ours.pid, started);
         ::kill(::getpid(), SIGKILL);
     }
     ::waitpid(victim, nullptr, 0);
     EXPECT_TRUE(goes_within(ours.pid, 20s));
-    EXPECT_FALSE(gone(recycled.pid))
-        << "entries are visited in order: it was seen before ours died";
+    EXPECT_FALSE(gone(recycled.pid)) << "entries are visited in order: it was seen before ours";
     ::kill(recycled.pid, SIGKILL);
     reap_child(recycled);
     reap_child(ours);
