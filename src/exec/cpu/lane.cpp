@@ -15,6 +15,8 @@ namespace repartir::exec {
 
 namespace {
 
+constexpr std::chrono::microseconds awake_when_idle{100};
+
 /// Binds this thread to a CPU. What a cpuset forbids meanwhile is left undone: it is for speed
 /// only.
 void pin_to(std::uint32_t cpu) noexcept {
@@ -75,10 +77,16 @@ bool Lane::start(const AttemptId& id, const Task& task, AttemptSink& sink) {
         // ORDER: relaxed: a hint for choosing a lane, nothing is read through it.
         load_.fetch_add(task.cores(), std::memory_order_relaxed);
     }
+    call();
+    return true;
+}
+
+void Lane::call() noexcept {
     if (!on_this_thread()) {  // the thread itself looks for orders before it sleeps
+        // ORDER: relaxed: see stay_awake().
+        called_.store(true, std::memory_order_relaxed);
         loop_->wake();
     }
-    return true;
 }
 
 bool Lane::cancel(const AttemptId& id, CancelReason reason, bool force) {
@@ -92,7 +100,7 @@ bool Lane::cancel(const AttemptId& id, CancelReason reason, bool force) {
             spawner_->abort_spawn();  // the lane waits in there and would not see the order
         }
     }
-    loop_->wake();
+    call();
     return true;
 }
 
@@ -101,7 +109,7 @@ void Lane::stop() noexcept {
         const std::scoped_lock lock(mutex_);
         stopping_ = true;
     }
-    loop_->wake();
+    call();
     spawner_->abort_spawn();
 }
 
@@ -130,13 +138,30 @@ void Lane::run_thread() noexcept {
         pin_to(*options_.cpu);
     }
     while (take_orders()) {
+        stay_awake();
         loop_->run_once(base::never);
     }
     idle_.clear();  // here, because runs use the loop
 }
 
+/// A lane that has just become idle looks for the next order for a moment before it sleeps: who
+/// submits one task after the other then pays no wake-up of a sleeping CPU. Gives way to any thread
+/// that wants this CPU.
+void Lane::stay_awake() const noexcept {
+    if (!active_.empty()) {
+        return;
+    }
+    const base::BootTime until = base::now() + awake_when_idle;
+    // ORDER: relaxed: a hint; take_orders() looks under the lock.
+    while (!called_.load(std::memory_order_relaxed) && base::now() < until) {
+        ::sched_yield();
+    }
+}
+
 /// @return whether there is more to do.
 bool Lane::take_orders() noexcept {
+    // ORDER: relaxed: see stay_awake().
+    called_.store(false, std::memory_order_relaxed);
     {
         const std::scoped_lock lock(mutex_);
         starting_.swap(starts_);

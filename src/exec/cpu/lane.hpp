@@ -70,9 +70,11 @@ class Lane final : private RunObserver {
 
     Lane(Host& host, LaneOptions options, std::unique_ptr<loop::Loop> loop,
          std::unique_ptr<proc::Spawner> spawner);
+    void call() noexcept;
     void run_thread() noexcept;
     [[nodiscard]] bool take_orders() noexcept;
     [[nodiscard]] bool take_cancels() noexcept;
+    void stay_awake() const noexcept;
     void begin(const StartOrder& order) noexcept;
     void apply(const CancelOrder& order) noexcept;
     void cancel_all() noexcept;
@@ -105,6 +107,7 @@ class Lane final : private RunObserver {
     bool stopping_ = false;
     bool closed_ = false;  // the thread takes nothing any more
 
+    std::atomic<bool> called_{false};    // something of the above may be new to the thread
     std::atomic<std::int64_t> load_{0};  // cores' worth of what is here_
     std::thread thread_;
     std::atomic<std::thread::id> thread_id_;
