@@ -66,6 +66,15 @@ TEST_F(CpuExecutorTest, AProgramThatIsBeingWrittenIsATransientFailure) {
     EXPECT_EQ(result.attempt.error->fault(), Fault::system);
 }
 
+TEST_F(CpuExecutorTest, SaysSoWhenSomebodyElseTookTheExitCode) {
+    const auto before = ::signal(SIGCHLD, SIG_IGN);  // the kernel reaps now
+    const AttemptResult result = run(Task::binary("/bin/true"));
+    ::signal(SIGCHLD, before);
+    EXPECT_EQ(result.attempt.ending.end, End::not_started);
+    ASSERT_TRUE(result.attempt.error.has_value());
+    EXPECT_THAT(result.attempt.error->sentence(), HasSubstr("how it ended is lost"));
+}
+
 TEST_F(CpuExecutorTest, RefusesToWorkWhereChildrenCannotBeWaitedFor) {
     const auto before = ::signal(SIGCHLD, SIG_IGN);
     const auto refused = CpuExecutor::create({});

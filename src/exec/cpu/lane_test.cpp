@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "exec/cpu/lane.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <thread>
@@ -90,6 +95,38 @@ TEST_F(LaneTest, ShutdownEndsWhatRunsAndTellsEverySink) {
     const AttemptResult late = run(task);
     EXPECT_EQ(late.attempt.ending.end, End::not_started);
     EXPECT_EQ(late.attempt.error->code(), Code::shut_down);
+}
+
+/// In a process of its own: becomes the leader of a session with a terminal as its stdin and runs a
+/// program that reads from it. @return 0 when the program read, and the terminal came back.
+int run_on_terminal(int terminal) {
+    if (::setsid() < 0 || ::ioctl(terminal, TIOCSCTTY, 0) != 0 || ::dup2(terminal, 0) != 0) {
+        return 10;
+    }
+    ExecutorFixture fixture;
+    const AttemptResult result =
+        fixture.run(shell("read line; echo got $line").stdin_inherit().timeout(20s));
+    if (!result.attempt.ending.ok() || result.out.bytes() != "got it\n") {
+        return 11;
+    }
+    return ::tcgetpgrp(0) == ::getpgrp() ? 0 : 12;
+}
+
+TEST(LaneTerminal, AProgramThatInheritsATerminalMayReadFromItAndGivesItBack) {
+    const int ours = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    ASSERT_TRUE(ours >= 0 && ::grantpt(ours) == 0 && ::unlockpt(ours) == 0);
+    const int theirs = ::open(::ptsname(ours), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    ASSERT_GE(theirs, 0);
+    ASSERT_EQ(::write(ours, "it\n", 3), 3);
+    const ::pid_t child = ::fork();
+    if (child == 0) {
+        ::_exit(run_on_terminal(theirs));
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0) << WEXITSTATUS(status);
+    ::close(theirs);
+    ::close(ours);
 }
 
 }  // namespace

@@ -136,7 +136,11 @@ Result<void> Run::prepare() {
 
 Result<void> Run::prepare_input() {
     const std::string& input = task_->extras().input;
-    if (task_->stdin_kind() == Input::file) {
+    if (task_->stdin_kind() == Input::inherit) {
+        // Only the foreground group may read from a terminal, and the program gets a group of its
+        // own.
+        foreground_ = ::tcgetpgrp(STDIN_FILENO) == ::getpgrp();
+    } else if (task_->stdin_kind() == Input::file) {
         auto file = open_input(input);
         if (!file) {
             return fail(file.error());
@@ -247,6 +251,7 @@ Result<void> Run::start_stage(std::size_t index, int in, int out) {
     plan.group = index == 0 ? proc::Group::own : proc::Group::join;
     plan.group_id = group_.group_id();
     plan.guard = group_.guard_slot();
+    plan.terminal = foreground_ && index == 0 ? STDIN_FILENO : -1;
     plan.cgroup_procs = entrances_;
     auto spawned = context_.spawner.spawn(plan);
     if (!spawned) {
@@ -291,6 +296,11 @@ void Run::on_exit(proc::ChildGroup&, std::size_t index, const proc::Exit& exit) 
     stages_[index] = {exit.signaled ? End::signaled : End::exited, exit.code};
     --running_;
     ended_ = exit.at;
+    if (exit.lost && !error_) {
+        error_ = Error(Domain::process, Code::unsupported, Fault::user,
+                       "the program ran, but how it ended is lost: another part of this process "
+                       "waited for it, or set SIGCHLD to be ignored; let only the pool do that");
+    }
     user_ += exit.user;
     system_ += exit.system;
     max_rss_ = std::max(max_rss_, exit.max_rss_bytes);
@@ -357,8 +367,16 @@ Captured Run::collected(Collector& collector) {
     return {};
 }
 
+void Run::take_terminal_back() noexcept {
+    if (std::exchange(foreground_, false) && ran_) {
+        // SIGTTOU, which this earns a background process, is blocked in a lane.
+        (void)::tcsetpgrp(STDIN_FILENO, ::getpgrp());
+    }
+}
+
 void Run::finish() noexcept {
     context_.loop.cancel(deadline_);
+    take_terminal_back();
     AttemptResult result;
     Attempt& attempt = result.attempt;
     if (cgroup_) {

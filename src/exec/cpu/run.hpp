@@ -120,6 +120,7 @@ class Run final : private proc::ChildGroup::Observer {
     [[nodiscard]] Result<void> watch();
     [[nodiscard]] Captured collected(Collector& collector);
     void finish() noexcept;
+    void take_terminal_back() noexcept;
     [[nodiscard]] Ending verdict();
     [[nodiscard]] Ending ending_of_programs() const;
     void measure_memory(Attempt& attempt);
@@ -147,8 +148,9 @@ class Run final : private proc::ChildGroup::Observer {
     std::optional<Error> error_;          // why it did not start
     std::optional<CancelReason> reason_;  // why we ended it
     std::vector<std::string> notes_;
-    bool ran_ = false;      // at least one program started
-    bool guarded_ = false;  // the guardian has a place for our group
+    bool foreground_ = false;  // the group was given the terminal that is our stdin
+    bool ran_ = false;         // at least one program started
+    bool guarded_ = false;     // the guardian has a place for our group
     std::chrono::system_clock::time_point started_;
     base::BootTime began_{0};
     base::BootTime ended_{0};
