@@ -3,7 +3,12 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,6 +16,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <thread>
 #include <utility>
@@ -140,20 +146,28 @@ TEST_F(LoopTest, AReusedHandlerAndNumberGetNoStaleEvent) {
     loop_.remove(victim);
 }
 
+class SelfDestroying final : public Handler {
+  public:
+    SelfDestroying(Loop& loop, std::unique_ptr<SelfDestroying>& self) : loop_(loop), self_(self) {}
+    void on_event(std::uint32_t) noexcept override {
+        loop_.remove(*this);
+        self_.reset();
+    }
+
+  private:
+    Loop& loop_;
+    std::unique_ptr<SelfDestroying>& self_;
+};
+
 TEST_F(LoopTest, AHandlerMayDestroyItself) {
     const Ends ends = make_ends();
-    std::unique_ptr<Note> note;
-    bool called = false;
-    note = std::make_unique<Note>([&](std::uint32_t) {
-        called = true;
-        loop_.remove(*note);
-    });
-    ASSERT_TRUE(loop_.add(ends.reader.get(), EPOLLIN, *note));
-    loop_.post([&]() noexcept { note.reset(); });
+    std::unique_ptr<SelfDestroying> handler;
+    handler = std::make_unique<SelfDestroying>(loop_, handler);
+    ASSERT_TRUE(loop_.add(ends.reader.get(), EPOLLIN, *handler));
     poke(ends.writer);
-    loop_.run_once(BootTime(0));
-    EXPECT_TRUE(called);
-    EXPECT_FALSE(note);
+    EXPECT_EQ(loop_.run_once(BootTime(0)), 1U);
+    EXPECT_FALSE(handler);
+    EXPECT_EQ(loop_.run_once(BootTime(0)), 0U);
 }
 
 TEST_F(LoopTest, MoreEventsThanABatch) {
@@ -269,6 +283,41 @@ TEST_F(LoopTest, AnIdleLoopUsesNoCpu) {
     ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
     const auto used = (after.tv_sec - before.tv_sec) * 1s + (after.tv_nsec - before.tv_nsec) * 1ns;
     EXPECT_LT(used, 10ms);
+}
+
+// Makes epoll_pwait2 fail in this process from now on, as older kernels and containers do.
+bool refuse_precise_waiting(int os_error) {
+    std::array<sock_filter, 4> program{
+        sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 0, 1),
+        sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(os_error)),
+        sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    const sock_fprog filter{.len = program.size(), .filter = program.data()};
+    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+TEST_F(LoopTest, WithoutPreciseWaitingTimersAreLateButNotEarly) {
+    for (const int os_error : {ENOSYS, EPERM}) {
+        const pid_t pid = ::fork();
+        if (pid == 0) {
+            Alarm alarm;
+            const BootTime begin = base::now();
+            if (!refuse_precise_waiting(os_error)) {
+                ::_exit(2);
+            }
+            loop_.set(alarm, begin + 3500us);
+            int rounds = 0;
+            while (alarm.fired == BootTime(0)) {
+                loop_.run_once(base::never);
+                ++rounds;
+            }
+            ::_exit(alarm.fired - begin >= 3500us && rounds <= 3 ? 0 : 1);
+        }
+        int status = -1;
+        ::waitpid(pid, &status, 0);
+        EXPECT_EQ(status, 0);
+    }
 }
 
 TEST_F(LoopTest, RegularFilesAreRefused) {
