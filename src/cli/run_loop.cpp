@@ -279,6 +279,9 @@ void Run::submit(Item& item, MadeTask&& made, const Fingerprint& key, bool rerun
     item.job.reset();
     in_flight_.push_back(InFlight{parts_.scheduler.schedule(std::move(made.task)), std::move(done),
                                   std::move(streamed), cpu});
+    if (in_flight_.back().pending.ready()) {
+        parts_.bell.ring();  // it was refused: no executor will tell us
+    }
 }
 
 void Run::watch_output() {

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""Where tasks come from: lists, lines, numbers, JSON, placeholders; and the words of the command line."""
+import json
+import os
+import resource
+import subprocess
+import time
+import unittest
+
+from program import ProgramTest
+
+
+class CommandLine(ProgramTest):
+    def test_help_in_every_spelling(self):
+        for args in (["--help"], ["-h"], ["help"]):
+            self.assertIn("Commands:", self.run_ok(*args))
+        for args in (["run", "--help"], ["run", "-h"], ["help", "run"]):
+            self.assertIn("--keep-order", self.run_ok(*args))
+
+    def test_version(self):
+        self.assertRegex(self.run_ok("--version"), r"^repartir \d+\.\d+\.\d+\n$")
+        self.assertEqual(self.run_ok("--version"), self.run_ok("version"))
+
+    def test_without_a_command_it_says_what_there_is(self):
+        result = self.run_program()
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("Commands:", result.stderr)
+
+    def test_mistakes_name_the_nearest(self):
+        self.assertIn("did you mean run?", self.refused("rnu"))
+        self.assertIn("did you mean --keep-order?", self.refused("run", "--keep-oder", "x"))
+        self.assertIn("--workers", self.refused("run", "-j", "many", "true"))
+        self.assertIn("takes no arguments", self.refused("info", "x"))
+        self.assertIn("no program", self.refused("run"))
+
+    def test_generated_scripts_are_accepted_by_their_shells(self):
+        self.write("complete.bash", self.run_ok("completion", "bash"))
+        subprocess.run(["bash", "-n", self.path("complete.bash")], check=True)
+        self.assertIn("#compdef repartir", self.run_ok("completion", "zsh"))
+        self.assertIn(".TH REPARTIR 1", self.run_ok("man"))
+        self.refused("completion", "fish")
+
+    def test_environment_gives_defaults(self):
+        self.env["REPARTIR_TAG"] = "1"
+        self.assertEqual(self.run_ok("run", "echo", ":::", "a"), "a\ta\n")
+        self.assertEqual(self.run_ok("run", "--no-tag", "echo", ":::", "a"), "a\n")
+        self.env["REPARTIR_WORKERS"] = "nonsense"
+        self.assertIn("nonsense", self.refused("run", "echo", ":::", "a"))
+
+    def test_explain_and_dry_run_run_nothing(self):
+        plan = self.run_ok("run", "--explain", "-j3", "--timeout", "5s", "touch", ":::", "x", "y")
+        self.assertIn("tasks      2", plan)
+        self.assertIn("at once    3", plan)
+        self.assertIn("5.0 s", plan)
+        shown = self.run_ok("run", "--dry-run", "touch", "{}", ":::", "it's", "y")
+        self.assertEqual(shown, "touch 'it'\\''s'\ntouch y\n")
+        self.assertEqual(os.listdir(self.folder), [])
+
+
+class Inputs(ProgramTest):
+    def lines(self, *args, **options):
+        return self.run_ok("run", "-k", *args, **options).splitlines()
+
+    def test_lists_make_their_product(self):
+        self.assertEqual(self.lines("echo", ":::", "a", "b", ":::", "1", "2"),
+                         ["a 1", "a 2", "b 1", "b 2"])
+        self.assertEqual(self.lines("--array", "1-2", "echo", "{2}{1}", ":::", "x"), ["x1", "x2"])
+        self.assertEqual(self.lines("echo", ":::"), [])
+
+    def test_placeholders(self):
+        self.assertEqual(
+            self.lines("echo", "{}|{.}|{/}|{//}|{/.}|{#}|{{}|{1}", ":::", "d/n.c"),
+            ["d/n.c|d/n|n.c|d|n|1|{}|d/n.c"])
+
+    def test_inputs_are_never_read_by_a_shell(self):
+        hostile = ["$(touch bad)", "`touch bad`", "; touch bad", "a b", "*", "'", '"', "\\", "-n x", ""]
+        out = self.lines("printf", "<%s>\\n", "{}", ":::", *hostile)
+        self.assertEqual(out, [f"<{text}>" for text in hostile])
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_lines_of_a_file_and_of_standard_input(self):
+        self.write("list", "one\ntwo words\n\nlast")
+        wanted = ["<one>", "<two words>", "<>", "<last>"]
+        self.assertEqual(self.lines("--each-line", "list", "printf", "<%s>\\n"), wanted)
+        self.assertEqual(
+            self.lines("-a", "-", "printf", "<%s>\\n", input=self.read("list")), wanted)
+        self.assertEqual(
+            self.lines("-0", "-a", "-", "printf", "<%s>", input="a\nb\0c\0"), ["<a", "b><c>"])
+
+    def test_lines_are_run_as_they_come(self):
+        process = self.start("run", "--each-line", "-", "touch", stdin=subprocess.PIPE)
+        process.stdin.write("first\n")
+        process.stdin.flush()
+        self.wait_for_file("first")
+        process.stdin.write("second\n")
+        process.stdin.flush()
+        self.wait_for_file("second")
+        process.stdin.close()
+        self.assertEqual(process.wait(), 0)
+
+    def test_bad_inputs_have_one_sentence(self):
+        self.assertIn("No such file", self.refused("run", "-a", "missing", "echo"))
+        self.assertIn("no range", self.refused("run", "--array", "1..3", "echo"))
+        self.assertIn("asks for input 2", self.refused("run", "echo", "{2}", ":::", "a"))
+        result = self.run_program("run", "-q", "-a", "-", "echo", input="x" * 200_000 + "\n")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("longer than", result.stderr)
+
+    def test_ranges(self):
+        self.assertEqual(self.lines("--array", "1-9:4", "echo"), ["1", "5", "9"])
+        self.assertEqual(self.lines("--array", "3-1", "echo"), ["3", "2", "1"])
+
+    def test_a_large_array_costs_no_memory(self):
+        process = self.start("run", "-q", "--array", "1-1000000000", "true",
+                             stdout=subprocess.DEVNULL)
+        peaks = []
+        for _ in range(2):
+            time.sleep(0.5)  # let it work; what is measured must not grow with what has run
+            with open(f"/proc/{process.pid}/status") as status:
+                line = next(line for line in status if line.startswith("VmHWM"))
+            peaks.append(int(line.split()[1]))
+        process.terminate()
+        self.assertEqual(process.wait(), 5)
+        self.assertLess(peaks[1], 64 * 1024, "KiB")
+        self.assertLess(peaks[1] - peaks[0], 8 * 1024, "KiB")
+
+    def test_a_large_product_can_be_shown(self):
+        process = self.start("run", "--dry-run", "--array", "1-100000", "--array", "1-100000", "x")
+        self.assertEqual(process.stdout.readline(), "x 1 1\n")
+        process.stdout.close()
+
+    def test_json_tasks(self):
+        tasks = [
+            {"program": "sh", "args": ["-c", "echo $K; pwd; cat"], "env": {"K": "v"}, "cwd": "/",
+             "stdin_text": "in\n", "name": "first"},
+            {"program": "cat", "stdin": self.write("file", "from a file\n"), "timeout": "20s"},
+        ]
+        self.write("tasks.json", json.dumps(tasks))
+        self.assertEqual(self.lines("--tag", "--from-json", "tasks.json"),
+                         ["first\tv", "first\t/", "first\tin", "cat\tfrom a file"])
+        self.assertEqual(
+            self.lines("--from-json", "-", input=json.dumps(tasks[1:])), ["from a file"])
+
+    def test_json_mistakes_name_element_and_key(self):
+        self.write("tasks.json", '[{"program":"true"},{"program":"true","colour":"red"}]')
+        result = self.run_program("run", "--from-json", "tasks.json")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn('element 2 has the unknown key "colour"', result.stderr)
+
+    def test_many_inputs_from_the_command_line(self):
+        words = [str(i) for i in range(2000)]
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        options = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))}
+        self.assertEqual(self.lines("echo", ":::", *words, **options), words)
+
+
+if __name__ == "__main__":
+    unittest.main()

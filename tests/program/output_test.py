@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""What is printed, where and in which order; readers that are slow, gone or full."""
+import base64
+import json
+import os
+import random
+import subprocess
+import unittest
+
+from program import ProgramTest
+
+
+class Output(ProgramTest):
+    def test_order_of_ends_and_of_inputs(self):
+        self.script("later", 'test "$1" = 1 && while [ ! -e go ]; do sleep 0.01; done; '
+                             'echo "$1"; test "$1" = 2 && touch go; exit 0')
+        self.assertEqual(self.run_ok("run", "-j2", "./later", ":::", "1", "2"), "2\n1\n")
+        os.unlink(self.path("go"))
+        self.assertEqual(self.run_ok("run", "-j2", "-k", "./later", ":::", "1", "2"), "1\n2\n")
+
+    def test_keep_order_under_random_durations(self):
+        source = random.Random(7)
+        words = [f"{i}:{source.random() / 50:.3f}" for i in range(200)]
+        out = self.run_ok("run", "-k", "-j8", "--", "sh", "-c", 'sleep "${1#*:}"; echo "$1"', "sh",
+                          ":::", *words)
+        self.assertEqual(out.splitlines(), words)
+
+    def test_both_streams_arrive_whole(self):
+        result = self.run_program("run", "--", "sh", "-c", "echo out; echo err >&2", "sh", ":::", "x")
+        self.assertEqual(result.stdout, "out\n")
+        self.assertEqual(result.stderr.splitlines()[0], "err")
+        self.assertIn("1 tasks, 0 failed", result.stderr.splitlines()[1])
+
+    def test_tags_and_missing_newlines(self):
+        out = self.run_ok("run", "-k", "--tag", "printf", "one\\ntwo", ":::", "a", "b")
+        self.assertEqual(out, "a\tone\na\ttwo\nb\tone\nb\ttwo\n")
+
+    def test_quiet_prints_only_what_tasks_print(self):
+        result = self.run_program("run", "-q", "--", "sh", "-c", "echo x; exit 3", "sh", ":::", "a")
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (1, "x\n", ""))
+
+    def test_failures_are_told_one_line_each(self):
+        result = self.run_program("run", "-k", "--", "sh", "-c", "exit $1", "sh", ":::", "0", "3")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("repartir: task 2 (3): exited 3\n", result.stderr)
+        self.assertNotIn("task 1", result.stderr)
+
+    def test_streamed_lines_stay_whole(self):
+        self.script("lines", 'for i in 1 2 3 4 5 6 7 8 9; do printf "$1"; printf "$1\\n"; done')
+        out = self.run_ok("run", "--stream", "-j4", "./lines", ":::", "aaaa", "bbbb", "cccc", "dddd")
+        self.assertEqual(sorted(out.splitlines()),
+                         sorted([c * 8 for c in "abcd" for _ in range(9)]))
+
+    def test_streamed_lines_are_live(self):
+        self.script("step", "echo ready; while [ ! -e go ]; do sleep 0.01; done; echo done")
+        process = self.start("run", "--stream", "--tag", "./step", ":::", "x")
+        self.assertEqual(process.stdout.readline(), "x\tready\n")
+        self.write("go", "")
+        self.assertEqual(process.communicate()[0], "x\tdone\n")
+
+    def test_output_files(self):
+        self.run_ok("run", "--output-dir", "out/{1}", "--", "sh", "-c", "echo $1; echo e >&2", "sh",
+                    ":::", "a b", "c")
+        self.assertEqual(self.read("out/a b/000001-a_b.out"), "a b\n")
+        self.assertEqual(self.read("out/a b/000001-a_b.err"), "e\n")
+        self.assertEqual(self.read("out/c/000002-c.out"), "c\n")
+        self.write("file", "")
+        result = self.run_program("run", "--output-dir", "file/x", "true", ":::", "a")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("cannot be made", result.stderr)
+
+    def test_json_lines(self):
+        result = self.run_program("run", "-k", "--json", "--", "sh", "-c",
+                                  "echo out; printf '\\377' >&2; exit $1", "sh", ":::", "0", "3")
+        self.assertEqual(result.returncode, 1)
+        good, bad = [json.loads(line) for line in result.stdout.splitlines()]
+        self.assertEqual((good["v"], good["seq"], good["ok"], good["input"]), (1, 1, True, ["0"]))
+        self.assertEqual(good["stdout"], {"bytes": 4, "encoding": "utf-8", "data": "out\n"})
+        self.assertEqual(base64.b64decode(good["stderr"]["data"]), b"\xff")
+        self.assertEqual((bad["ending"], bad["code"], bad["exit_code"]), ("exited", 3, 3))
+        self.assertGreater(bad["attempts"][0]["wall_ns"], 0)
+
+    def test_binary_output_is_untouched(self):
+        data = bytes(range(256)) * 300
+        self.write("data", data)
+        result = self.run_program("run", "cat", ":::", "data", binary=True)
+        self.assertEqual(result.stdout, data)
+
+    def test_large_outputs_pass_in_bounded_memory(self):
+        size = 64 << 20
+        process = self.start("run", "-q", "-j2", "--", "head", "-c", str(size), "/dev/zero", ":::",
+                             stdout=subprocess.PIPE)
+        self.assertEqual(process.wait(), 0)  # an empty list runs nothing
+        process = subprocess.Popen(
+            [os.environ["REPARTIR"], "run", "-q", "-j2", "--", "sh", "-c",
+             f"head -c {size} /dev/zero", "sh", ":::", "1", "2"],
+            stdout=subprocess.PIPE, env=self.env, cwd=self.folder)
+        total = 0
+        while piece := process.stdout.read(1 << 20):
+            total += len(piece)
+        with open(f"/proc/{process.pid}/status") as status:
+            peak = [line for line in status if line.startswith("VmHWM")]
+        process.stdout.close()
+        self.assertEqual(process.wait(), 0)
+        self.assertEqual(total, 2 * size)
+        if peak:  # gone when the process has ended already
+            self.assertLess(int(peak[0].split()[1]), 64 * 1024, "KiB")
+        self.assertEqual(os.listdir(self.folder), [])
+
+
+class Readers(ProgramTest):
+    def test_a_reader_that_goes_away_ends_the_run_quietly(self):
+        process = self.start("run", "--array", "1-1000000", "echo")
+        self.assertTrue(process.stdout.readline())
+        process.stdout.close()
+        self.assertEqual(process.wait(), 5)
+        self.assertEqual(process.stderr.read(), "")
+
+    def test_a_full_disk_is_told_and_fails(self):
+        with open("/dev/full", "w") as full:
+            result = self.run_program("run", "echo", ":::", "a", "b", stdout=full)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("No space left", result.stderr)
+
+    def test_closed_streams_do_not_mix_files(self):
+        script = f'exec "{os.environ["REPARTIR"]}" run --resume log -- echo out ::: a >&- 2>&-'
+        result = subprocess.run(["sh", "-c", script], cwd=self.folder, env=self.env, check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertTrue(self.read("log").startswith("repartir-resume "))
+        self.assertNotIn("out\n", self.read("log"))
+
+    def test_closed_standard_error_is_no_failure(self):
+        script = f'exec "{os.environ["REPARTIR"]}" run -- echo ::: out 2>&-'
+        out = subprocess.run(["sh", "-c", script], cwd=self.folder, env=self.env, check=True,
+                             stdout=subprocess.PIPE).stdout
+        self.assertEqual(out, b"out\n")
+
+    def test_a_slow_reader_bounds_memory_and_loses_nothing(self):
+        process = self.start("run", "-q", "-k", "-j4", "--array", "1-300", "--", "sh", "-c",
+                             "head -c 100000 /dev/zero | tr '\\0' x; echo", "sh")
+        self.wait_until("a full pipe", lambda: self.blocked(process.pid))
+        out = process.communicate()[0]
+        self.assertEqual(process.returncode, 0)
+        self.assertEqual(len(out), 300 * 100_001)
+
+    @staticmethod
+    def blocked(pid):
+        with open(f"/proc/{pid}/wchan") as file:
+            return "poll" in file.read()
+
+    def test_output_to_one_file_keeps_lines_whole(self):
+        with open(self.path("both"), "w") as both:
+            self.run_program("run", "-j4", "--array", "1-50", "--", "sh", "-c",
+                             "echo out; echo err >&2", "sh", stdout=both, stderr=both)
+        lines = self.read("both").splitlines()
+        self.assertEqual(lines.count("out"), 50)
+        self.assertEqual(lines.count("err"), 50)
+        self.assertEqual(len(lines), 101)
+
+    def test_progress_in_a_pipe_only_when_asked(self):
+        result = self.run_program("run", "--progress=bar", "--array", "1-20", "--", "sh", "-c",
+                                  "sleep 0.02", "sh", binary=True)
+        self.assertIn(b"\r\x1b[K[", result.stderr)
+        result = self.run_program("run", "--array", "1-20", "--", "sh", "-c",
+                                  "sleep 0.02", "sh", binary=True)
+        self.assertNotIn(b"\r", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""Ctrl-C once and twice, SIGTERM, SIGHUP, kill -9: what happens to the children."""
+import os
+import signal
+import subprocess
+import unittest
+
+from program import ProgramTest, alive, terminate_group
+
+
+class Signals(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.script("polite", 'trap "touch told.$1; exit 0" TERM; echo $$ > "pid.$1"; '
+                              "while :; do sleep 0.01; done")
+        self.script("deaf", 'trap "" TERM INT HUP; echo $$ > "pid.$1"; while :; do sleep 0.01; done')
+
+    def started(self, script, *options):
+        process = self.start("run", "-j2", *options, script, ":::", "1", "2", "3")
+        for name in ("pid.1", "pid.2"):
+            self.wait_until(name, lambda n=name: os.path.exists(self.path(n)) and self.read(n).strip())
+        pids = [int(self.read(f"pid.{i}")) for i in (1, 2)]
+        for pid in pids:
+            self.addCleanup(terminate_group, pid)
+        return process, pids
+
+    def test_once_is_gentle(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(number):
+                process, pids = self.started("./polite", "--kill-grace", "1m")
+                process.send_signal(number)
+                _, err = process.communicate()
+                self.assertEqual(process.returncode, 5, err)
+                self.assertIn("cancelled", err)
+                self.assertFalse(any(alive(pid) for pid in pids))
+                for name in ("told.1", "told.2"):
+                    os.unlink(self.path(name))
+                self.assertFalse(os.path.exists(self.path("pid.3")))
+                os.unlink(self.path("pid.1"))
+                os.unlink(self.path("pid.2"))
+
+    def test_grace_ends_with_a_kill(self):
+        process, pids = self.started("./deaf", "--kill-grace", "100ms")
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(), 5)
+        self.assertFalse(any(alive(pid) for pid in pids))
+
+    def test_twice_kills_at_once(self):
+        process, pids = self.started("./deaf", "--kill-grace", "1h")
+        process.send_signal(signal.SIGINT)
+        # Two signals that are pending together are one, so the second waits until the first was read.
+        self.wait_until("the first to be heard", lambda: not self.pending(process.pid))
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(), 5)
+        self.assertFalse(any(alive(pid) for pid in pids))
+
+    @staticmethod
+    def pending(pid):
+        with open(f"/proc/{pid}/status") as status:
+            masks = [int(line.split()[1], 16) for line in status
+                     if line.startswith(("SigPnd", "ShdPnd"))]
+        return any(mask & (1 << (signal.SIGINT - 1)) for mask in masks)
+
+    def test_killed_itself_it_leaves_no_child(self):
+        process, pids = self.started("./deaf")
+        process.kill()
+        process.wait()
+        self.wait_until("children gone", lambda: not any(alive(pid) for pid in pids))
+
+    def test_what_was_ignored_stays_ignored(self):
+        script = f'trap "" HUP; exec "{os.environ["REPARTIR"]}" run -q ./polite ::: 1'
+        process = subprocess.Popen(["sh", "-c", script], cwd=self.folder, env=self.env)
+        self.addCleanup(process.kill)
+        self.wait_for_file("pid.1")
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(), 5)
+
+    def test_children_start_with_clean_signals(self):
+        out = self.run_ok("run", "grep", "-E", "^Sig(Blk|Ign)", ":::", "/proc/self/status")
+        self.assertEqual([int(line.split()[1], 16) for line in out.splitlines()], [0, 0])
+
+    def test_halt_now_and_soon(self):
+        self.script("work", 'test "$1" = bad && { while [ ! -e pid.slow ]; do sleep 0.01; done; '
+                            'exit 1; }; echo $$ > "pid.$1"; test "$1" != slow || sleep "$2"')
+        process = self.start("run", "-j2", "--halt", "now,fail=1", "--kill-grace", "100ms", "./work",
+                             "{1}", "600", ":::", "slow", "bad", *["later"] * 200)
+        _, err = process.communicate()
+        self.assertEqual(process.returncode, 1, err)
+        self.assertIn("halted", err)
+        self.assertFalse(os.path.exists(self.path("pid.later")) and alive(
+            int(self.read("pid.slow"))))
+        os.unlink(self.path("pid.slow"))
+        result = self.run_program("run", "-j2", "--halt", "soon,fail=1", "./work", "{1}", "0.2",
+                                  ":::", "slow", "bad")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("2 tasks, 1 failed, halted", result.stderr)
+
+    def test_a_single_program_is_ended_too(self):
+        process = self.start("run", "./polite", "1")
+        self.wait_for_file("pid.1")
+        process.terminate()
+        self.assertEqual(process.wait(), 5)
+        self.assertTrue(os.path.exists(self.path("told.1")))
+
+
+if __name__ == "__main__":
+    unittest.main()
