@@ -116,7 +116,8 @@ TEST_F(RealCgroupTest, TheNumberOfProcessesIsLimited) {
     Limits limits;
     limits.processes = 4;
     const AttemptResult result =
-        run(shell("for i in 1 2 3 4 5 6 7 8; do sleep 600 & done; true").limits(limits));
+        run(shell("for i in 1 2 3 4 5 6 7 8; do sleep 600 > /dev/null 2>&1 & done; true")
+                .limits(limits));
     EXPECT_FALSE(result.attempt.ending.ok());
     EXPECT_THAT(result.err.bytes(), HasSubstr("fork"));
     EXPECT_THAT(result.attempt.notes, Contains(HasSubstr("limit of processes was met")));

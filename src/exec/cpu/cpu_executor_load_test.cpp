@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Many children, and what must not be left of them.
-#include <dirent.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <filesystem>
 #include <set>
 #include <thread>
@@ -173,6 +177,41 @@ TEST(CpuExecutorLoad, StartingAndCancellingFromManyThreadsTellsEachSinkOnce) {
     }
     EXPECT_EQ(sink.told(), std::size_t{each} * threads);
     EXPECT_FALSE(has_children());
+}
+
+/// @return whether a descriptor has bytes or its end within a generous time.
+[[nodiscard]] bool readable(int fd) {
+    constexpr int patience_ms = 30'000;
+    ::pollfd wanted{fd, POLLIN, 0};
+    return ::poll(&wanted, 1, patience_ms) == 1;
+}
+
+TEST(CpuExecutorLoad, NothingSurvivesAKillOfThisProcess) {
+    char folder[] = "/tmp/repartir-kill-test-XXXXXX";
+    ASSERT_NE(::mkdtemp(folder), nullptr);
+    const std::string fifo = std::string(folder) + "/alive";
+    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+    const ::pid_t victim = ::fork();
+    if (victim == 0) {
+        auto executor = CpuExecutor::create({});
+        RecordingSink sink;
+        const Task task =
+            shell("exec 3> " + fifo + "; trap '' TERM HUP; sleep 600 & echo up >&3; sleep 600");
+        (*executor)->start({}, task, sink);
+        (void)sink.wait({});
+        ::_exit(0);
+    }
+    // Opened for reading and writing it would never end: the programs must be its only writers.
+    const int alive = ::open(fifo.c_str(), O_RDONLY | O_CLOEXEC);
+    char text[16] = {};
+    ASSERT_TRUE(readable(alive));
+    ASSERT_EQ(::read(alive, text, sizeof text), 3);
+    ASSERT_EQ(::kill(victim, SIGKILL), 0);
+    ASSERT_EQ(::waitpid(victim, nullptr, 0), victim);
+    EXPECT_TRUE(readable(alive));
+    EXPECT_EQ(::read(alive, text, sizeof text), 0) << "the last program that held it is gone";
+    ::close(alive);
+    std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -28,8 +28,8 @@ struct LaneOptions {
     std::vector<unsigned long> children_affinity;  ///< what children get instead
 };
 
-/// A thread that starts programs and waits for them in one event loop; see docs/architecture.md for
-/// why one thread per CPU. Functions from any thread unless stated.
+/// A thread that starts programs and waits for them in one event loop; see
+/// docs/decisions/0008-lanes.md. Functions from any thread unless stated.
 class Lane final : private RunObserver {
   public:
     /// Starts the thread. @param host outlives the lane. Errors: out_of_resources, unsupported.
