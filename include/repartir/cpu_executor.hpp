@@ -22,13 +22,15 @@ struct CpuExecutorOptions {
 /// Runs programs and pipelines as child processes of this machine: one spawner thread per CPU in
 /// use, each with one event loop over the pipes, pidfds and timers of its children.
 ///
-/// Children get their own process group, an empty signal mask, default dispositions, the affinity that
-/// this process started with, the environment as it was at create(), and PR_SET_PDEATHSIG; a guardian
-/// process ends their groups when this process dies. Installs no signal handler, never calls wait(-1).
+/// Children get their own process group, an empty signal mask, default dispositions, the affinity
+/// that this process started with, the environment as it was at create(), and PR_SET_PDEATHSIG; a
+/// guardian process ends their groups when this process dies. Installs no signal handler, never
+/// calls wait(-1).
 ///
-/// A task is over when its programs are. Background children of theirs that still hold its output have
-/// a second to finish; then the whole process group is killed. A program that inherits the terminal as
-/// its stdin is made the foreground group of it, and the terminal is taken back after it.
+/// A task is over when its programs are. Background children of theirs that still hold its output
+/// have a second to finish; then the whole process group is killed. A program that inherits the
+/// terminal as its stdin is made the foreground group of it, and the terminal is taken back after
+/// it.
 class CpuExecutor final : public Executor {
   public:
     /// Starts the spawners. Errors: unsupported (SIGCHLD is ignored in this process),
