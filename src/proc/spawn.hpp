@@ -41,8 +41,9 @@ enum class Group : std::uint8_t {
 };
 
 /// How to start one program. A value of views: all that it points to must live through the call of
-/// spawn(), and no longer. The program gets an empty signal mask, default dispositions and our
-/// umask; no descriptor but those named here.
+/// spawn(), and no longer. The program gets an empty signal mask, default dispositions (a signal
+/// that programs rarely ignore, and that this process began to ignore within the last 10 ms, may
+/// stay ignored) and our umask; no descriptor but those named here.
 struct SpawnPlan {
     const char* program = nullptr;  ///< a path when it has a '/', else looked up in envp's PATH
     const char* const* argv =
