@@ -30,7 +30,13 @@ using Bitmap = std::unique_ptr<std::remove_pointer_t<::hwloc_bitmap_t>, BitmapDe
 
 [[nodiscard]] HwlocTopology new_topology() {
     ::hwloc_topology_t raw = nullptr;
-    return ::hwloc_topology_init(&raw) == 0 ? HwlocTopology(raw) : HwlocTopology();
+    if (::hwloc_topology_init(&raw) != 0) {
+        return nullptr;
+    }
+    // The kernel's files say the same as CPUID, which hwloc would run on every CPU in turn: tens of
+    // milliseconds on a busy machine.
+    ::hwloc_topology_set_components(raw, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "x86");
+    return HwlocTopology(raw);
 }
 
 [[nodiscard]] std::uint32_t ancestor_index(::hwloc_topology_t topology, ::hwloc_obj_t pu,
