@@ -35,7 +35,10 @@ class WakeGate {
     }
     /// A waker has something for the sleeper. @return whether it must now wake it by a system call.
     [[nodiscard]] bool knock() noexcept {
-        pending_.store(true);
+        // An exchange, not a store: a take() that finds the last of several knocks must see what
+        // was done before each of them, and a plain store would end the earlier ones' release
+        // sequence.
+        pending_.exchange(true);
         return asleep_.load() && asleep_.exchange(false);
     }
 
