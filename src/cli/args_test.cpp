@@ -88,17 +88,5 @@ TEST(Args, NearestHasALimit) {
     EXPECT_EQ(nearest(std::string(10'000, 'x'), names), "");
 }
 
-TEST(Args, TheTableIsSound) {
-    for (const CommandSpec& command : commands()) {
-        std::map<std::string_view, int> names;
-        std::map<char, int> letters;
-        for (const OptionSpec& option : command.options) {
-            EXPECT_EQ(++names[option.name], 1) << option.name;
-            EXPECT_TRUE(option.letter == 0 || ++letters[option.letter] == 1) << option.name;
-            EXPECT_FALSE(option.help.empty()) << option.name;
-        }
-    }
-}
-
 }  // namespace
 }  // namespace repartir::cli

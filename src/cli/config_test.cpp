@@ -76,22 +76,11 @@ TEST(Config, EveryOptionArrives) {
                                         "--clean-env",
                                         "--stdin",
                                         "f",
-                                        "--limit-cpu-time",
-                                        "1500ms",
-                                        "--limit-address-space",
-                                        "1G",
-                                        "--limit-file-size",
-                                        "1M",
-                                        "--limit-open-files",
-                                        "9",
-                                        "--limit-memory",
-                                        "2G",
-                                        "--limit-processes",
-                                        "7",
                                         "p"})
                                  .value();
-    EXPECT_TRUE(config.keep_order && config.tag && config.quiet && config.rerun_failed);
-    EXPECT_TRUE(config.pin && config.clean_env);
+    EXPECT_TRUE(config.keep_order && config.tag && config.quiet && config.rerun_failed &&
+                config.clean_env);
+    EXPECT_TRUE(config.pin);
     EXPECT_EQ(config.output_dir, "out");
     EXPECT_EQ(config.progress, ProgressMode::plain);
     EXPECT_EQ(config.workers, 3U);
@@ -104,6 +93,13 @@ TEST(Config, EveryOptionArrives) {
     EXPECT_EQ(config.cores, 2U);
     EXPECT_EQ(config.nice, 5);
     EXPECT_THAT(config.env, ElementsAre(Pair("K", "v=w")));
+}
+
+TEST(Config, EveryLimitArrives) {
+    const RunConfig config = configure({"--limit-cpu-time", "1500ms", "--limit-address-space", "1G",
+                                        "--limit-file-size", "1M", "--limit-open-files", "9",
+                                        "--limit-memory", "2G", "--limit-processes", "7", "p"})
+                                 .value();
     EXPECT_EQ(config.limits.cpu_time, 2s);  // rounded up to what the kernel counts in
     EXPECT_EQ(config.limits.address_space_bytes, 1ULL << 30U);
     EXPECT_EQ(config.limits.file_bytes, 1ULL << 20U);

@@ -19,7 +19,8 @@ std::string error_of(std::string_view json) {
 
 TEST(JobReader, EveryKey) {
     const JobSpec job = parse_job(R"({"program":"p","args":["a","b c"],"env":{"K":"v"},"cwd":"/d",
-        "stdin_text":"in\u0000put","timeout":"2m","retries":3,"cores":2,"priority":"high","name":"n"})",
+        "stdin_text":"in\u0000put","timeout":"2m","retries":3,"cores":2,"priority":"high",
+        "name":"n"})",
                                   1)
                             .value();
     EXPECT_EQ(job.program, "p");

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where tasks come from: lists, lines, numbers, JSON, placeholders; and the words of the command line."""
+"""Where tasks come from: lists, lines, numbers, JSON, placeholders; and the command line."""
 import json
 import os
 import resource
@@ -73,7 +73,8 @@ class Inputs(ProgramTest):
             ["d/n.c|d/n|n.c|d|n|1|{}|d/n.c"])
 
     def test_inputs_are_never_read_by_a_shell(self):
-        hostile = ["$(touch bad)", "`touch bad`", "; touch bad", "a b", "*", "'", '"', "\\", "-n x", ""]
+        hostile = ["$(touch bad)", "`touch bad`", "; touch bad", "a b", "*", "'",
+                   '"', "\\", "-n x", ""]
         out = self.lines("printf", "<%s>\\n", "{}", ":::", *hostile)
         self.assertEqual(out, [f"<{text}>" for text in hostile])
         self.assertEqual(os.listdir(self.folder), [])

@@ -21,12 +21,13 @@ class Output(ProgramTest):
     def test_keep_order_under_random_durations(self):
         source = random.Random(7)
         words = [f"{i}:{source.random() / 50:.3f}" for i in range(200)]
-        out = self.run_ok("run", "-k", "-j8", "--", "sh", "-c", 'sleep "${1#*:}"; echo "$1"', "sh",
-                          ":::", *words)
+        out = self.run_ok("run", "-k", "-j8", "--", "sh", "-c",
+                          'sleep "${1#*:}"; echo "$1"', "sh", ":::", *words)
         self.assertEqual(out.splitlines(), words)
 
     def test_both_streams_arrive_whole(self):
-        result = self.run_program("run", "--", "sh", "-c", "echo out; echo err >&2", "sh", ":::", "x")
+        result = self.run_program("run", "--", "sh", "-c", "echo out; echo err >&2", "sh",
+                                  ":::", "x")
         self.assertEqual(result.stdout, "out\n")
         self.assertEqual(result.stderr.splitlines()[0], "err")
         self.assertIn("1 tasks, 0 failed", result.stderr.splitlines()[1])
@@ -47,7 +48,8 @@ class Output(ProgramTest):
 
     def test_streamed_lines_stay_whole(self):
         self.script("lines", 'for i in 1 2 3 4 5 6 7 8 9; do printf "$1"; printf "$1\\n"; done')
-        out = self.run_ok("run", "--stream", "-j4", "./lines", ":::", "aaaa", "bbbb", "cccc", "dddd")
+        out = self.run_ok("run", "--stream", "-j4", "./lines", ":::",
+                          "aaaa", "bbbb", "cccc", "dddd")
         self.assertEqual(sorted(out.splitlines()),
                          sorted([c * 8 for c in "abcd" for _ in range(9)]))
 

@@ -123,7 +123,8 @@ class Resume(ProgramTest):
 
     def test_output_that_was_not_delivered_is_not_done(self):
         with open("/dev/full", "w") as full:
-            result = self.run_program("run", "--resume", "log", "echo", ":::", "a", "b", stdout=full)
+            result = self.run_program("run", "--resume", "log", "echo", ":::", "a", "b",
+                                      stdout=full)
         self.assertEqual(result.returncode, 1)
         out = self.run_ok("run", "-k", "--resume", "log", "echo", ":::", "a", "b")
         self.assertEqual(out, "a\nb\n")

@@ -13,12 +13,14 @@ class Signals(ProgramTest):
         super().setUp()
         self.script("polite", 'trap "touch told.$1; exit 0" TERM; echo $$ > "pid.$1"; '
                               "while :; do sleep 0.01; done")
-        self.script("deaf", 'trap "" TERM INT HUP; echo $$ > "pid.$1"; while :; do sleep 0.01; done')
+        self.script("deaf", 'trap "" TERM INT HUP; echo $$ > "pid.$1"; '
+                            "while :; do sleep 0.01; done")
 
     def started(self, script, *options):
         process = self.start("run", "-j2", *options, script, ":::", "1", "2", "3")
         for name in ("pid.1", "pid.2"):
-            self.wait_until(name, lambda n=name: os.path.exists(self.path(n)) and self.read(n).strip())
+            self.wait_until(name, lambda n=name: os.path.exists(self.path(n)) and
+                            self.read(n).strip())
         pids = [int(self.read(f"pid.{i}")) for i in (1, 2)]
         for pid in pids:
             self.addCleanup(terminate_group, pid)
@@ -48,7 +50,7 @@ class Signals(ProgramTest):
     def test_twice_kills_at_once(self):
         process, pids = self.started("./deaf", "--kill-grace", "1h")
         process.send_signal(signal.SIGINT)
-        # Two signals that are pending together are one, so the second waits until the first was read.
+        # Two that are pending together are one: the second waits until the first was read.
         self.wait_until("the first to be heard", lambda: not self.pending(process.pid))
         process.send_signal(signal.SIGINT)
         self.assertEqual(process.wait(), 5)
@@ -83,8 +85,8 @@ class Signals(ProgramTest):
     def test_halt_now_and_soon(self):
         self.script("work", 'test "$1" = bad && { while [ ! -e pid.slow ]; do sleep 0.01; done; '
                             'exit 1; }; echo $$ > "pid.$1"; test "$1" != slow || sleep "$2"')
-        process = self.start("run", "-j2", "--halt", "now,fail=1", "--kill-grace", "100ms", "./work",
-                             "{1}", "600", ":::", "slow", "bad", *["later"] * 200)
+        process = self.start("run", "-j2", "--halt", "now,fail=1", "--kill-grace", "100ms",
+                             "./work", "{1}", "600", ":::", "slow", "bad", *["later"] * 200)
         _, err = process.communicate()
         self.assertEqual(process.returncode, 1, err)
         self.assertIn("halted", err)

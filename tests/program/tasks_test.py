@@ -28,7 +28,8 @@ class ExitCodes(ProgramTest):
         self.assertEqual(self.code("/nonexistent/program", ":::", "1"), 1)
 
     def test_what_cannot_be_scheduled(self):
-        result = self.run_program("run", "-j1", "--cores", "9", "true", ":::", *map(str, range(500)))
+        result = self.run_program("run", "-j1", "--cores", "9", "true", ":::",
+                                  *map(str, range(500)))
         self.assertEqual(result.returncode, 6)
         self.assertIn("refused", result.stderr)
 
@@ -36,7 +37,8 @@ class ExitCodes(ProgramTest):
 class Tasks(ProgramTest):
     def test_streams_of_a_single_program_are_ours(self):
         data = os.urandom(100_000)
-        result = self.run_program("run", "--", "sh", "-c", "cat; echo e >&2", input=data, binary=True)
+        result = self.run_program("run", "--", "sh", "-c", "cat; echo e >&2", input=data,
+                                  binary=True)
         self.assertEqual((result.stdout, result.stderr), (data, b"e\n"))
 
     def test_standard_input(self):
@@ -47,7 +49,8 @@ class Tasks(ProgramTest):
         out = self.run_ok("run", "--stdin", "-", "--", "sh", "-c", "cat", "sh", ":::", "1", "2",
                           input="each\n")
         self.assertEqual(out, "each\neach\n")
-        self.assertEqual(self.run_ok("run", "--", "sh", "-c", "cat", "sh", ":::", "1", input="x"), "")
+        out = self.run_ok("run", "--", "sh", "-c", "cat", "sh", ":::", "1", input="x")
+        self.assertEqual(out, "")
         self.assertEqual(os.listdir(self.folder), ["file"])
 
     def test_environment_and_folder(self):
@@ -62,12 +65,13 @@ class Tasks(ProgramTest):
 
     def test_retries(self):
         self.script("third", 'echo x >> tries; test "$(wc -l < tries)" -ge 3')
-        result = self.run_program("run", "--retries", "2", "--retry-delay", "1ms", "--json", "./third",
-                                  ":::", "a")
+        result = self.run_program("run", "--retries", "2", "--retry-delay", "1ms", "--json",
+                                  "./third", ":::", "a")
         self.assertEqual(result.returncode, 0)
         self.assertEqual(len(json.loads(result.stdout)["attempts"]), 3)
         os.unlink(self.path("tries"))
-        result = self.run_program("run", "--retries", "1", "--retry-delay", "1ms", "./third", ":::", "a")
+        result = self.run_program("run", "--retries", "1", "--retry-delay", "1ms", "./third",
+                                  ":::", "a")
         self.assertEqual(result.returncode, 1)
         self.assertIn("(2 tries)", result.stderr)
 
@@ -78,8 +82,8 @@ class Tasks(ProgramTest):
 
     def test_limits_are_enforced(self):
         def ulimit(letter, *options):
-            return self.run_ok("run", *options, "--", "bash", "-c", f"ulimit -{letter}", "sh", ":::",
-                               "x").strip()
+            return self.run_ok("run", *options, "--", "bash", "-c", f"ulimit -{letter}", "sh",
+                               ":::", "x").strip()
         self.assertEqual(ulimit("n", "--limit-open-files", "50"), "50")
         self.assertEqual(ulimit("v", "--limit-address-space", "1G"), str(1 << 20))
         self.assertEqual(ulimit("f", "--limit-file-size", "1M"), "1024")
