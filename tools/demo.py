@@ -87,16 +87,19 @@ class Demo:
     def timed(self, command, out_path, stdin_path=None, **settings):
         """Runs a command. Returns its wall and CPU seconds; a failure raises."""
         stdin = open(stdin_path, "rb") if stdin_path else subprocess.DEVNULL
-        with open(out_path, "wb") as out:
+        said = self.scratch / "stderr"
+        with open(out_path, "wb") as out, open(said, "wb") as errors:
             begin = time.monotonic()
-            child = subprocess.Popen(command, stdin=stdin, stdout=out, **settings)
+            child = subprocess.Popen(command, stdin=stdin, stdout=out,
+                                     stderr=None if self.on_terminal else errors, **settings)
             _, status, usage = os.wait4(child.pid, 0)
             wall = time.monotonic() - begin
             child.returncode = os.waitstatus_to_exitcode(status)
         if stdin_path:
             stdin.close()
         if child.returncode != 0:
-            raise Failed(f"{' '.join(map(str, command[:3]))} ... ended with {child.returncode}")
+            raise Failed(f"{' '.join(map(str, command[:3]))} ... ended with {child.returncode}"
+                         f"\n{said.read_text(errors='replace')[-2000:]}")
         return wall, usage.ru_utime + usage.ru_stime
 
     def run_command(self, *options):
@@ -202,7 +205,8 @@ class Demo:
         total = len(SIZES) * len(P_VALUES)
         self.say("kill -9 half-way:")
         ran.touch()
-        first = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        first = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                 stderr=None if self.on_terminal else subprocess.DEVNULL)
         while first.poll() is None and len(ran.read_bytes().splitlines()) < total // 2:
             time.sleep(0.01)
         first.send_signal(signal.SIGKILL)
