@@ -246,7 +246,7 @@ Word Crew::Impl::search(Member& me) noexcept {
 }
 
 Word Crew::Impl::look_around(Member& me) noexcept {
-    const base::BootTime end = base::now() + spin_time;
+    const base::BootTime start = base::now();
     for (std::uint32_t round = 0;; ++round) {
         Word word = next(me);
         if (word == 0) {
@@ -259,10 +259,15 @@ Word Crew::Impl::look_around(Member& me) noexcept {
         if (word != 0) {
             return word;
         }
-        // One searcher spins on behalf of all; the others look twice.
-        if (round > 2 && (!parker.sole_searcher() || base::now() >= end ||
-                          stopping.load(std::memory_order_relaxed))) {  // ORDER: a hint
+        // One searcher spins on behalf of all; a second one not for long. Not at all would not do:
+        // who was woken counts as a searcher long before it runs.
+        if (round > 2 &&
+            (base::now() - start >= (parker.sole_searcher() ? spin_time : spin_time / 4) ||
+             stopping.load(std::memory_order_relaxed))) {  // ORDER: a hint
             return 0;
+        }
+        if (round % 32 == 31) {
+            std::this_thread::yield();  // on a busy machine the submitter may wait for this CPU
         }
         for (int i = 0; i < 4; ++i) {
             pause();

@@ -94,6 +94,8 @@ struct Crew::Impl {
     void start(Member& member);
 
     // submit.cpp
+    /// Wakes a sleeper for a job that was just pushed on a lane, unless somebody searches.
+    void notify_outside() noexcept;
     /// Whether an outside thread may queue another function.
     [[nodiscard]] bool has_room() const noexcept;
     /// Sleeps until it may. @return false: the crew was shut down meanwhile.

@@ -104,7 +104,7 @@ Result<void> Crew::submit(StateBase& function, Priority priority) noexcept {
         }
     }
     lane.push(function);
-    impl.parker.notify();
+    impl.notify_outside();
     if (impl.closed.load(std::memory_order_seq_cst)) [[unlikely]] {
         function.refuse(shut_down_error());  // came too late for a drain to see it
     }
@@ -113,6 +113,20 @@ Result<void> Crew::submit(StateBase& function, Priority priority) noexcept {
 
 sched::Lane& Crew::Impl::shard_of_caller() noexcept {
     return *normal[normal.size() == 1 ? 0 : number_of_thread() % normal.size()];
+}
+
+void Crew::Impl::notify_outside() noexcept {
+    // A worker that has just ended its job is about to search: worth a look before a system call.
+    // Whoever searches now, after the push, looks at the queues before it sleeps.
+    for (int i = 0; ParkWord(parker.word().load(std::memory_order_seq_cst)).wants_wake(); ++i) {
+        if (i == 32) {
+            parker.notify();
+            return;
+        }
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#endif
+    }
 }
 
 bool Crew::Impl::has_room() const noexcept {
@@ -160,7 +174,7 @@ void Crew::post(Continuation& continuation) noexcept {
         return;
     }
     impl_->shard_of_caller().push(continuation);
-    impl_->parker.notify();
+    impl_->notify_outside();
 }
 
 void* Crew::allocate(std::size_t bytes) noexcept {
