@@ -128,7 +128,9 @@ TEST_F(RealCgroupTest, NothingEscapesTheGroupNotEvenBySetsid) {
     Limits limits;
     limits.processes = 50;
     const AttemptResult result =
-        run(shell("setsid sh -c 'echo $$; exec sleep 600 > /dev/null 2>&1' & wait $! & sleep 0.2")
+        run(shell("mkfifo f; setsid sh -c 'echo $$; echo > f; exec sleep 600 > /dev/null 2>&1' & "
+                  "read line < f")
+                .cwd(folder_)
                 .limits(limits));
     EXPECT_EQ(groups_of_ours(), 0U) << "the group could be removed, so it was empty";
     int escaped = 0;

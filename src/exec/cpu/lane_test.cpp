@@ -9,6 +9,11 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -29,20 +34,51 @@ TEST_F(LaneTest, ATimeoutEndsAProgram) {
     EXPECT_LT(std::chrono::steady_clock::now() - before, 30s);
 }
 
+/// What a program says, as it says it; for tests that must know how far it has come.
+class Listener {
+  public:
+    [[nodiscard]] OutputCallback callback() {
+        return [this](Stream, std::span<const char> bytes) {
+            const std::scoped_lock lock(mutex_);
+            heard_.append(bytes.data(), bytes.size());
+            changed_.notify_all();
+        };
+    }
+    void wait_for(std::string_view word) {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [&] { return heard_.find(word) != std::string::npos; });
+    }
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::string heard_;
+};
+
 TEST_F(LaneTest, AProgramThatIgnoresSigtermIsKilledAfterItsGrace) {
-    const AttemptResult result =
-        run(shell("trap '' TERM; while :; do sleep 600; done").timeout(50ms).kill_grace(100ms));
-    EXPECT_EQ(result.attempt.ending, (Ending{End::timed_out, 0}));
-    EXPECT_GE(result.attempt.wall, 150ms);
+    Listener listener;
+    const Task task = shell("trap '' TERM; echo ready; while :; do sleep 600; done")
+                          .on_output(listener.callback())
+                          .kill_grace(100ms);
+    const AttemptId id = start(task);
+    listener.wait_for("ready");
+    const auto before = std::chrono::steady_clock::now();
+    executor_->cancel(id, CancelReason::timed_out, false);
+    EXPECT_EQ(sink_.wait(id).attempt.ending, (Ending{End::timed_out, 0}));
+    EXPECT_GE(std::chrono::steady_clock::now() - before, 100ms);
 }
 
 TEST_F(LaneTest, TheGraceLetsAProgramCleanUp) {
-    const AttemptResult result =
-        run(shell("trap 'echo bye; exit 0' TERM; while :; do sleep 0.01; done")
-                .timeout(300ms)
-                .kill_grace(60s));
-    EXPECT_EQ(result.attempt.ending, (Ending{End::timed_out, 0}));
-    EXPECT_EQ(result.out.bytes(), "bye\n");
+    Listener listener;
+    const Task task =
+        shell("trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.01; done")
+            .on_output(listener.callback())
+            .kill_grace(60s);
+    const AttemptId id = start(task);
+    listener.wait_for("ready");
+    executor_->cancel(id, CancelReason::cancelled, false);
+    EXPECT_EQ(sink_.wait(id).attempt.ending, (Ending{End::cancelled, 0}));
+    listener.wait_for("bye");
 }
 
 TEST_F(LaneTest, ATimeoutEndsAllStages) {
