@@ -167,8 +167,8 @@ int Outcome::exit_code() const noexcept {
             break;
     }
     const Error* why = error();
-    if (why == nullptr) {
-        return failed;
+    if (why == nullptr || why->domain() != Domain::process) {
+        return failed;  // an input or output file, say: not the program itself
     }
     switch (why->code()) {
         case Code::not_found:

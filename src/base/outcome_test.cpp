@@ -45,6 +45,9 @@ TEST(Outcome, ExitCodeIsWhatAShellWouldShow) {
     EXPECT_EQ(refused(Code::permission_denied).exit_code(), 126);
     EXPECT_EQ(refused(Code::not_executable).exit_code(), 126);
     EXPECT_EQ(refused(Code::out_of_resources).exit_code(), 1);
+    Outcome no_input = refused(Code::not_found);
+    no_input.attempts.back().error = Error(Domain::io, Code::not_found, Fault::user, "no input");
+    EXPECT_EQ(no_input.exit_code(), 1) << "127 is for the program itself";
 }
 
 TEST(Outcome, OkOnlyWhenExitedWithZero) {
