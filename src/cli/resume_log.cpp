@@ -2,7 +2,6 @@
 #include "cli/resume_log.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -177,8 +176,12 @@ Result<ResumeLog> ResumeLog::open(const std::string& path, const ResumeHeader& h
     if (!log.file_) {
         return fail(log.error("cannot be opened", errno));
     }
-    if (::flock(log.file_.get(), LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK) {
+    // A record lock belongs to this process alone: a child that has just been cloned never keeps
+    // it.
+    struct flock whole{};
+    whole.l_type = F_WRLCK;
+    if (::fcntl(log.file_.get(), F_SETLK, &whole) != 0) {
+        if (errno == EAGAIN || errno == EACCES) {
             return fail(
                 usage_error(cat({"the resume log ", printable(path),
                                  " is in use by another run; wait for it or name another"})));

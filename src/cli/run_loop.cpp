@@ -105,8 +105,8 @@ void Run::stop(bool cancel_running) {
     if (!cancel_running) {
         return;
     }
-    for (InFlight& task : in_flight_) {
-        task.pending.cancel();
+    for (auto task = in_flight_.rbegin(); task != in_flight_.rend(); ++task) {
+        task->pending.cancel();  // newest first: what waits must not take the place of what ends
     }
     if (interrupts_ > 1) {
         parts_.executor.kill_all();
