@@ -52,6 +52,7 @@ TEST(FunctionsTest, SubmitTakesCallablesAndFunctionTasks) {
         .detach();
     seen.acquire();
     EXPECT_TRUE(inside);
+    EXPECT_TRUE(pool.shutdown(Shutdown::drain));
 }
 
 TEST(FunctionsTest, AFunctionWaitsForAProgramOnAOneWorkerPool) {
@@ -65,6 +66,7 @@ TEST(FunctionsTest, AFunctionWaitsForAProgramOnAOneWorkerPool) {
         .detach();
     done.acquire();
     EXPECT_EQ(code, 3);
+    EXPECT_TRUE(pool.shutdown(Shutdown::drain));
 }
 
 TEST(FunctionsTest, MapKeepsOrderAndStopsAtTheFirstFailure) {

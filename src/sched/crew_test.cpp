@@ -42,6 +42,18 @@ auto submit(Crew& crew, F work, Priority priority = Priority::normal) {
     return submit_function(crew, std::move(work), priority);
 }
 
+/// Waits at its end for all functions: what they refer to must be declared before it.
+class Drain {
+  public:
+    explicit Drain(Crew& crew) : crew_(crew) {}
+    Drain(const Drain&) = delete;
+    Drain& operator=(const Drain&) = delete;
+    ~Drain() { static_cast<void>(crew_.shutdown(Shutdown::drain)); }
+
+  private:
+    Crew& crew_;
+};
+
 /// Keeps one worker busy from its construction until open().
 class Gate {
   public:
@@ -132,6 +144,7 @@ TEST(CrewTest, RunningFunctionsSeeTheirStopToken) {
     const auto crew = make_crew(1);
     std::latch entered(1);
     std::binary_semaphore stopped(0);
+    const Drain drain(*crew);
     auto pending = submit(*crew, [&](std::stop_token token) {
         entered.count_down();
         std::atomic<bool> asked{false};
@@ -152,6 +165,7 @@ TEST(CrewTest, RunningFunctionsSeeTheirStopToken) {
 TEST(CrewTest, DetachedFunctionsRun) {
     const auto crew = make_crew(1);
     std::binary_semaphore ran(0);
+    const Drain drain(*crew);
     submit(*crew, [&] { ran.release(); }).detach();
     ran.acquire();
 }
@@ -160,6 +174,7 @@ TEST(CrewTest, AFunctionThatOverrunsItsTimeoutResolvesAtItsDeadline) {
     const auto crew = make_crew(1);
     std::atomic<bool> told{false};
     std::binary_semaphore returned(0);
+    const Drain drain(*crew);
     auto slow = submit_function(*crew, Task::function([&](std::stop_token token) {
                                            std::atomic<bool> asked{false};
                                            const std::stop_callback callback(token, [&] {
@@ -244,6 +259,7 @@ TEST(CrewTest, AWorkersOwnSubmissionsRunLastInFirstOut) {
     const auto crew = make_crew(1);
     std::vector<int> order;
     std::latch all(4);
+    const Drain drain(*crew);
     submit(*crew, [&] {
         for (int i = 0; i < 4; ++i) {
             submit(*crew, [&, i] {
@@ -293,6 +309,7 @@ TEST(CrewTest, AWorkerIsNeverHeldByAFullQueue) {
     const auto crew = make_crew(1, 2, OnFull::wait);
     std::binary_semaphore done(0);
     int full = 0;
+    const Drain drain(*crew);
     auto outer = submit(*crew, [&] {
         for (int i = 0; i < 5; ++i) {
             auto inner = submit(*crew, [] {});
@@ -319,6 +336,7 @@ TEST(CrewTest, GetOnAWorkerNestsDeeperThanWorkers) {
         };
         std::binary_semaphore done(0);
         int reached = 0;
+        const Drain drain(*crew);
         submit(*crew, [&] {
             reached = depth(50);
             done.release();
@@ -334,6 +352,7 @@ TEST(CrewTest, ASpareStandsInForAWorkerThatBlocks) {
     std::binary_semaphore waiting(0);
     std::binary_semaphore done(0);
     int got = 0;
+    const Drain drain(*crew);
     submit(*crew, [&, pending = Pending<int>(state)]() mutable {
         waiting.release();
         got = std::move(pending).get().value();
@@ -355,6 +374,7 @@ TEST(CrewTest, WithoutASpareWaitingIsRefused) {
     auto* state = new SharedState<int>(crew.get(), 2);
     std::binary_semaphore done(0);
     Code code = Code::internal;
+    const Drain drain(*crew);
     submit(*crew, [&, pending = Pending<int>(state)]() mutable {
         code = std::move(pending).get().error().code();
         done.release();
@@ -398,6 +418,7 @@ TEST(CrewTest, AWorkerCannotShutItsOwnCrewDown) {
     const auto crew = make_crew(1);
     std::binary_semaphore done(0);
     Code code = Code::internal;
+    const Drain drain(*crew);
     submit(*crew, [&] {
         code = crew->shutdown(Shutdown::drain).error().code();
         done.release();

@@ -32,16 +32,10 @@ std::unique_ptr<detail::Crew> make_crew(std::uint32_t workers) {
 /// Runs `work` on a worker of the crew, and waits for it from outside.
 template <class F>
 void on_worker(detail::Crew& crew, F work) {
-    std::binary_semaphore done(0);
-    detail::submit_function(
-        crew,
-        [&] {
-            work();
-            done.release();
-        },
-        Priority::normal)
-        .detach();
-    done.acquire();
+    auto pending = detail::submit_function(crew, std::move(work), Priority::normal);
+    while (!pending.wait_for(std::chrono::hours(1))) {  // get() would run it here
+    }
+    EXPECT_TRUE(std::move(pending).get());
 }
 
 long fib(detail::Crew& crew, int n) {
@@ -153,6 +147,7 @@ TEST(TaskGroupTest, CancelSkipsWhatHasNotBegun) {
     EXPECT_TRUE(group.wait());
     EXPECT_FALSE(ran);
     go.release();
+    EXPECT_TRUE(crew->shutdown(Shutdown::drain));
 }
 
 TEST(TaskGroupTest, ChildrenAreStolenOldestFirst) {
