@@ -9,6 +9,8 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <numeric>
+#include <utility>
 
 #include "base/fd.hpp"
 #include "base/os_error.hpp"
@@ -246,9 +248,12 @@ Result<std::uint64_t> ResumeLog::load(const ResumeHeader& header) {
     return reader.valid_bytes();
 }
 
-void ResumeLog::index(std::vector<ResumeRecord>& records) {
-    std::ranges::stable_sort(records, {}, &ResumeRecord::key);
-    for (const ResumeRecord& record : records) {
+void ResumeLog::index(const std::vector<ResumeRecord>& records) {
+    std::vector<std::size_t> order(records.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::sort(order, {}, [&](std::size_t i) { return std::pair(records[i].key, i); });
+    for (const std::size_t i : order) {
+        const ResumeRecord& record = records[i];
         if (entries_.empty() || entries_.back().key != record.key) {
             entries_.push_back(Entry{record.key});
         }

@@ -48,7 +48,7 @@ class ResumeReader {
     [[nodiscard]] Result<void> feed(std::string_view piece);
 
     [[nodiscard]] const std::optional<ResumeHeader>& header() const noexcept { return header_; }
-    [[nodiscard]] std::vector<ResumeRecord>& records() noexcept { return records_; }
+    [[nodiscard]] const std::vector<ResumeRecord>& records() const noexcept { return records_; }
     /// @return how many bytes from the start are whole lines.
     [[nodiscard]] std::uint64_t valid_bytes() const noexcept { return valid_bytes_; }
     /// @return whether all of it may be the torn start of a header, so that nothing is lost by
@@ -100,7 +100,7 @@ class ResumeLog {
     };
     ResumeLog() = default;
     [[nodiscard]] Result<std::uint64_t> load(const ResumeHeader& header);
-    void index(std::vector<ResumeRecord>& records);
+    void index(const std::vector<ResumeRecord>& records);
     [[nodiscard]] Result<void> write_all(std::string_view bytes);
     [[nodiscard]] Error error(std::string_view what, int number) const;
 
