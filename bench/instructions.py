@@ -38,17 +38,20 @@ def measure(bin_dir, absent, progress):
     for problem, arguments, small, large, repeats in COUNTED:
         contestants, errors = {}, {}
         for name in NAMES:
-            path = pathlib.Path(bin_dir) / f"{problem}.{name}"
+            path, flags, times = pathlib.Path(bin_dir) / f"{problem}.{name}", arguments, repeats
+            if name == "repartir":  # a program of its own, which runs the whole size once
+                path, times = path.with_name("instructions.repartir"), 1
+                flags = ["--mode", problem, "--workers", "1"]
             if not path.exists():
                 continue
             progress(f"instructions.{problem}  {name}")
             try:
-                low, low_items = count(path, arguments, small)
-                high, high_items = count(path, arguments, large)
+                low, low_items = count(path, flags, small)
+                high, high_items = count(path, flags, large)
             except (RuntimeError, subprocess.TimeoutExpired, AttributeError) as error:
                 errors[name] = str(error)
                 continue
-            value = round((high - low) / ((high_items - low_items) * repeats), 2)
+            value = round((high - low) / ((high_items - low_items) * times), 2)
             contestants[name] = {"medians": {"instructions_per_item": value},
                                  "samples": {"instructions_per_item": [value]}}
         found[f"instructions.{problem}"] = {

@@ -134,7 +134,9 @@ def describe_machine(peers):
     commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"],
                             capture_output=True, text=True, check=False).stdout.strip()
     return {"cpu": model, "cpus": os.cpu_count(), "kernel": platform.release(),
-            "load_before": os.getloadavg()[0], "commit": commit, "peers": peers["present"],
+            "load_before": os.getloadavg()[0],
+            "real_time": os.sched_getscheduler(0) != os.SCHED_OTHER,
+            "commit": commit, "peers": peers["present"],
             "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
 
 

@@ -89,6 +89,12 @@ template <class Body>
                 }
             }
             return Result<void>();
+        } else if constexpr (std::is_trivially_copyable_v<Body>) {
+            // A copy in this frame cannot be what the body writes to, so the loop is vectorised.
+            Body own = body;
+            for (std::size_t i = from; i < to; ++i) {
+                own(i);
+            }
         } else {
             for (std::size_t i = from; i < to; ++i) {
                 body(i);
