@@ -21,7 +21,7 @@ SKIPPED = {".git", "build", ".cache", "__pycache__"}
 CODE = {".cpp", ".hpp"}
 SCRIPTS = {".py", ".sh", ".cmake", ".in"}
 SYSTEM_DIRS = {"sys", "linux", "arpa", "netinet", "asm", "net"}
-TEST_LIBRARIES = {"gtest", "gmock", "rapidcheck"}
+TEST_LIBRARIES = {"asio", "gtest", "gmock", "rapidcheck"}
 DEBT = re.compile(r"\b(TODO|FIXME|HACK|XXX)\b(?!\(#\d+\))")
 MACHINE_PATHS = re.compile(r"(?<![\w.$}])/(?:work|home/\w+|Users)/(?!\{)")
 
