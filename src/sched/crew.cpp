@@ -171,7 +171,7 @@ void Crew::Impl::run(Member& me, Word word) noexcept {
 Word Crew::Impl::next(Member& me) noexcept {
     if (++me.tick % fair_every == 0) [[unlikely]] {
         if (Job* const job = low.empty() ? nullptr : low.pop()) {
-            return reinterpret_cast<Word>(job);
+            return word_of(job);
         }
         if (const Word word = take_from_lanes(me)) {
             return word;
@@ -179,7 +179,7 @@ Word Crew::Impl::next(Member& me) noexcept {
     }
     if (!high.empty()) [[unlikely]] {
         if (Job* const job = high.pop()) {
-            return reinterpret_cast<Word>(job);
+            return word_of(job);
         }
     }
     if (const std::optional<Word> word = me.deque.pop()) {
@@ -211,11 +211,11 @@ Word Crew::Impl::take_from(sched::Lane& lane, Member& me) noexcept {
     }
     for (std::size_t i = count; i-- > 1;) {  // the owner pops them in their order
         __builtin_prefetch(batch[i], 1);
-        if (!me.deque.push(reinterpret_cast<Word>(batch[i]))) {
+        if (!me.deque.push(word_of(batch[i]))) {
             lane.push(*batch[i]);
         }
     }
-    return reinterpret_cast<Word>(batch[0]);
+    return word_of(batch[0]);
 }
 
 Word Crew::Impl::search(Member& me) noexcept {
@@ -253,8 +253,7 @@ Word Crew::Impl::look_around(Member& me) noexcept {
             word = steal(me);
         }
         if (word == 0 && !low.empty()) {
-            // SAFETY: as in run(), and back there
-            word = reinterpret_cast<Word>(low.pop());
+            word = word_of(low.pop());
         }
         if (word != 0) {
             return word;
@@ -297,6 +296,7 @@ Word Crew::Impl::steal(Member& me) noexcept {
             }
         }
     }
+    // ORDER: as of the members above
     const std::uint32_t visitors = guest_count.load(std::memory_order_acquire);
     for (std::uint32_t i = 0; i < visitors; ++i) {
         if (const Word word = steal_from(*guests[i].load(std::memory_order_acquire), me)) {
@@ -360,6 +360,7 @@ std::size_t Crew::Impl::queued() const noexcept {
 std::uint32_t Crew::workers() const noexcept { return impl_->workers; }
 
 void Crew::count(SchedulerStats& stats) const noexcept {
+    // ORDER: acquire pairs with the release when a place was first used
     const std::uint32_t count = impl_->member_count.load(std::memory_order_acquire);
     for (std::uint32_t i = 0; i < count; ++i) {
         const Member& member = *impl_->members[i].load(std::memory_order_acquire);

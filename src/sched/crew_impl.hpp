@@ -60,6 +60,12 @@ struct Member final : Worker {
     std::thread thread;
 };
 
+/// @return the job as a deque holds it; 0 for none.
+[[nodiscard]] inline Word word_of(Job* job) noexcept {
+    // SAFETY: a Job is aligned to at least 8, so that spawned_bit stays clear; run() casts it back
+    return reinterpret_cast<Word>(job);
+}
+
 /// A shard of storage for threads that are no workers.
 struct alignas(cache_line_bytes) OutsideShard {
     std::atomic<bool> locked{false};

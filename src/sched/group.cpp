@@ -144,6 +144,7 @@ Word Crew::Impl::steal_spawned(Member& me) noexcept {
             return word;
         }
     }
+    // ORDER: as of the members above
     const std::uint32_t visitors = guest_count.load(std::memory_order_acquire);
     for (std::uint32_t i = 0; i < visitors; ++i) {
         if (const Word word = take(*guests[i].load(std::memory_order_acquire))) {

@@ -70,6 +70,7 @@ void Slab::free(void* memory, Slab* mine) noexcept {
             return;
         }
         block->next = head;
+        // ORDER: acq_rel: releases the link to allocate; relaxed on failure, which only looks again
     } while (!remote.compare_exchange_weak(head, block, std::memory_order_acq_rel,
                                            std::memory_order_relaxed));
 }

@@ -37,6 +37,7 @@ class Locked {
     }
     Locked(const Locked&) = delete;
     Locked& operator=(const Locked&) = delete;
+    // ORDER: release as of any lock
     ~Locked() { shard_.locked.store(false, std::memory_order_release); }
 
   private:
@@ -86,7 +87,7 @@ Result<void> Crew::submit(StateBase& function, Priority priority) noexcept {
     Worker* const worker = on_crew_thread() ? current_worker : nullptr;
     if (worker != nullptr && priority == Priority::normal) {
         if (worker->deque.size() >= impl.options.queue_capacity ||
-            !worker->deque.push(reinterpret_cast<Word>(static_cast<Job*>(&function)))) {
+            !worker->deque.push(word_of(&function))) {
             return fail(queue_full_error(impl.options.queue_capacity));
         }
         impl.parker.notify_after_release();
@@ -168,8 +169,7 @@ void Crew::Impl::give_room() noexcept {
 }
 
 void Crew::post(Continuation& continuation) noexcept {
-    if (on_crew_thread() &&
-        current_worker->deque.push(reinterpret_cast<Word>(static_cast<Job*>(&continuation)))) {
+    if (on_crew_thread() && current_worker->deque.push(word_of(&continuation))) {
         impl_->parker.notify_after_release();
         return;
     }
