@@ -126,8 +126,8 @@ class Task {
     }
     /// Programs joined stdout to stdin, with one timeout and one Outcome. Every option is the first
     /// stage's or is set on the pipeline itself; a later stage that carries options is refused.
-    /// The verdict is that of the last stage that did not exit with 0, as bash has it with pipefail: a
-    /// stage that SIGPIPE ended because the next one stopped reading counts too.
+    /// The verdict is that of the last stage that did not exit with 0, as bash has it with
+    /// pipefail: a stage that SIGPIPE ended because the next one stopped reading counts too.
     template <class... Tasks>
         requires(sizeof...(Tasks) > 0 && (std::same_as<std::remove_cvref_t<Tasks>, Task> && ...))
     [[nodiscard]] static Task pipeline(Task first, Tasks&&... rest) {

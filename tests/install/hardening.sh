@@ -23,7 +23,7 @@ has "no executable stack" "$segments" 'GNU_STACK .* RW '
 has "stack protector" "$symbols" '__stack_chk_fail'
 has "fortified calls (FORTIFY_SOURCE)" "$symbols" '__[a-z]+_chk@'
 if [[ $header == *X86-64* ]]; then
-    # The marks themselves: Debian's start-up objects have none, so the program's note never says so.
+    # The marks themselves: Debian's start-up objects have none, so the note never says so.
     landings=$(LC_ALL=C grep -oaP '\xf3\x0f\x1e\xfa' "$program" | wc -l)
     ((landings >= 100)) || missing+=("control-flow marks (endbr64)")
 fi
