@@ -42,6 +42,7 @@ class CpuExecutor final : public Executor {
     void start(const AttemptId& id, const Task& task, AttemptSink& sink) override;
     void cancel(const AttemptId& id, CancelReason reason, bool force) override;
     void shutdown() override;
+    [[nodiscard]] bool on_own_thread() const noexcept override;
 
     /// @return the CPUs that this process may use, from hwloc, and its cgroup's quota.
     [[nodiscard]] static Topology this_machine();

@@ -45,7 +45,8 @@ enum class CancelReason : std::uint8_t { cancelled, timed_out };
 
 /// Runs attempts of tasks. The scheduler never hands it more than Capabilities::slots cores' worth
 /// at a time, and does queues, priorities, retries and deadlines between attempts; the executor
-/// enforces the task's timeout within an attempt, its limits and its placement.
+/// enforces the task's timeout within an attempt, its limits and its placement. What start() throws
+/// is a failure of the attempt (Fault::node); what cancel() and shutdown() throw is dropped.
 ///
 /// Thread safety: every function from any thread. None blocks, except shutdown.
 class Executor {
@@ -65,6 +66,10 @@ class Executor {
     virtual void cancel(const AttemptId& id, CancelReason reason, bool force) = 0;
     /// Ends what still runs by force, waits until every sink has been told, and stops the threads.
     virtual void shutdown() = 0;
+    /// @return whether the calling thread is one that attempts need to go on, such as the thread
+    /// that calls OutputCallbacks: there submit refuses on a full queue instead of waiting, and
+    /// Scheduler::shutdown refuses. Cheap.
+    [[nodiscard]] virtual bool on_own_thread() const noexcept { return false; }
 };
 
 }  // namespace repartir

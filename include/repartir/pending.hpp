@@ -16,6 +16,20 @@ namespace repartir {
 
 namespace detail {
 
+/// @return that far from now; the end of the clock, where it does not reach that far.
+template <class Rep, class Period>
+[[nodiscard]] std::chrono::steady_clock::time_point deadline_after(
+    std::chrono::duration<Rep, Period> duration) {
+    using Clock = std::chrono::steady_clock;
+    constexpr std::chrono::duration<double> reach = std::chrono::hours(24 * 365 * 100);
+    const std::chrono::duration<double> wanted(duration);  // holds any duration, if not exactly
+    if (wanted >= reach) {
+        return Clock::time_point::max();
+    }
+    return wanted <= -reach ? Clock::time_point::min()
+                            : Clock::now() + std::chrono::ceil<std::chrono::nanoseconds>(duration);
+}
+
 /// A callback that waits for a result; owns the state and itself.
 template <class T, class F>
 class Callback final : public Continuation {
@@ -113,9 +127,7 @@ class [[nodiscard]] Pending {
     template <class Rep, class Period>
     bool wait_for(std::chrono::duration<Rep, Period> duration) {
         assert(state_ != nullptr);
-        return state_->ready() ||
-               state_->wait_until(std::chrono::steady_clock::now() +
-                                  std::chrono::ceil<std::chrono::nanoseconds>(duration));
+        return state_->ready() || state_->wait_until(detail::deadline_after(duration));
     }
 
     /// @return whether get() would return at once. Never blocks.

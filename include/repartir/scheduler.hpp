@@ -15,7 +15,8 @@ namespace repartir {
 
 /// What submit does when a bounded queue is full.
 enum class OnFull : std::uint8_t {
-    wait,    ///< hold the caller until there is room; on a pool thread: refuse, never hold
+    wait,    ///< hold the caller until there is room; on a thread of the pool or of one of its
+             ///< executors (an OutputCallback): refuse, never hold
     refuse,  ///< Code::queue_full
 };
 
@@ -74,8 +75,8 @@ class Scheduler {
     [[nodiscard]] Pending<Outcome> schedule(Task task);
 
     /// Refuses later submissions, then waits as `how` says. Idempotent; the first call decides,
-    /// except that a cancel after a drain turns it into a cancel. Not from a pool thread
-    /// (would_deadlock).
+    /// except that a cancel after a drain turns it into a cancel. Not from a pool thread or an
+    /// executor's, such as in an OutputCallback (would_deadlock).
     Result<void> shutdown(Shutdown how);
 
     [[nodiscard]] SchedulerStats stats() const;

@@ -5,9 +5,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <future>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace repartir {
@@ -99,6 +103,66 @@ TEST(Pool, ManyProgramsEachEndOnce) {
         EXPECT_EQ(outcome->out.bytes(), std::to_string(i) + "\n");
     }
     EXPECT_EQ(pool.stats().tasks_accepted, 500U);
+}
+
+TEST(Pool, AnOutputCallbackNeitherHangsOnAFullQueueNorShutsThePoolDown) {
+    auto pool = Pool::builder().cpu_workers(1).queue_capacity(1).build();
+    ASSERT_TRUE(pool.has_value());
+    std::vector<Code> refused;
+    const auto callback = [&](Stream, std::span<const char>) {
+        for (int i = 0; i < 2; ++i) {
+            auto more = pool->submit(Task::binary("true"));
+            if (more.ready()) {
+                refused.push_back(std::move(more).get().error().code());
+            } else {
+                std::move(more).detach();
+            }
+        }
+        const auto ended = pool->shutdown(Shutdown::cancel);
+        refused.push_back(ended ? Code::internal : ended.error().code());
+    };
+    const auto outcome = pool->submit(Task::binary("echo", "once").on_output(callback)).get();
+    ASSERT_TRUE(outcome.has_value());
+    EXPECT_TRUE(outcome->ok());
+    EXPECT_EQ(refused, (std::vector{Code::queue_full, Code::would_deadlock}));
+}
+
+TEST(Pool, TimesThatTheClockDoesNotReachNeverCome) {
+    constexpr auto ever = std::chrono::milliseconds::max();
+    Pool pool = small_pool();
+    const auto program = pool.submit(Task::binary("true").timeout(ever).kill_grace(ever)).get();
+    ASSERT_TRUE(program.has_value());
+    EXPECT_TRUE(program->ok()) << program->ending.describe();
+    EXPECT_EQ(pool.submit(Task::function([] { return 1; }).timeout(ever)).get().value(), 1);
+    auto pending = pool.submit(Task::binary("sleep", "0.05"));
+    EXPECT_TRUE(pending.wait_for(std::chrono::hours::max()));
+    auto longer = pool.submit(Task::binary("sleep", "60"));
+    EXPECT_FALSE(longer.wait_for(std::chrono::hours::min()));
+}
+
+TEST(Pool, AWorkerThatWaitsForAnotherPoolHasAStandIn) {
+    auto here = Pool::builder().cpu_workers(1).build();
+    auto there = Pool::builder().cpu_workers(1).build();
+    ASSERT_TRUE(here && there);
+    auto back = here->submit([&] {
+        std::promise<void> told;
+        std::promise<void> begun;
+        auto pending = there->submit([&] {
+            begun.set_value();
+            here->submit([&] { told.set_value(); }).detach();  // needs a thread of `here`
+            return told.get_future().wait_for(10s) == std::future_status::ready;
+        });
+        begun.get_future().wait();  // it runs over there, and not in get()
+        return std::move(pending).get().value();
+    });
+    ASSERT_TRUE(back.wait_for(20s));  // not get(), which would run it on this thread
+    EXPECT_TRUE(std::move(back).get().value());
+}
+
+TEST(PoolBuilder, RefusesMoreSlotsThanATableCouldHold) {
+    const auto pool = Pool::builder().cpu_workers(1).program_slots(4'000'000'000U).build();
+    ASSERT_FALSE(pool.has_value());
+    EXPECT_EQ(pool.error().code(), Code::invalid_argument);
 }
 
 TEST(PoolBuilder, RefusesWhatThisReleaseLacks) {

@@ -19,4 +19,14 @@ using BootTime = std::chrono::duration<std::int64_t, std::nano>;
 /// A deadline that never comes.
 inline constexpr BootTime never = BootTime::max();
 
+/// @return `delay` after `start`; never, where the clock does not reach that far.
+[[nodiscard]] constexpr BootTime later(BootTime start, BootTime delay) noexcept {
+    return delay >= never - start ? never : start + delay;
+}
+/// As above.
+[[nodiscard]] constexpr BootTime later(BootTime start, std::chrono::milliseconds delay) noexcept {
+    const auto most = std::chrono::floor<std::chrono::milliseconds>(never - start);
+    return delay >= most ? never : start + delay;
+}
+
 }  // namespace repartir::base

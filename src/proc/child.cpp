@@ -177,7 +177,7 @@ void ChildGroup::terminate(std::chrono::milliseconds grace) noexcept {
     if (!running()) {
         return;
     }
-    const base::BootTime kill_at = loop_.now() + base::BootTime(grace);
+    const base::BootTime kill_at = base::later(loop_.now(), grace);
     if (kill_at < kill_at_) {
         kill_at_ = kill_at;
         loop_.set(*this, lingering_ ? std::min(kill_at, deadline()) : kill_at);

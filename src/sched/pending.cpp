@@ -14,6 +14,28 @@ namespace repartir::detail {
 namespace {
 /// How long an outside thread spins for a result before it sleeps: about what waking it would cost.
 constexpr std::chrono::microseconds spin_time{20};
+
+/// While it lives, a spare stands in for the calling thread, if that is a worker, of whatever pool:
+/// what it waits for may need its own pool to go on.
+class StandIn {
+  public:
+    StandIn() noexcept {
+        Worker* const worker = current_worker;
+        if (worker != nullptr && worker->member && worker->crew->begin_block()) {
+            crew_ = worker->crew;
+        }
+    }
+    StandIn(const StandIn&) = delete;
+    StandIn& operator=(const StandIn&) = delete;
+    ~StandIn() {
+        if (crew_ != nullptr) {
+            crew_->end_block();
+        }
+    }
+
+  private:
+    Crew* crew_ = nullptr;
+};
 }  // namespace
 
 Result<void> StateBase::wait() noexcept {
@@ -24,17 +46,16 @@ Result<void> StateBase::wait() noexcept {
         const base::BootTime end = base::now() + spin_time;
         while (!ready() && base::now() < end) {}
     }
-    sleep();
+    if (!ready()) {
+        const StandIn spare;
+        sleep();
+    }
     return {};
 }
 
 bool StateBase::wait_until(std::chrono::steady_clock::time_point deadline) noexcept {
-    const bool spare = crew_->on_crew_thread() && crew_->begin_block();
-    const bool there = sleep_until(&deadline);
-    if (spare) {
-        crew_->end_block();
-    }
-    return there;
+    const StandIn spare;
+    return sleep_until(&deadline);
 }
 
 bool StateBase::sleep_until(const std::chrono::steady_clock::time_point* deadline) noexcept {

@@ -50,11 +50,11 @@ Result<void> Scheduler::register_backend(Backend backend, std::unique_ptr<Execut
 Pending<Outcome> Scheduler::schedule(Task task) { return plane_->schedule(std::move(task)); }
 
 Result<void> Scheduler::shutdown(Shutdown how) {
-    if (crew_->on_crew_thread()) {
+    if (crew_->on_crew_thread() || plane_->on_executor_thread()) {
         return fail(
             Error(Domain::scheduler, Code::would_deadlock, Fault::user,
-                  "shutdown was called on a thread of the pool, which would wait for itself: "
-                  "call it from outside"));
+                  "shutdown was called on a thread of the pool or of an executor, which would wait "
+                  "for itself: call it from outside"));
     }
     plane_->close(how);  // before the crew: a function that waits for a task must see it end
     if (Result<void> ended = crew_->shutdown(how); !ended) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "repartir/detail/call.hpp"
 #include "repartir/detail/crew.hpp"
 
 namespace repartir::detail {
@@ -23,6 +24,13 @@ Outcome cancelled_outcome(const TaskRecord& record) {
     outcome.attempts = record.attempts;
     outcome.ending = Ending{End::cancelled, 0};
     return outcome;
+}
+
+void call_cancel(Executor& executor, const AttemptId& id) noexcept {
+    try {
+        executor.cancel(id, CancelReason::cancelled, false);
+    } catch (...) {  // contract of Executor: the attempt then ends as it will
+    }
 }
 
 }  // namespace
@@ -160,7 +168,8 @@ Result<void> TaskPlane::admit(const Task& task) const {
 
 Result<void> TaskPlane::wait_for_room(Lock& lock) {
     const auto full = [this] { return waiting() >= capacity_; };
-    if (full() && (on_full_ == OnFull::refuse || crew_.on_crew_thread())) {
+    if (full() &&
+        (on_full_ == OnFull::refuse || crew_.on_crew_thread() || executors_need_this_thread())) {
         return fail(refusal(Code::queue_full, Fault::user,
                             "the queue holds " + std::to_string(capacity_) +
                                 " tasks, its capacity: submit again when some have finished"));
@@ -217,15 +226,26 @@ void TaskPlane::start(Lock& lock, TaskRecord& record) noexcept {
     record.retain();  // it may finish, and go, while start() runs
     Executor& executor = *executors_[record.site];
     lock.unlock();
-    executor.start(id, record.task, *this);
+    call_start(executor, id, record.task);
     lock.lock();
     const bool cancelled_meanwhile = record.cancel_requested && record.state.current(id);
     lock.unlock();
     if (cancelled_meanwhile) {
-        executor.cancel(id, CancelReason::cancelled, false);
+        call_cancel(executor, id);
     }
     record.release();
     lock.lock();
+}
+
+void TaskPlane::call_start(Executor& executor, const AttemptId& id, const Task& task) noexcept {
+    try {
+        executor.start(id, task, *this);
+    } catch (...) {
+        AttemptResult failed;
+        failed.attempt.error = Error(Domain::scheduler, Code::function_threw, Fault::node,
+                                     "the executor could not start the task", thrown_error());
+        finished(id, std::move(failed));  // of no effect if it has told of the end before it threw
+    }
 }
 
 void TaskPlane::finished(const AttemptId& id, AttemptResult&& result) noexcept {
@@ -264,7 +284,7 @@ void TaskPlane::requeue(TaskRecord& record, base::BootTime delay) {
         if (!record.timer) {
             record.timer = std::make_unique<RetryTimer>(*this, record);
         }
-        if (timekeeper_.schedule(*record.timer, base::now() + delay)) {
+        if (timekeeper_.schedule(*record.timer, base::later(base::now(), delay))) {
             record.phase = TaskPhase::backing_off;
             record.retain();  // the timer's reference: due() needs the mutex first
             backing_off_.push_back(record);
@@ -369,7 +389,7 @@ void TaskPlane::run(Lock& lock, Deferred& deferred) noexcept {
     pump(lock);
     lock.unlock();
     for (const Deferred::Cancellation& cancellation : deferred.cancellations) {
-        cancellation.executor->cancel(cancellation.id, CancelReason::cancelled, false);
+        call_cancel(*cancellation.executor, cancellation.id);
     }
     for (Deferred::Resolution& resolution : deferred.resolutions) {
         resolution.state->resolve(std::move(resolution.outcome));
@@ -417,7 +437,10 @@ void TaskPlane::wait_closed() {
     }
     lock.unlock();
     for (const std::unique_ptr<Executor>& executor : executors_) {
-        executor->shutdown();
+        try {
+            executor->shutdown();
+        } catch (...) {  // contract of Executor: what it has not told, abandon_running() does
+        }
     }
     abandon_running();
     lock.lock();
@@ -441,6 +464,16 @@ void TaskPlane::abandon_running() noexcept {
     }
     running_.clear();
     run(lock, deferred);
+}
+
+bool TaskPlane::on_executor_thread() const {
+    const Lock lock(mutex_);
+    return executors_need_this_thread();
+}
+
+bool TaskPlane::executors_need_this_thread() const noexcept {
+    return std::ranges::any_of(executors_,
+                               [](const auto& executor) { return executor->on_own_thread(); });
 }
 
 void TaskPlane::count(SchedulerStats& stats) const {

@@ -47,6 +47,8 @@ class TaskPlane final : public AttemptSink {
     /// After close(): waits until every task has its Outcome, then stops the executors.
     void wait_closed();
 
+    /// @return whether the calling thread is one that an executor needs.
+    [[nodiscard]] bool on_executor_thread() const;
     void count(SchedulerStats& stats) const;
     [[nodiscard]] std::vector<Capabilities> capabilities() const;
 
@@ -66,10 +68,14 @@ class TaskPlane final : public AttemptSink {
     [[nodiscard]] std::size_t waiting() const noexcept {
         return lanes_.size() + backing_off_count_;
     }
+    /// As on_executor_thread(), under the mutex.
+    [[nodiscard]] bool executors_need_this_thread() const noexcept;
     [[nodiscard]] Result<void> wait_for_room(Lock& lock);
     [[nodiscard]] Result<SharedState<Outcome>*> join(KeyEntry& entry, const Task& task);
     void pump(Lock& lock) noexcept;
     void start(Lock& lock, TaskRecord& record) noexcept;
+    /// Calls an executor, which may be the user's own, without the mutex.
+    void call_start(Executor& executor, const AttemptId& id, const Task& task) noexcept;
     void request_cancel(TaskRecord& record, Deferred& deferred) noexcept;
     void settle(TaskRecord& record, Outcome&& outcome, Deferred& deferred) noexcept;
     void requeue(TaskRecord& record, base::BootTime delay);

@@ -32,9 +32,11 @@ class Deadline final : public sched::Timed {
     std::atomic<int> owners_{2};
 };
 
-Result<Deadline*> Crew::arm(StateBase& state, std::chrono::nanoseconds timeout) {
+Result<Deadline*> Crew::arm(StateBase& state, std::chrono::milliseconds timeout) {
     auto deadline = std::make_unique<Deadline>(state);
-    if (Result<void> armed = impl_->timekeeper.schedule(*deadline, base::now() + timeout); !armed) {
+    if (Result<void> armed =
+            impl_->timekeeper.schedule(*deadline, base::later(base::now(), timeout));
+        !armed) {
         return fail(std::move(armed).error());
     }
     return deadline.release();  // owned by its two users, see Deadline::drop

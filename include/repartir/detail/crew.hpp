@@ -100,7 +100,7 @@ class Crew {
     void delist(Stoppable& running) noexcept;
     /// Has `state.expire()` called after `timeout`, on a thread of the crew's own. The crew holds a
     /// reference meanwhile. Errors: out_of_resources.
-    [[nodiscard]] Result<Deadline*> arm(StateBase& state, std::chrono::nanoseconds timeout);
+    [[nodiscard]] Result<Deadline*> arm(StateBase& state, std::chrono::milliseconds timeout);
     /// Takes an armed deadline back, unless it has passed. Must be called once for each arm().
     void disarm(Deadline* deadline) noexcept;
 

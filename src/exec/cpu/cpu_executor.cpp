@@ -127,6 +127,12 @@ Result<std::unique_ptr<CpuExecutor>> CpuExecutor::create(CpuExecutorOptions opti
     exec::Host& host = impl->host;
     host.topology = options.topology.cpus.empty() ? this_machine() : std::move(options.topology);
     impl->slots = options.slots != 0 ? options.slots : host.topology.default_workers();
+    constexpr std::uint32_t slots_max = 65536;
+    if (impl->slots > slots_max) {
+        return fail(Error(Domain::process, Code::invalid_argument, Fault::user,
+                          "a CPU executor runs at most " + std::to_string(slots_max) +
+                              " programs at once; ask for fewer slots"));
+    }
     host.cgroups = exec::probe_cgroups();
     host.where = host_name() + "/cpu";
     host.spill_dir = host.environment.get("TMPDIR");
@@ -187,6 +193,11 @@ void CpuExecutor::shutdown() {
             lane->join();
         }
     });
+}
+
+bool CpuExecutor::on_own_thread() const noexcept {
+    return std::ranges::any_of(impl_->lanes,
+                               [](const auto& lane) { return lane->on_this_thread(); });
 }
 
 Topology CpuExecutor::this_machine() {

@@ -286,7 +286,7 @@ Result<void> Run::watch() {
         }
     }
     if (task_->timeout().count() > 0) {
-        context_.loop.set(deadline_, began_ + task_->timeout());
+        context_.loop.set(deadline_, base::later(began_, task_->timeout()));
     }
     return {};
 }
