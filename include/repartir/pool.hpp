@@ -63,13 +63,15 @@ class Pool {
         return detail::submit_function(scheduler_.crew(), std::move(task));
     }
 
-    /// Calls `call(input)` for every element of a sized random-access range, in parallel. The
+    /// Calls `call(input)`, which gives a value, for every element of a sized random-access range,
+    /// in parallel: for calls without a value there is parallel_for. The
     /// Pending owns inputs and callable; it gives the values in the order of the inputs, or the
     /// first failure, after which elements that have not begun are skipped. Dropping or cancelling
     /// it skips them too.
     template <class Range, class F>
         requires std::ranges::random_access_range<Range> && std::ranges::sized_range<Range> &&
-                 std::invocable<F&, std::ranges::range_reference_t<Range>>
+                 std::invocable<F&, std::ranges::range_reference_t<Range>> &&
+                 (!std::is_void_v<detail::MapValue<Range, F>>)
     [[nodiscard]] Pending<std::vector<detail::MapValue<Range, F>>> map(Range inputs, F call) {
         return submit(
             detail::MapWork<Range, F>(scheduler_.crew(), std::move(inputs), std::move(call)));

@@ -7,9 +7,18 @@
 namespace repartir {
 namespace {
 
+/// The default extras. Never destroyed: a Pool with static storage still reads them at exit.
+union NoExtras {
+    NoExtras() : extras() {}
+    NoExtras(const NoExtras&) = delete;
+    NoExtras& operator=(const NoExtras&) = delete;
+    ~NoExtras() {}
+    const TaskExtras extras;
+};
+
 const TaskExtras& no_extras() {
-    static const TaskExtras none;
-    return none;
+    static const NoExtras none;
+    return none.extras;
 }
 
 std::unexpected<Error> invalid(const std::string& sentence) {
@@ -321,6 +330,9 @@ Result<void> check_placement(const Task& task) {
     }
     if (task.affinity() == Affinity::gpu_required && task.backend() == Backend::cpu) {
         return invalid("a task requires a GPU but names the backend cpu: drop one of the two");
+    }
+    if (task.priority() > Priority::low) {
+        return invalid("a task has a priority that does not exist: use high, normal or low");
     }
     constexpr std::uint32_t cpu_max = 8192;  // the kernel's own bound on CONFIG_NR_CPUS
     const auto& cores = task.extras().cores;

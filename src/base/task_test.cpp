@@ -151,6 +151,8 @@ TEST(Task, ValidateNamesWhatIsWrong) {
                 HasSubstr("requires a GPU"));
     EXPECT_THAT(refusal(Task::binary("p").timeout(-1ms)), HasSubstr("negative"));
     EXPECT_THAT(refusal(Task::binary("p").kill_grace(-1ms)), HasSubstr("negative"));
+    EXPECT_THAT(refusal(Task::binary("p").priority(static_cast<Priority>(3))),
+                HasSubstr("priority"));
     RetryPolicy retry;
     retry.backoff.initial = -1ms;
     EXPECT_THAT(refusal(Task::binary("p").retry(retry)), HasSubstr("backoff"));

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <ranges>
 #include <stop_token>
@@ -143,13 +144,13 @@ class MapWork {
                 return fail(cancelled_error());
             }
             if constexpr (Flatten<Raw>::is_result) {
-                Raw made = call_(*input);
+                Raw made = std::invoke(call_, *input);
                 if (!made) {
                     return fail(std::move(made).error());
                 }
                 slots[i].emplace(*std::move(made));
             } else {
-                slots[i].emplace(call_(*input));
+                slots[i].emplace(std::invoke(call_, *input));
             }
         }
         return {};
