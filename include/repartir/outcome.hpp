@@ -41,23 +41,31 @@ struct Ending {
 };
 
 /// What a task wrote to one stream: bytes in memory up to the capture limit, all of it in a file
-/// beyond that. Nothing is ever cut off in silence.
+/// beyond that. Nothing is ever cut off in silence: where the file could not take all of it (a full
+/// disk), lost() counts what is missing, read() fails, and the attempt's notes say why. The verdict
+/// stays the program's own: who needs the output asks for complete() beside ok().
 class Captured {
   public:
     Captured() = default;
     /// All of it is in memory.
-    explicit Captured(std::string bytes);
+    /// @param lost how many further bytes could not be kept
+    explicit Captured(std::string bytes, std::uint64_t lost = 0);
     /// All of it is in the file at `path`, `size` bytes long.
     /// @param owned the file is ours and goes with the last copy of this value
-    Captured(std::string path, std::uint64_t size, bool owned);
+    /// @param lost how many further bytes could not be kept
+    Captured(std::string path, std::uint64_t size, bool owned, std::uint64_t lost = 0);
 
-    [[nodiscard]] std::uint64_t size() const noexcept { return size_; }  ///< bytes written in all
+    [[nodiscard]] std::uint64_t size() const noexcept { return size_; }  ///< bytes that are kept
+    /// @return how many bytes the task wrote after those that are kept; they are gone.
+    [[nodiscard]] std::uint64_t lost() const noexcept { return lost_; }
+    [[nodiscard]] bool complete() const noexcept { return lost_ == 0; }  ///< nothing was lost
     [[nodiscard]] bool in_memory() const noexcept { return path_.empty(); }
     /// @return the bytes, when in_memory(); empty otherwise.
     [[nodiscard]] const std::string& bytes() const noexcept { return bytes_; }
     /// @return the file that holds the bytes; empty when in_memory().
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
-    /// @return all bytes, read back from the file where they were spilled.
+    /// @return all bytes, read back from the file where they were spilled. Errors: io_error, also
+    /// when some were lost: bytes() or path() give what is left.
     [[nodiscard]] Result<std::string> read() const;
 
   private:
@@ -65,6 +73,7 @@ class Captured {
     std::string bytes_;
     std::string path_;
     std::uint64_t size_ = 0;
+    std::uint64_t lost_ = 0;
     std::shared_ptr<const SpillFile>
         spill_;  // shared by the copies of one Outcome; unlinks at the last
 };

@@ -91,16 +91,24 @@ struct Captured::SpillFile {
     std::string path_;
 };
 
-Captured::Captured(std::string bytes) : bytes_(std::move(bytes)), size_(bytes_.size()) {}
+Captured::Captured(std::string bytes, std::uint64_t lost)
+    : bytes_(std::move(bytes)), size_(bytes_.size()), lost_(lost) {}
 
-Captured::Captured(std::string path, std::uint64_t size, bool owned)
-    : path_(std::move(path)), size_(size) {
+Captured::Captured(std::string path, std::uint64_t size, bool owned, std::uint64_t lost)
+    : path_(std::move(path)), size_(size), lost_(lost) {
     if (owned) {
         spill_ = std::make_shared<const SpillFile>(path_);
     }
 }
 
 Result<std::string> Captured::read() const {
+    if (lost_ != 0) {
+        return fail(Error(Domain::io, Code::io_error, Fault::system,
+                          "the captured output is incomplete: " + std::to_string(size_) +
+                              " bytes were kept and " + std::to_string(lost_) +
+                              " were lost, as the attempt's notes say; take what is left from " +
+                              (in_memory() ? std::string("bytes()") : path_)));
+    }
     if (in_memory()) {
         return bytes_;
     }

@@ -23,7 +23,7 @@ TaskView view_of(const Done& done) {
 
 /// Moves bytes to a file where that saves memory; leaves them where it cannot be done.
 Captured spilled(Captured captured) {
-    if (!captured.in_memory() || captured.size() < spill_from_bytes) {
+    if (!captured.in_memory() || captured.size() < spill_from_bytes || !captured.complete()) {
         return captured;
     }
     Result<SpillFile> spill = SpillFile::create();
@@ -161,6 +161,10 @@ void Delivery::deliver(Done& done) {
         } else if (const Error* why = done.result->error(); why != nullptr) {
             say(cat({"repartir: ", why->describe(), "\n"}));
         }
+    }
+    if (done.result && !whole(*done.result)) {
+        say(loss_line(view_of(done), *done.result));  // also with --quiet: data was lost
+        return;                                       // not in the log: it runs again
     }
     if (log_ != nullptr && done.result && done.result->ending.end != End::cancelled) {
         notes_.push_back(Note{out_.queued(), err_sink().queued(),

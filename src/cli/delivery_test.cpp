@@ -103,6 +103,24 @@ TEST_F(DeliveryTest, NotesATaskOnlyOnceItsOutputIsOut) {
     EXPECT_EQ(opened.take(Fingerprint{{3, 0}}, false), Prior::none);
 }
 
+TEST_F(DeliveryTest, OutputThatIsNotWholeIsSaidAndNotLogged) {
+    {
+        ResumeLog opened = log();
+        Delivery delivery(config_, &opened);
+        Done lossy = done(1, "");
+        lossy.result->out = Captured("part\n", 7);
+        lossy.result->attempts.emplace_back().notes.emplace_back("the disk is full");
+        delivery.accept(std::move(lossy));
+        delivery.pump(base::now());
+        EXPECT_EQ(printed(1), "part\n");
+        EXPECT_EQ(printed(2),
+                  "repartir: task 1 (label): counts as failed: 7 bytes of its output could not be "
+                  "kept; the disk is full\n");
+        EXPECT_TRUE(delivery.sync(base::now()));
+    }
+    EXPECT_EQ(log().take(Fingerprint{{1, 0}}, false), Prior::none) << "it runs again";
+}
+
 TEST_F(DeliveryTest, TheBarGivesWayToOutput) {
     config_.lists.resize(1);
     Delivery delivery(config_, nullptr);

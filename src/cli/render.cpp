@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "cli/json_text.hpp"
+#include "cli/spill.hpp"
 #include "cli/text.hpp"
 
 namespace repartir::cli {
@@ -98,11 +99,15 @@ Result<void> write_stream(JsonWriter& json, const Captured& captured, std::strin
         json.end_object();
         return {};
     }
-    Result<std::string> read = captured.in_memory() ? Result<std::string>() : captured.read();
-    if (!read) {
-        return fail(read.error());
+    std::string from_file;
+    if (!captured.in_memory()) {
+        const Result<void> read =
+            for_each_piece(captured, [&](std::string_view piece) { from_file.append(piece); });
+        if (!read) {
+            return fail(read.error());
+        }
     }
-    const std::string& bytes = captured.in_memory() ? captured.bytes() : *read;
+    const std::string& bytes = captured.in_memory() ? captured.bytes() : from_file;
     json.key("bytes");
     json.natural(bytes.size());
     const bool utf8 = is_utf8(bytes);
@@ -182,6 +187,22 @@ std::string failure_line(const TaskView& view, const Outcome& outcome) {
     }
     if (outcome.attempts.size() > 1) {
         text += cat({" (", number(outcome.attempts.size()), " tries)"});
+    }
+    return text += '\n';
+}
+
+bool whole(const Outcome& outcome) noexcept {
+    return outcome.out.complete() && outcome.err.complete();
+}
+
+std::string loss_line(const TaskView& view, const Outcome& outcome) {
+    std::string text =
+        cat({who(view), "counts as failed: ", number(outcome.out.lost() + outcome.err.lost()),
+             " bytes of its output could not be kept"});
+    if (!outcome.attempts.empty()) {
+        for (const std::string& note : outcome.last().notes) {
+            text += cat({"; ", printable(note, 400)});
+        }
     }
     return text += '\n';
 }

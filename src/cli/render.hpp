@@ -33,6 +33,10 @@ void append_json(const TaskView& view, const Error& refused, std::string& into);
 [[nodiscard]] std::string failure_line(const TaskView& view, const Outcome& outcome);
 /// As above, for a task that was refused.
 [[nodiscard]] std::string failure_line(const TaskView& view, const Error& refused);
+/// @return whether all of a task's output is there. What is not whole counts as failed.
+[[nodiscard]] bool whole(const Outcome& outcome) noexcept;
+/// @return a line for stderr about output that is not whole.
+[[nodiscard]] std::string loss_line(const TaskView& view, const Outcome& outcome);
 
 /// Puts "<label>\t" before every line of a stream that arrives in pieces. One thread.
 class Tagger {

@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "base/os_error.hpp"
+#include "cli/render.hpp"
 #include "cli/text.hpp"
 
 namespace repartir::cli {
@@ -161,12 +162,13 @@ void Run::settle(InFlight& task) {
         stopping_ = stopping_ || (hopeless && parts_.config.from_json.empty());
     } else {
         verdict_.add(result->ending, halted_);
-        failed_ += !result->ok() && !cancelled ? 1 : 0;
+        failed_ += (!result->ok() || !whole(*result)) && !cancelled ? 1 : 0;
+        verdict_.failed = verdict_.failed || !whole(*result);
         for (const Attempt& attempt : result->attempts) {
             cpu_time_ += attempt.user + attempt.system;
         }
         if (parts_.config.single()) {
-            single_code_ = result->exit_code();
+            single_code_ = result->ok() && !whole(*result) ? exit_failed : result->exit_code();
         }
     }
     if (parts_.config.passes_through()) {

@@ -98,11 +98,11 @@ Captured Capture::take(std::vector<std::string>& notes) {
                         " bytes are kept, " + std::to_string(lost_) + " are lost; " + why_);
     }
     if (path_.empty()) {
-        Captured result(std::move(memory_));
+        Captured result(std::move(memory_), lost_);
         reset();
         return result;
     }
-    Captured result(std::exchange(path_, {}), spilled_, true);
+    Captured result(std::exchange(path_, {}), spilled_, true, lost_);
     reset();
     return result;
 }
