@@ -66,6 +66,7 @@ namespace detail {
 
 [[nodiscard]] Error timed_out_error(std::string_view name, std::chrono::milliseconds timeout);
 [[nodiscard]] Error no_memory_error() noexcept;
+[[nodiscard]] Error invalid_function_error(std::string_view name);
 
 /// A submitted function and its result, in one recycled block.
 template <class F>
@@ -211,7 +212,12 @@ template <class F>
     const Priority priority = task.priority();
     const std::chrono::milliseconds timeout = task.timeout();
     std::string name = task.name();
-    if (timeout.count() <= 0) {
+    if (timeout.count() < 0 || priority > Priority::low) {
+        auto* const refused = new SharedState<ValueOf<F>>(&crew);
+        refused->resolve(fail(invalid_function_error(name)));
+        return Pending<ValueOf<F>>(refused);
+    }
+    if (timeout.count() == 0) {
         return submit_function(crew, std::move(task).take(), priority);
     }
     return submit_state<TimedFunctionState<F>, ValueOf<F>>(crew, priority, std::move(task).take(),

@@ -189,7 +189,8 @@ class Task {
     Task& retries(std::uint32_t count) &;    ///< for its own failures
     Task& retry(RetryPolicy policy) &;
     Task& limits(Limits value) &;
-    Task& idempotency_key(std::string_view key) &;  ///< a second submission joins the first
+    Task& idempotency_key(std::string_view key) &;  ///< a second submission joins the first,
+                                                    ///< unless that was cancelled
     Task& name(std::string_view value) &;
     Task& label(std::string_view key, std::string_view value) &;
 

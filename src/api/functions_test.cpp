@@ -28,6 +28,16 @@ Pool make_pool(std::uint32_t workers) {
     return std::move(*pool);
 }
 
+TEST(FunctionsTest, OptionsThatMakeNoSenseAreRefused) {
+    Pool pool = make_pool(1);
+    const auto code = [&](auto task) {
+        const auto result = pool.submit(std::move(task)).get();
+        return result ? Code::internal : result.error().code();
+    };
+    EXPECT_EQ(code(Task::function([] {}).timeout(-1ms)), Code::invalid_task);
+    EXPECT_EQ(code(Task::function([] {}).priority(static_cast<Priority>(3))), Code::invalid_task);
+}
+
 TEST(FunctionsTest, SubmitTakesCallablesAndFunctionTasks) {
     Pool pool = make_pool(2);
     EXPECT_EQ(pool.submit([] { return 6 * 7; }).get().value(), 42);

@@ -25,6 +25,10 @@ void KeyTable::insert(TaskRecord& record) {
 }
 
 void KeyTable::finish(const std::string& key, const Outcome& outcome) {
+    if (outcome.ending.end == End::cancelled) {
+        entries_.erase(entries_.find(key));
+        return;
+    }
     KeyEntry& entry = entries_.at(key);
     entry.live = nullptr;
     entry.followers.clear();

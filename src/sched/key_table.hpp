@@ -44,7 +44,8 @@ class KeyTable {
     [[nodiscard]] KeyEntry* find(const std::string& key) noexcept;
     /// Books a live task under its key, which must be free.
     void insert(TaskRecord& record);
-    /// Marks a key as finished; older finished ones are forgotten past the bounds.
+    /// Marks a key as finished; older finished ones are forgotten past the bounds. A cancelled task
+    /// has no result to remember: its key is free again, as who submits it again wants it run.
     void finish(const std::string& key, const Outcome& outcome);
 
   private:

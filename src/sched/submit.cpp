@@ -62,6 +62,13 @@ Error no_memory_error() noexcept {
                  "there is no memory left to queue a function; free some and try again");
 }
 
+Error invalid_function_error(std::string_view name) {
+    return Error(Domain::function, Code::invalid_task, Fault::user,
+                 (name.empty() ? std::string("the function") : "function " + std::string(name)) +
+                     " has a negative timeout or a priority that does not exist: use 0 for no "
+                     "timeout, and high, normal or low");
+}
+
 Error timed_out_error(std::string_view name, std::chrono::milliseconds timeout) {
     return Error(Domain::function, Code::timed_out, Fault::task,
                  (name.empty() ? std::string("the function") : "function " + std::string(name)) +

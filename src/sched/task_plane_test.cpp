@@ -349,6 +349,15 @@ TEST(TaskPlane, AJoinedTaskEndsOnlyWhenAllHaveCancelled) {
     EXPECT_EQ(std::move(third).get()->ending.end, End::cancelled);
 }
 
+TEST(TaskPlane, AKeyWhoseTaskWasCancelledIsFreeAgain) {
+    Fixture f;
+    { auto dropped = f.submit(Task::binary("a").idempotency_key("k")); }
+    auto again = f.submit(Task::binary("a").idempotency_key("k"));
+    EXPECT_FALSE(again.ready());
+    f.state.finish_first(ended(End::exited));
+    EXPECT_TRUE(std::move(again).get()->ok());
+}
+
 TEST(TaskPlane, RegisterChecksWhatItIsGiven) {
     Fixture f;
     const auto code = [](const Result<void>& result) { return result.error().code(); };
