@@ -281,36 +281,38 @@ void ResumeLog::append(const ResumeRecord& record) {
     ++unsynced_;
 }
 
-Result<void> ResumeLog::write_all(std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t put = ::write(file_.get(), bytes.data(), bytes.size());
-        if (put < 0 && errno == EINTR) {
-            continue;
-        }
-        if (put < 0) {
-            const int number = errno;
-            if (::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0) {
-                return fail(error("cannot be written or cut", number));
-            }
-            return fail(error("cannot be written", number));
-        }
-        bytes.remove_prefix(static_cast<std::size_t>(put));
+int ResumeLog::write_pending() {
+    std::size_t written = 0;
+    int error = 0;
+    while (written < pending_.size() && error == 0) {
+        const ssize_t put =
+            ::write(file_.get(), pending_.data() + written, pending_.size() - written);
+        written += put > 0 ? static_cast<std::size_t>(put) : 0;
+        error = put < 0 && errno != EINTR ? errno : 0;
     }
-    return {};
+    const std::size_t newline = pending_.rfind('\n', written == 0 ? 0 : written - 1);
+    const std::size_t whole = written == 0 || newline == std::string::npos ? 0 : newline + 1;
+    size_ += whole;
+    pending_.erase(0, whole);
+    if (whole < written && ::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0) {
+        error = errno;
+    }
+    return error;
 }
 
 Result<void> ResumeLog::sync(base::BootTime now) {
     last_sync_ = now;
-    if (!pending_.empty()) {
-        if (Result<void> done = write_all(pending_); !done) {
-            return done;
-        }
-        size_ += pending_.size();
-        pending_.clear();
-        if (::fdatasync(file_.get()) != 0) {
-            return fail(error("cannot be made durable", errno));
-        }
-        unsynced_ = 0;
+    if (pending_.empty()) {
+        return {};
+    }
+    const int unwritten = write_pending();
+    if (::fdatasync(file_.get()) != 0) {
+        return fail(error("cannot be made durable", errno));
+    }
+    const auto left = std::ranges::count(pending_, '\n');
+    unsynced_ = std::min(unsynced_, static_cast<std::uint64_t>(left));
+    if (unwritten != 0) {
+        return fail(error("cannot be written", unwritten));
     }
     return {};
 }

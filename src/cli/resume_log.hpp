@@ -101,7 +101,8 @@ class ResumeLog {
     ResumeLog() = default;
     [[nodiscard]] Result<std::uint64_t> load(const ResumeHeader& header);
     void index(const std::vector<ResumeRecord>& records);
-    [[nodiscard]] Result<void> write_all(std::string_view bytes);
+    /// Moves whole lines from pending_ to the file. @return 0, or the errno value that ended it.
+    [[nodiscard]] int write_pending();
     [[nodiscard]] Error error(std::string_view what, int number) const;
 
     std::string path_;

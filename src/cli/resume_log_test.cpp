@@ -180,23 +180,30 @@ TEST_F(ResumeLogTest, OnlyRegularFiles) {
 }
 
 TEST_F(ResumeLogTest, AFullDiskKeepsWholeLinesAndForgetsNothing) {
-    ResumeLog log = open().value();
-    struct stat status{};
-    ASSERT_EQ(::stat(path_.c_str(), &status), 0);
-    rlimit before{};
-    ::getrlimit(RLIMIT_FSIZE, &before);
-    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
-    const rlimit tight{static_cast<rlim_t>(status.st_size) + 20, before.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &tight);
-    log.append({key(1), false, good});
-    const Result<void> failed = log.sync(base::now());
-    ::setrlimit(RLIMIT_FSIZE, &before);
-    std::signal(SIGXFSZ, handler);
-    EXPECT_FALSE(failed.has_value());
-    EXPECT_EQ(log.unsynced(), 1U);
-    EXPECT_EQ(content(), format_header(header));
-    ASSERT_TRUE(log.sync(base::now()).has_value());
-    EXPECT_EQ(content(), format_header(header) + format_record({key(1), false, good}));
+    const std::string first = format_record({key(1), false, good});
+    const std::string second = format_record({key(2), false, bad});
+    for (const bool one_fits : {false, true}) {
+        ::unlink(path_.c_str());
+        ResumeLog log = open().value();
+        const std::string header_line = format_header(header);
+        rlimit before{};
+        ::getrlimit(RLIMIT_FSIZE, &before);
+        const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+        const rlimit tight{header_line.size() + (one_fits ? first.size() : 0) + 20,
+                           before.rlim_max};
+        ::setrlimit(RLIMIT_FSIZE, &tight);
+        log.append({key(1), false, good});
+        log.append({key(2), false, bad});
+        const Result<void> failed = log.sync(base::now());
+        ::setrlimit(RLIMIT_FSIZE, &before);
+        std::signal(SIGXFSZ, handler);
+        EXPECT_FALSE(failed.has_value());
+        EXPECT_EQ(log.unsynced(), one_fits ? 1U : 2U);
+        EXPECT_EQ(content(), header_line + (one_fits ? first : ""));
+        ASSERT_TRUE(log.sync(base::now()).has_value());
+        EXPECT_EQ(log.unsynced(), 0U);
+        EXPECT_EQ(content(), header_line + first + second);
+    }
 }
 
 TEST_F(ResumeLogTest, SyncIsDueOnlyWhenSomethingWaits) {
