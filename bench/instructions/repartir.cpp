@@ -58,7 +58,7 @@ int main(int argc, char** argv) {
     const std::uint64_t result = std::move(pending).get().value_or(0);
     bench::Report report("instructions", "repartir", options);
     report.add("items", static_cast<double>(tree ? bench::fork_join::spawns(n) : n));
-    const bool correct = tree ? result == bench::fork_join::expected(n)
-                              : result == n && bench::take_tally() == n;
+    const bool correct =
+        tree ? result == bench::fork_join::expected(n) : result == n && bench::take_tally() == n;
     return report.finish(correct);
 }
