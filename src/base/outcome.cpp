@@ -183,6 +183,7 @@ int Outcome::exit_code() const noexcept {
             return not_found;
         case Code::permission_denied:
         case Code::not_executable:
+        case Code::too_large:  // its name, or its arguments
             return not_executable;
         default:
             return failed;

@@ -160,6 +160,10 @@ void Delivery::deliver(Done& done) {
             say(cat({"repartir: ", done.result.error().describe(), "\n"}));
         } else if (const Error* why = done.result->error(); why != nullptr) {
             say(cat({"repartir: ", why->describe(), "\n"}));
+        } else if (const End end = done.result->ending.end;
+                   end == End::timed_out || end == End::out_of_memory) {
+            // The exit code alone could be the program's own.
+            say(cat({"repartir: the program ", done.result->ending.describe(), "\n"}));
         }
     }
     if (done.result && !whole(*done.result)) {

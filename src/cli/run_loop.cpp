@@ -103,6 +103,7 @@ void Run::hear_signals() {
 
 void Run::stop(bool cancel_running) {
     stopping_ = true;
+    parts_.executor.close();  // what is queued in the scheduler must not start either
     if (!cancel_running) {
         return;
     }
@@ -161,7 +162,7 @@ void Run::settle(InFlight& task) {
         const bool hopeless = result.error().code() == Code::cannot_schedule;
         stopping_ = stopping_ || (hopeless && parts_.config.from_json.empty());
     } else {
-        verdict_.add(result->ending, halted_);
+        verdict_.add(result->ending, halted_ || error_code_ != exit_ok);
         failed_ += (!result->ok() || !whole(*result)) && !cancelled ? 1 : 0;
         verdict_.failed = verdict_.failed || !whole(*result);
         for (const Attempt& attempt : result->attempts) {
@@ -299,10 +300,12 @@ void Run::watch_output() {
                            cat({"standard output cannot be written: ", base::words_of(error),
                                 "; what ended since is not in any log and runs again"})),
                      exit_failed);
+            stop(false);
         }
     }
     if (delivery_.log_error() && !stopping_) {
         fail_run(*delivery_.log_error(), exit_failed);
+        stop(false);
     }
 }
 

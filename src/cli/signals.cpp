@@ -2,6 +2,7 @@
 #include "cli/signals.hpp"
 
 #include <pthread.h>
+#include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ void add_unless_ignored(sigset_t& set, int number) {
 }  // namespace
 
 Result<Signals> Signals::create(bool job_control) {
+    ::signal(SIGCHLD, SIG_DFL);  // a parent that ignores it would take the exit codes from us
     sigset_t taken;
     sigemptyset(&taken);
     for (const int number : {SIGINT, SIGTERM, SIGHUP}) {

@@ -37,6 +37,13 @@ WatchedExecutor::WatchedExecutor(std::unique_ptr<Executor> inner, Bell& bell)
     : bell_(bell), inner_(std::move(inner)) {}
 
 void WatchedExecutor::start(const AttemptId& id, const Task& task, AttemptSink& sink) {
+    if (closed_.load() && id.number == 1) {
+        AttemptResult never;
+        never.attempt.ending = Ending{End::cancelled, 0};
+        sink.finished(id, std::move(never));
+        bell_.ring();
+        return;
+    }
     {
         const std::lock_guard lock(mutex_);
         running_.insert_or_assign(id.task, Running{id, &sink});

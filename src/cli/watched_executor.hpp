@@ -48,6 +48,9 @@ class WatchedExecutor final : public Executor, public AttemptSink {
 
     /// Ends every running attempt at once. Any thread.
     void kill_all();
+    /// From now on a task's first try ends as cancelled instead of starting; what has started goes
+    /// on, its retries too. For good. Any thread.
+    void close() noexcept { closed_.store(true); }
 
   private:
     struct Running {
@@ -55,6 +58,7 @@ class WatchedExecutor final : public Executor, public AttemptSink {
         AttemptSink* sink;
     };
     Bell& bell_;
+    std::atomic<bool> closed_{false};
     std::mutex mutex_;
     std::unordered_map<TaskId, Running> running_;
     std::unique_ptr<Executor> inner_;  // last: its threads call back into the rest

@@ -109,5 +109,22 @@ TEST(WatchedExecutor, PassesOnThenRings) {
     EXPECT_EQ(sink.ids.size(), 2U);
 }
 
+TEST(WatchedExecutor, ClosedItStartsRetriesOnly) {
+    Bell bell;
+    ManualExecutor::Log log;
+    WatchedExecutor watched(std::make_unique<ManualExecutor>(log), bell);
+    CountingSink sink;
+    const AttemptId fresh{TaskId{JobId::random(), 0}, 1, 2, 3};
+    const AttemptId retry{TaskId{JobId::random(), 1}, 2, 2, 3};
+    const Task task = Task::binary("p");
+    watched.close();
+    watched.start(fresh, task, sink);
+    watched.start(retry, task, sink);
+    EXPECT_EQ(sink.ids, std::vector{fresh});
+    EXPECT_EQ(log.started, std::vector{retry});
+    EXPECT_EQ(bell.rings(), 1U);
+    log.sink->finished(retry, AttemptResult{});
+}
+
 }  // namespace
 }  // namespace repartir::cli

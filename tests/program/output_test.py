@@ -14,8 +14,11 @@ class Output(ProgramTest):
     def test_order_of_ends_and_of_inputs(self):
         self.script("later", 'test "$1" = 1 && while [ ! -e go ]; do sleep 0.01; done; '
                              'echo "$1"; test "$1" = 2 && touch go; exit 0')
-        self.assertEqual(self.run_ok("run", "-j2", "./later", ":::", "1", "2"), "2\n1\n")
-        os.unlink(self.path("go"))
+        self.script("held", 'test "$1" = 1 && while [ ! -e seen ]; do sleep 0.01; done; echo "$1"')
+        process = self.start("run", "-j2", "./held", ":::", "1", "2")
+        self.assertEqual(process.stdout.readline(), "2\n")
+        self.write("seen", "")
+        self.assertEqual(process.communicate()[0], "1\n")
         self.assertEqual(self.run_ok("run", "-j2", "-k", "./later", ":::", "1", "2"), "1\n2\n")
 
     def test_keep_order_under_random_durations(self):
@@ -24,6 +27,17 @@ class Output(ProgramTest):
         out = self.run_ok("run", "-k", "-j8", "--", "sh", "-c",
                           'sleep "${1#*:}"; echo "$1"', "sh", ":::", *words)
         self.assertEqual(out.splitlines(), words)
+
+    def test_output_that_found_no_place_is_told_and_runs_again(self):
+        self.env["TMPDIR"] = self.path("full")  # nothing can be spilled there
+        command = ("run", "--resume", "log", "head", "-c", "{}", "/dev/zero", ":::", "3000000")
+        result = self.run_program(*command)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("stdout is incomplete", result.stderr)
+        self.assertIn("1 tasks, 1 failed", result.stderr)
+        os.mkdir(self.path("full"))
+        self.assertEqual(len(self.run_ok(*command)), 3000000)
+        self.assertEqual(self.run_ok(*command), "")
 
     def test_both_streams_arrive_whole(self):
         result = self.run_program("run", "--", "sh", "-c", "echo out; echo err >&2", "sh",

@@ -98,6 +98,24 @@ class Signals(ProgramTest):
         self.assertEqual(result.returncode, 1)
         self.assertIn("2 tasks, 1 failed, halted", result.stderr)
 
+    def test_halt_soon_starts_nothing_that_is_queued(self):
+        self.script("work", 'test "$1" != bad || exit 1; echo >> started; sleep 0.1')
+        result = self.run_program("run", "-j1", "--halt", "soon,fail=1", "./work", ":::", "bad",
+                                  *["later"] * 60)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("1 failed, halted", result.stderr)
+        started = self.read("started") if os.path.exists(self.path("started")) else ""
+        self.assertLess(started.count("\n"), 30)
+
+    def test_a_parent_that_ignores_sigchld_changes_nothing(self):
+        ignore = lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        result = self.run_program("run", "sh", "-c", "exit $1", "sh", ":::", "0", "3",
+                                  preexec_fn=ignore)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("(3): exited 3", result.stderr)
+        self.assertEqual(self.run_program("run", "sh", "-c", "exit 3",
+                                          preexec_fn=ignore).returncode, 3)
+
     def test_a_single_program_is_ended_too(self):
         process = self.start("run", "./polite", "1")
         self.wait_for_file("pid.1")

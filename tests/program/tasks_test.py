@@ -19,6 +19,8 @@ class ExitCodes(ProgramTest):
         self.assertEqual(self.code("/nonexistent/program"), 127)
         self.assertEqual(self.code("no-such-program-anywhere"), 127)
         self.assertEqual(self.code(self.write("text", "no program")), 126)
+        self.assertEqual(self.code("n" * 5000), 126)
+        self.assertEqual(self.code("-j1", "--cores", "2", "true"), 6)
 
     def test_the_worst_of_several(self):
         self.assertEqual(self.code("true", ":::", "1", "2"), 0)
@@ -74,6 +76,12 @@ class Tasks(ProgramTest):
                                   ":::", "a")
         self.assertEqual(result.returncode, 1)
         self.assertIn("(2 tries)", result.stderr)
+
+    def test_the_end_of_a_single_program_is_told(self):
+        result = self.run_program("run", "--timeout", "50ms", "sleep", "60")
+        self.assertEqual((result.returncode, result.stderr), (4, "repartir: the program timed out\n"))
+        result = self.run_program("run", "-q", "--timeout", "50ms", "sleep", "60")
+        self.assertEqual((result.returncode, result.stderr), (4, ""))
 
     def test_timeout_is_told(self):
         result = self.run_program("run", "--timeout", "50ms", "sleep", ":::", "60")

@@ -217,7 +217,8 @@ int run_all(const RunConfig& config) {
 
     Bell bell;
     CpuExecutorOptions executor_options;
-    executor_options.slots = config.single() ? config.cores : width.workers;
+    executor_options.slots =
+        config.single() ? std::min(config.cores, width.workers) : width.workers;
     executor_options.topology = machine;
     executor_options.capture_bytes = capture_bytes;
     Result<std::unique_ptr<CpuExecutor>> cpu = CpuExecutor::create(executor_options);

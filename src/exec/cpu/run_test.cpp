@@ -150,6 +150,8 @@ TEST_F(RunTest, ASpillFolderThatIsMissingIsNamedAndTheTaskEndsWell) {
                                          .spill_dir("/nonexistent"));
     EXPECT_EQ(result.attempt.ending, exited_well);
     ASSERT_THAT(result.attempt.notes, ElementsAre(HasSubstr("stdout is incomplete")));
+    EXPECT_GT(result.out.lost(), 0U);
+    EXPECT_EQ(result.out.size() + result.out.lost(), 5000U);
 }
 
 TEST_F(RunTest, ABackgroundChildCannotKeepATaskFromEnding) {
