@@ -132,7 +132,8 @@ struct Outcome {
     /// @return the last attempt; a static empty one when it was never tried.
     [[nodiscard]] const Attempt& last() const noexcept;
     /// @return what a shell would show: the code; 128 + signal; 4 timed out; 5 cancelled; 127 not
-    ///         found, 126 not executable (or too long a name or command line), 1 any other failure to start; 137 out of memory.
+    ///         found, 126 not executable (or too long a name or command line), 1 any other failure
+    ///         to start; 137 out of memory.
     [[nodiscard]] int exit_code() const noexcept;
 };
 
