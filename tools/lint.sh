@@ -3,8 +3,8 @@
 # usage: lint.sh [--clang-tidy [--all]]
 # Every check that reads the sources without running them; goes on past a failure and then fails.
 # With --clang-tidy also that, on what changed since it last passed (or since a file that it
-# includes did); --all reads everything. It belongs to tier 3 until the sources are clean under its profile.
-# Needs build/tidy configured.
+# includes did); --all reads everything. It belongs to tier 3 until the sources are clean under
+# its profile. Needs build/tidy configured.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 readonly passed=build/tidy/clang-tidy-passed
