@@ -2,25 +2,29 @@
 # SPDX-License-Identifier: MIT
 # usage: coverage.sh [ctest arguments]
 # Runs the tests of build/coverage and reports the lines of src/ and include/ that they ran. Fails
-# below the gate. %c keeps counts in a mapped file, so that children that end by a signal or _exit
-# count; %p gives each process its own.
+# below the gate. %c (with the preset's -runtime-counter-relocation) keeps counts in a mapped file,
+# so that children that end by a signal or _exit count; %p gives each process its own.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 readonly build=build/coverage
 # The goal is 95; the gate is what the tests reach today, so that it can only rise.
-readonly gate=${COVERAGE_GATE:-90}
+readonly gate=${COVERAGE_GATE:-92}
 
+tests_failed=no
 rm -rf "$build/profiles"
 mkdir -p "$build/profiles"
 LLVM_PROFILE_FILE=$PWD/$build/profiles/%p-%m%c.profraw ctest --preset coverage \
-    --parallel "${JOBS:-$(nproc)}" --label-exclude '(^|_)long$|^package$' --no-tests=error "$@"
+    --parallel "${JOBS:-$(nproc)}" --label-exclude '(^|_)long$|^package$' --no-tests=error "$@" ||
+    tests_failed=yes
 
 find "$build/profiles" -name '*.profraw' >"$build/profiles.txt"
 llvm-profdata-19 merge --sparse --failure-mode=all --input-files="$build/profiles.txt" \
     --output="$build/all.profdata"
 objects=()
 for program in "$build"/bin/*; do
-    objects+=(--object "$program")
+    if readelf --wide --sections "$program" | grep -q __llvm_covmap; then
+        objects+=(--object "$program")
+    fi
 done
 report=(llvm-cov-19 report "${objects[@]:1}" --instr-profile="$build/all.profdata"
     --ignore-filename-regex='_test\.cpp$|/(tests|examples|bench|fuzz|build)/|^/usr/')
@@ -32,3 +36,4 @@ lines=$("${report[@]}" src --show-region-summary=false --show-branch-summary=fal
 printf 'coverage: %s %% of the lines of src/, gate %s %%, goal 95 %%; lines in %s\n' \
     "$lines" "$gate" "$build/html/index.html"
 awk -v lines="$lines" -v gate="$gate" 'BEGIN { exit !(lines >= gate) }'
+[[ $tests_failed == no ]]
