@@ -28,7 +28,8 @@ for program in "$build"/bin/*; do
     fi
 done
 report=(llvm-cov-19 report "${objects[@]:1}" --instr-profile="$build/all.profdata"
-    --ignore-filename-regex='_test\.cpp$|/proc/(raw|guardian_child)\.hpp$|/(tests|examples|bench|fuzz|build)/|^/usr/')
+    --ignore-filename-regex='_test\.cpp$|/proc/(raw|guardian_child)\.hpp$'
+    --ignore-filename-regex='/(tests|examples|bench|fuzz|build)/|^/usr/')
 "${report[@]}" src include --show-region-summary=false --show-branch-summary=false |
     tee "$build/coverage.txt"
 llvm-cov-19 show "${report[@]:2}" src include --format=html --output-dir="$build/html" >/dev/null
