@@ -16,6 +16,7 @@ struct CpuExecutorOptions {
     std::uint32_t slots = 0;                    ///< programs at once; 0: the topology's default
     Topology topology;                          ///< empty: this machine's
     std::uint64_t capture_bytes = 4ULL << 20U;  ///< captured in memory per stream; more spills
+    std::uint64_t output_bytes = 1ULL << 30U;   ///< captured in all per stream: Task::output_limit
     bool pin_spawners = true;  ///< bind spawner i to CPU i (children are not bound)
 };
 

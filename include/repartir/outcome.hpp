@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,7 +24,8 @@ enum class End : std::uint8_t {
     timed_out,      ///< its time was up and we ended it
     cancelled,      ///< somebody asked for it to end, or it never had to start
     out_of_memory,  ///< its cgroup ran out of memory and the kernel ended it
-    not_started,    ///< it could not be started; Outcome::error() says why
+    output_lost,  ///< it wrote more than could be kept, and we ended it; Outcome::error() says why
+    not_started,  ///< it could not be started; Outcome::error() says why
 };
 
 [[nodiscard]] std::string_view to_string(End end) noexcept;  ///< "exited", "signaled", ...
@@ -41,41 +43,51 @@ struct Ending {
 };
 
 /// What a task wrote to one stream: bytes in memory up to the capture limit, all of it in a file
-/// beyond that. Nothing is ever cut off in silence: where the file could not take all of it (a full
-/// disk), lost() counts what is missing, read() fails, and the attempt's notes say why. The verdict
-/// stays the program's own: who needs the output asks for complete() beside ok().
+/// beyond that. Nothing is ever cut off in silence: a task that writes more than its output limit
+/// (Task::output_limit), or more than the disk takes, is ended as End::output_lost; then lost()
+/// counts what is missing and read() fails.
+///
+/// A spilled output is a file without a name: nothing can leave it behind. It occupies its disk
+/// space, and one descriptor of this process, until the last copy of the value is gone: who keeps
+/// thousands of them needs a limit of open files to match. A value; the copies share the file.
 class Captured {
   public:
     Captured() = default;
     /// All of it is in memory.
     /// @param lost how many further bytes could not be kept
     explicit Captured(std::string bytes, std::uint64_t lost = 0);
-    /// All of it is in the file at `path`, `size` bytes long.
-    /// @param owned the file is ours and goes with the last copy of this value
+    /// @return an output that is in the file at `path`, `size` bytes long, which stays.
+    [[nodiscard]] static Captured in_file(std::string path, std::uint64_t size);
+    /// @return an output that is in an open file, `size` bytes long.
+    /// @param fd a descriptor that can be read at any offset; taken over, closed with the last copy
     /// @param lost how many further bytes could not be kept
-    Captured(std::string path, std::uint64_t size, bool owned, std::uint64_t lost = 0);
+    [[nodiscard]] static Captured in_descriptor(int fd, std::uint64_t size, std::uint64_t lost = 0);
 
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }  ///< bytes that are kept
-    /// @return how many bytes the task wrote after those that are kept; they are gone.
+    /// @return how many bytes the task wrote after those that are kept; they are gone. At least
+    /// that many: what it would have written had it not been ended, nobody knows.
     [[nodiscard]] std::uint64_t lost() const noexcept { return lost_; }
     [[nodiscard]] bool complete() const noexcept { return lost_ == 0; }  ///< nothing was lost
     [[nodiscard]] bool in_memory() const noexcept { return path_.empty(); }
     /// @return the bytes, when in_memory(); empty otherwise.
     [[nodiscard]] const std::string& bytes() const noexcept { return bytes_; }
-    /// @return the file that holds the bytes; empty when in_memory().
+    /// @return a path that opens the file that holds the bytes; empty when in_memory(). That of a
+    /// spilled output (/proc/self/fd/N) is good in this process and while a copy of this lives.
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
     /// @return all bytes, read back from the file where they were spilled. Errors: io_error, also
-    /// when some were lost: bytes() or path() give what is left.
+    /// when some were lost: read_at() gives what is left.
     [[nodiscard]] Result<std::string> read() const;
+    /// Copies bytes that are kept, wherever they are, from `offset` on. Any thread.
+    /// @return how many; fewer than there is room for only at the end, 0 past it. Errors: io_error
+    [[nodiscard]] Result<std::size_t> read_at(std::uint64_t offset, std::span<char> into) const;
 
   private:
-    struct SpillFile;
+    class OpenFile;
     std::string bytes_;
     std::string path_;
     std::uint64_t size_ = 0;
     std::uint64_t lost_ = 0;
-    std::shared_ptr<const SpillFile>
-        spill_;  // shared by the copies of one Outcome; unlinks at the last
+    std::shared_ptr<const OpenFile> file_;  // shared by the copies of one Outcome; the last closes
 };
 
 /// Peak resident memory and how well it is known (docs/decisions/0006).
@@ -104,7 +116,7 @@ enum class Containment : std::uint8_t {
 struct Attempt {
     std::uint32_t number = 0;                       ///< from 1
     Ending ending;                                  ///< of the task as a whole
-    std::optional<Error> error;                     ///< why it did not start, if so
+    std::optional<Error> error;                     ///< why not_started, or output_lost
     std::vector<Ending> stages;                     ///< one per program of a pipeline, in order
     std::chrono::system_clock::time_point started;  ///< for display
     std::chrono::nanoseconds wall{0};               ///< start to end
@@ -127,13 +139,13 @@ struct Outcome {
     Ending ending;                  ///< the verdict: of the last attempt, or cancelled
 
     [[nodiscard]] bool ok() const noexcept { return ending.ok(); }
-    /// @return why it did not start; nullptr otherwise.
+    /// @return why it did not start, or why its output was lost; nullptr otherwise.
     [[nodiscard]] const Error* error() const noexcept;
     /// @return the last attempt; a static empty one when it was never tried.
     [[nodiscard]] const Attempt& last() const noexcept;
     /// @return what a shell would show: the code; 128 + signal; 4 timed out; 5 cancelled; 127 not
     ///         found, 126 not executable (or too long a name or command line), 1 any other failure
-    ///         to start; 137 out of memory.
+    ///         to start, or lost output; 137 out of memory.
     [[nodiscard]] int exit_code() const noexcept;
 };
 

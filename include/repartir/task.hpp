@@ -103,6 +103,7 @@ struct TaskExtras {
     std::string spill_dir;
     std::uint64_t memory_bytes = 0;   ///< requested, for admission
     std::uint64_t capture_bytes = 0;  ///< 0: the pool's default
+    std::uint64_t output_bytes = 0;   ///< 0: the executor's default, 1 GiB
 };
 
 /// One program or a pipeline of programs with options. A value: copying is cheap enough to keep a
@@ -171,8 +172,12 @@ class Task {
     Task& stderr_to(Output where) &;             ///< capture, inherit or discard
     Task& on_output(OutputCallback callback) &;  ///< both streams, as they arrive
     Task& capture_limit(std::uint64_t bytes) &;  ///< per stream, in memory; more spills to a file
-    Task& spill_dir(
-        std::string_view directory) &;  ///< where spill files go; default: TMPDIR or /tmp
+    /// The most that is captured per stream, in memory and in the spill file together; default
+    /// 1 GiB. A task that writes more, or more than the disk takes, is ended (SIGTERM, the grace,
+    /// SIGKILL) as End::output_lost, and its Outcome has what was kept. 0: the default.
+    Task& output_limit(std::uint64_t bytes) &;
+    /// Where spill files, which have no name, take their room; default: TMPDIR or /tmp.
+    Task& spill_dir(std::string_view directory) &;
 
     // How to run it.
     Task& backend(Backend value) &;
@@ -217,6 +222,7 @@ class Task {
     Task&& stderr_to(Output w) && { return std::move(stderr_to(w)); }
     Task&& on_output(OutputCallback c) && { return std::move(on_output(std::move(c))); }
     Task&& capture_limit(std::uint64_t b) && { return std::move(capture_limit(b)); }
+    Task&& output_limit(std::uint64_t b) && { return std::move(output_limit(b)); }
     Task&& spill_dir(std::string_view d) && { return std::move(spill_dir(d)); }
     Task&& backend(Backend v) && { return std::move(backend(v)); }
     Task&& affinity(Affinity v) && { return std::move(affinity(v)); }

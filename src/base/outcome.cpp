@@ -4,11 +4,15 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <system_error>
 #include <utility>
+
+#include "base/anonymous_file.hpp"
+#include "base/fd.hpp"
+#include "base/os_error.hpp"
 
 namespace repartir {
 
@@ -24,6 +28,8 @@ std::string_view to_string(End end) noexcept {
             return "cancelled";
         case End::out_of_memory:
             return "out_of_memory";
+        case End::output_lost:
+            return "output_lost";
         case End::not_started:
             return "not_started";
     }
@@ -75,30 +81,38 @@ std::string Ending::describe() const {
             return "cancelled";
         case End::out_of_memory:
             return "ran out of memory";
+        case End::output_lost:
+            return "wrote more than could be kept";
         case End::not_started:
             return "could not be started";
     }
     return "unknown";
 }
 
-struct Captured::SpillFile {
-    explicit SpillFile(std::string path) : path_(std::move(path)) {}
-    SpillFile(const SpillFile&) = delete;
-    SpillFile& operator=(const SpillFile&) = delete;
-    ~SpillFile() { unlink(path_.c_str()); }
+class Captured::OpenFile {
+  public:
+    explicit OpenFile(int fd) noexcept : fd_(fd) {}
+    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
 
   private:
-    std::string path_;
+    base::Fd fd_;
 };
 
 Captured::Captured(std::string bytes, std::uint64_t lost)
     : bytes_(std::move(bytes)), size_(bytes_.size()), lost_(lost) {}
 
-Captured::Captured(std::string path, std::uint64_t size, bool owned, std::uint64_t lost)
-    : path_(std::move(path)), size_(size), lost_(lost) {
-    if (owned) {
-        spill_ = std::make_shared<const SpillFile>(path_);
-    }
+Captured Captured::in_file(std::string path, std::uint64_t size) {
+    Captured captured;
+    captured.path_ = std::move(path);
+    captured.size_ = size;
+    return captured;
+}
+
+Captured Captured::in_descriptor(int fd, std::uint64_t size, std::uint64_t lost) {
+    Captured captured = in_file(base::path_of_descriptor(fd), size);
+    captured.lost_ = lost;
+    captured.file_ = std::make_shared<const OpenFile>(fd);
+    return captured;
 }
 
 Result<std::string> Captured::read() const {
@@ -106,39 +120,56 @@ Result<std::string> Captured::read() const {
         return fail(Error(Domain::io, Code::io_error, Fault::system,
                           "the captured output is incomplete: " + std::to_string(size_) +
                               " bytes were kept and " + std::to_string(lost_) +
-                              " were lost, as the attempt's notes say; take what is left from " +
-                              (in_memory() ? std::string("bytes()") : path_)));
+                              " were lost; take what is left by read_at()"));
     }
     if (in_memory()) {
         return bytes_;
     }
+    std::string all(size_, '\0');
+    const Result<std::size_t> got = read_at(0, all);
+    if (!got) {
+        return fail(got.error());
+    }
+    if (*got < all.size()) {
+        return fail(Error(Domain::io, Code::io_error, Fault::system,
+                          "cannot read back the captured output in " + path_ + ": only " +
+                              std::to_string(*got) + " of its " + std::to_string(size_) +
+                              " bytes are there; somebody truncated it"));
+    }
+    return all;
+}
+
+Result<std::size_t> Captured::read_at(std::uint64_t offset, std::span<char> into) const {
+    if (offset >= size_) {
+        return 0;
+    }
+    const std::size_t wanted = std::min<std::uint64_t>(into.size(), size_ - offset);
+    if (in_memory()) {
+        return bytes_.copy(into.data(), wanted, offset);
+    }
     const auto broken = [this](int error) {
         return fail(Error(Domain::io, Code::io_error, Fault::system,
                           "cannot read back the captured output in " + path_ + ": " +
-                              std::generic_category().message(error)));
+                              std::string(base::words_of(error))));
     };
-    const int fd = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
+    const base::Fd opened(file_ ? -1 : ::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file_ && !opened) {
         return broken(errno);
     }
-    std::string bytes(size_, '\0');
+    const int fd = file_ ? file_->fd() : opened.get();
     std::size_t have = 0;
-    int error = 0;
-    while (have < bytes.size() && error == 0) {
-        const ssize_t got = ::read(fd, bytes.data() + have, bytes.size() - have);
+    while (have < wanted) {
+        const ::ssize_t got =
+            ::pread(fd, into.data() + have, wanted - have, static_cast<::off_t>(offset + have));
         if (got > 0) {
             have += static_cast<std::size_t>(got);
         } else if (got == 0) {
-            error = EIO;  // shorter than what was written: somebody truncated it
+            break;
         } else if (errno != EINTR) {
-            error = errno;
+            return broken(errno);
         }
     }
-    close(fd);
-    if (error != 0) {
-        return broken(error);
-    }
-    return bytes;
+    return have;
 }
 
 const Error* Outcome::error() const noexcept {
@@ -171,6 +202,8 @@ int Outcome::exit_code() const noexcept {
             return cancelled;
         case End::out_of_memory:
             return signal_base + SIGKILL;
+        case End::output_lost:
+            return failed;
         case End::not_started:
             break;
     }

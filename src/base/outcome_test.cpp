@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "repartir/outcome.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdlib>
 #include <fstream>
+#include <sstream>
+#include <string_view>
 
 namespace repartir {
 namespace {
@@ -40,6 +43,7 @@ TEST(Outcome, ExitCodeIsWhatAShellWouldShow) {
     EXPECT_EQ(ended(End::timed_out).exit_code(), 4);
     EXPECT_EQ(ended(End::cancelled).exit_code(), 5);
     EXPECT_EQ(ended(End::out_of_memory).exit_code(), 137);
+    EXPECT_EQ(ended(End::output_lost).exit_code(), 1);
     EXPECT_EQ(ended(End::not_started).exit_code(), 1);
     EXPECT_EQ(refused(Code::not_found).exit_code(), 127);
     EXPECT_EQ(refused(Code::permission_denied).exit_code(), 126);
@@ -74,6 +78,7 @@ TEST(Ending, DescribesItselfInOnePhrase) {
     EXPECT_EQ((Ending{End::timed_out, 0}.describe()), "timed out");
     EXPECT_EQ((Ending{End::cancelled, 0}.describe()), "cancelled");
     EXPECT_EQ((Ending{End::out_of_memory, 0}.describe()), "ran out of memory");
+    EXPECT_EQ((Ending{End::output_lost, 0}.describe()), "wrote more than could be kept");
     EXPECT_EQ((Ending{End::not_started, 0}.describe()), "could not be started");
 }
 
@@ -97,27 +102,49 @@ TEST(Captured, InMemoryReadsItsBytes) {
     EXPECT_EQ(Captured().read().value(), "");
 }
 
-TEST(Captured, OwnedSpillFileGoesWithTheLastCopy) {
+TEST(Captured, ASpilledFileIsClosedWithTheLastCopy) {
     const std::string path = temporary_file("spilled");
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    unlink(path.c_str());
     {
-        Captured first(path, 7, true);
+        Captured first = Captured::in_descriptor(fd, 7);
         const Captured second = first;
         first = Captured();
+        EXPECT_FALSE(second.in_memory());
         EXPECT_EQ(second.read().value(), "spilled");
+        EXPECT_EQ(second.read().value(), "spilled") << "reading moves nothing";
+        std::ostringstream by_path;
+        by_path << std::ifstream(second.path()).rdbuf();
+        EXPECT_EQ(by_path.str(), "spilled");
     }
-    EXPECT_NE(access(path.c_str(), F_OK), 0);
+    EXPECT_EQ(fcntl(fd, F_GETFD), -1);
+}
+
+TEST(Captured, CanBeReadInPieces) {
+    const std::string path = temporary_file("0123456789");
+    for (const Captured& captured :
+         {Captured::in_file(path, 10), Captured(std::string("0123456789")),
+          Captured::in_descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC), 10)}) {
+        std::array<char, 4> piece{};
+        EXPECT_EQ(captured.read_at(3, piece).value(), 4U);
+        EXPECT_EQ(std::string_view(piece.data(), 4), "3456");
+        EXPECT_EQ(captured.read_at(8, piece).value(), 2U);
+        EXPECT_EQ(captured.read_at(10, piece).value(), 0U);
+        EXPECT_EQ(captured.read_at(11, piece).value(), 0U);
+    }
+    unlink(path.c_str());
 }
 
 TEST(Captured, ForeignFileStays) {
     const std::string path = temporary_file("kept");
-    { const Captured captured(path, 4, false); }
+    { const Captured captured = Captured::in_file(path, 4); }
     EXPECT_EQ(access(path.c_str(), F_OK), 0);
     unlink(path.c_str());
 }
 
 TEST(Captured, MissingOrTruncatedSpillIsAnErrorThatNamesTheFile) {
     const std::string path = temporary_file("short");
-    const Captured truncated(path, 6, false);
+    const Captured truncated = Captured::in_file(path, 6);
     ASSERT_FALSE(truncated.read().has_value());
     EXPECT_EQ(truncated.read().error().code(), Code::io_error);
     unlink(path.c_str());

@@ -180,6 +180,10 @@ Task& Task::capture_limit(std::uint64_t bytes) & {
     return mutable_extras().capture_bytes = bytes, *this;
 }
 
+Task& Task::output_limit(std::uint64_t bytes) & {
+    return mutable_extras().output_bytes = bytes, *this;
+}
+
 Task& Task::spill_dir(std::string_view directory) & {
     return mutable_extras().spill_dir = directory, *this;
 }

@@ -54,6 +54,7 @@ enum class Opt : std::uint8_t {
     limit_open_files,
     limit_memory,
     limit_processes,
+    limit_output,
 };
 
 /// One option. `value` is what help calls its value; empty for a switch, which takes none.

@@ -133,6 +133,7 @@ void read_task_options(const Parsed& parsed, Reader& reader, RunConfig& config) 
                  config.limits.open_files);
     reader.size(Opt::limit_memory, "--limit-memory", config.limits.resident_bytes);
     reader.count(Opt::limit_processes, "--limit-processes", 1, no_bound, config.limits.processes);
+    reader.size(Opt::limit_output, "--limit-output", config.output_bytes);
     reader.refuse(read_env(parsed, config));
     config.clean_env = parsed.on(Opt::clean_env);
     config.pin = parsed.on(Opt::pin);

@@ -75,6 +75,7 @@ struct RunConfig {
     bool clean_env = false;
     std::string stdin_from;  ///< file, "-", or empty: nothing
     Limits limits;
+    std::optional<std::uint64_t> output_bytes;  ///< captured per stream; nothing: the default
 
     /// @return whether it is one program without inputs, whose exit code is ours.
     [[nodiscard]] bool single() const noexcept {

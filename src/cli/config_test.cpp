@@ -96,16 +96,18 @@ TEST(Config, EveryOptionArrives) {
 }
 
 TEST(Config, EveryLimitArrives) {
-    const RunConfig config = configure({"--limit-cpu-time", "1500ms", "--limit-address-space", "1G",
-                                        "--limit-file-size", "1M", "--limit-open-files", "9",
-                                        "--limit-memory", "2G", "--limit-processes", "7", "p"})
-                                 .value();
+    const RunConfig config =
+        configure({"--limit-cpu-time", "1500ms", "--limit-address-space", "1G", "--limit-file-size",
+                   "1M", "--limit-open-files", "9", "--limit-memory", "2G", "--limit-processes",
+                   "7", "--limit-output", "3M", "p"})
+            .value();
     EXPECT_EQ(config.limits.cpu_time, 2s);  // rounded up to what the kernel counts in
     EXPECT_EQ(config.limits.address_space_bytes, 1ULL << 30U);
     EXPECT_EQ(config.limits.file_bytes, 1ULL << 20U);
     EXPECT_EQ(config.limits.open_files, 9U);
     EXPECT_EQ(config.limits.resident_bytes, 2ULL << 30U);
     EXPECT_EQ(config.limits.processes, 7U);
+    EXPECT_EQ(config.output_bytes, 3ULL << 20U);
 }
 
 TEST(Config, ContradictionsAreNamed) {

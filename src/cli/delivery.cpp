@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "cli/delivery.hpp"
 
+#include <sys/resource.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "cli/render.hpp"
 #include "cli/spill.hpp"
@@ -33,6 +36,20 @@ Captured spilled(Captured captured) {
     return spill->take();
 }
 
+/// Files that may wait: a quarter of the descriptors, as running tasks need some too.
+std::size_t waiting_files_max() noexcept {
+    rlimit limit{};
+    constexpr rlim_t most = 4096;
+    const bool known = ::getrlimit(RLIMIT_NOFILE, &limit) == 0;
+    return known ? std::min(limit.rlim_cur, most) / 4 : 1;
+}
+
+std::size_t files_of(const Done& done) noexcept {
+    return done.result
+               ? (done.result->out.in_memory() ? 0U : 1U) + (done.result->err.in_memory() ? 0U : 1U)
+               : 0U;
+}
+
 std::uint64_t memory_of(const Done& done) {
     return done.result ? done.result->out.bytes().size() + done.result->err.bytes().size() : 0;
 }
@@ -44,7 +61,8 @@ Delivery::Delivery(const RunConfig& config, ResumeLog* log)
       log_(log),
       out_(STDOUT_FILENO),
       err_(STDERR_FILENO),
-      shared_(out_.same_target(err_)) {}
+      shared_(out_.same_target(err_)),
+      files_max_(waiting_files_max()) {}
 
 void Delivery::accept(Done&& done) {
     if (!config_.keep_order) {
@@ -64,11 +82,13 @@ void Delivery::skip(std::uint64_t sequence) {
 
 void Delivery::hold(Done&& done) {
     const std::uint64_t sequence = done.sequence;
-    if (sequence != next_ && held_bytes_ + memory_of(done) > held_bytes_max && done.result) {
+    if (sequence != next_ && held_bytes_ + memory_of(done) > held_bytes_max && done.result &&
+        held_files_ < files_max_) {
         done.result->out = spilled(std::move(done.result->out));
         done.result->err = spilled(std::move(done.result->err));
     }
     held_bytes_ += memory_of(done);
+    held_files_ += files_of(done);
     held_.emplace(sequence, std::move(done));
 }
 
@@ -79,6 +99,7 @@ void Delivery::release() {
         ++next_;
         if (done) {
             held_bytes_ -= memory_of(*done);
+            held_files_ -= files_of(*done);
             deliver(*done);
         }
     }
@@ -167,8 +188,12 @@ void Delivery::deliver(Done& done) {
         }
     }
     if (done.result && !whole(*done.result)) {
-        say(loss_line(view_of(done), *done.result));  // also with --quiet: data was lost
-        return;                                       // not in the log: it runs again
+        const bool told = !config_.quiet && !config_.json && !config_.passes_through() &&
+                          done.result->ending.end == End::output_lost;
+        if (!told) {
+            say(loss_line(view_of(done), *done.result));  // also with --quiet: data was lost
+        }
+        return;  // not in the log: it runs again
     }
     if (log_ != nullptr && done.result && done.result->ending.end != End::cancelled) {
         notes_.push_back(Note{out_.queued(), err_sink().queued(),
@@ -242,11 +267,13 @@ bool Delivery::sync(base::BootTime now) {
 }
 
 bool Delivery::congested() const noexcept {
-    return out_.memory_bytes() + err_.memory_bytes() > congested_bytes;
+    return out_.memory_bytes() + err_.memory_bytes() > congested_bytes ||
+           out_.files() + err_.files() > files_max_;
 }
 
 bool Delivery::in_window(std::uint64_t sequence) const noexcept {
-    return !config_.keep_order || sequence < next_ + reorder_window;
+    // The one that all wait for has a smaller number, and therefore runs already.
+    return !config_.keep_order || (sequence < next_ + reorder_window && held_files_ < files_max_);
 }
 
 base::BootTime Delivery::log_due() const noexcept {

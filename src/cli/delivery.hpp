@@ -93,6 +93,8 @@ class Delivery {
     std::deque<Note> notes_;
     std::map<std::uint64_t, std::optional<Done>> held_;  // by number; nothing: skipped
     std::uint64_t held_bytes_ = 0;                       // in memory
+    std::size_t held_files_ = 0;                         // in spill files, a descriptor each
+    const std::size_t files_max_;                        // that may wait, here and in the sinks
     std::uint64_t next_ = 1;  // with --keep-order: the number to print next
     std::optional<Error> log_error_;
 };

@@ -17,6 +17,7 @@ void Verdict::add(const Ending& ending, bool halted) noexcept {
         case End::exited:
         case End::signaled:
         case End::out_of_memory:
+        case End::output_lost:
         case End::not_started:
             failed = true;
             return;

@@ -22,6 +22,7 @@ TEST(ExitCode, OneEndingOfEveryKind) {
     EXPECT_EQ(code_of({{End::exited, 7}}), 1);
     EXPECT_EQ(code_of({{End::signaled, 9}}), 1);
     EXPECT_EQ(code_of({{End::out_of_memory, 0}}), 1);
+    EXPECT_EQ(code_of({{End::output_lost, 0}}), 1);
     EXPECT_EQ(code_of({{End::not_started, 0}}), 1);
     EXPECT_EQ(code_of({{End::timed_out, 0}}), 4);
     EXPECT_EQ(code_of({{End::cancelled, 0}}), 5);

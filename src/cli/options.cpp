@@ -92,6 +92,8 @@ constexpr std::array run_options{
                "Resident memory of all its processes; needs a cgroup."},
     OptionSpec{Opt::limit_processes, 0, "limit-processes", "N", "", "", limit,
                "Processes at once; needs a cgroup."},
+    OptionSpec{Opt::limit_output, 0, "limit-output", "SIZE", "REPARTIR_LIMIT_OUTPUT", "1G", limit,
+               "Output per stream that is kept for printing; a task that writes more is ended."},
     OptionSpec{Opt::help, 'h', "help", "", "", "", "", "Print this help."},
 };
 

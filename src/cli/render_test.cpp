@@ -65,7 +65,7 @@ TEST(Render, JsonReadsSpilledOutputBack) {
     std::string text;
     ASSERT_TRUE(append_json(view(), outcome, text).has_value());
     EXPECT_EQ(Json::parse(text)["stdout"]["data"], "spilled");
-    outcome.out = Captured("/nonexistent/spill", 5, false);
+    outcome.out = Captured::in_file("/nonexistent/spill", 5);
     EXPECT_FALSE(append_json(view(), outcome, text).has_value());
 }
 

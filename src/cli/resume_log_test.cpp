@@ -54,8 +54,9 @@ class ResumeLogTest : public testing::Test {
 };
 
 TEST_F(ResumeLogTest, LinesRoundTrip) {
-    for (const Ending ending : {good, bad, Ending{End::timed_out, 0}, Ending{End::not_started, 0},
-                                Ending{End::out_of_memory, 0}, Ending{End::exited, 255}}) {
+    for (const Ending ending :
+         {good, bad, Ending{End::timed_out, 0}, Ending{End::not_started, 0},
+          Ending{End::out_of_memory, 0}, Ending{End::output_lost, 0}, Ending{End::exited, 255}}) {
         for (const bool rerun : {false, true}) {
             const ResumeRecord record{key(7), rerun, ending};
             std::string line = format_record(record);

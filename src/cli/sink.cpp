@@ -69,12 +69,8 @@ void Sink::write(const Captured& captured) {
     if (captured.size() == 0 || error_ != 0) {
         return;
     }
-    base::Fd reading(::open(captured.path().c_str(), O_RDONLY | O_CLOEXEC));
-    if (!reading) {
-        give_up(errno);
-        return;
-    }
-    chunks_.push_back(Chunk{{}, 0, captured, std::move(reading), true});
+    chunks_.push_back(Chunk{{}, 0, captured, 0, true});
+    ++files_;
     queued_ += captured.size();
 }
 
@@ -82,6 +78,7 @@ void Sink::give_up(int error) {
     error_ = error;
     chunks_.clear();
     memory_bytes_ = 0;
+    files_ = 0;
 }
 
 bool Sink::refill(Chunk& chunk) {
@@ -90,13 +87,15 @@ bool Sink::refill(Chunk& chunk) {
     if (!chunk.spilled) {
         return false;
     }
-    const ssize_t got = ::read(chunk.reading.get(), chunk.text.data(), chunk.text.size());
-    chunk.text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
-    memory_bytes_ += chunk.text.size();
-    if (got < 0) {
-        give_up(errno);
+    const Result<std::size_t> got = chunk.file.read_at(chunk.file_at, chunk.text);
+    if (!got) {
+        give_up(EIO);
+        return false;
     }
-    return got > 0;
+    chunk.text.resize(*got);
+    chunk.file_at += *got;
+    memory_bytes_ += *got;
+    return *got > 0;
 }
 
 void Sink::pump() {
@@ -104,6 +103,7 @@ void Sink::pump() {
         Chunk& chunk = chunks_.front();
         if (chunk.at == chunk.text.size() && !refill(chunk)) {
             if (error_ == 0) {
+                files_ -= chunk.spilled ? 1 : 0;
                 chunks_.pop_front();
             }
             continue;

@@ -30,6 +30,8 @@ class Sink {
     [[nodiscard]] bool waiting() const noexcept { return !chunks_.empty(); }
     /// @return bytes queued in memory.
     [[nodiscard]] std::uint64_t memory_bytes() const noexcept { return memory_bytes_; }
+    /// @return spilled files queued: each holds a descriptor.
+    [[nodiscard]] std::size_t files() const noexcept { return files_; }
     /// @return bytes queued since the start; what was queued before is out when done() reaches it.
     [[nodiscard]] std::uint64_t queued() const noexcept { return queued_; }
     /// @return bytes written since the start.
@@ -45,8 +47,8 @@ class Sink {
     struct Chunk {
         std::string text;
         std::size_t at = 0;
-        Captured file;     // spilled output still to be read, kept alive here
-        base::Fd reading;  // of file
+        Captured file;              // spilled output still to be read, kept alive here
+        std::uint64_t file_at = 0;  // of it has been read
         bool spilled = false;
     };
     [[nodiscard]] bool refill(Chunk& chunk);
@@ -56,6 +58,7 @@ class Sink {
     base::Fd reopened_;  // the same pipe or terminal with O_NONBLOCK, where that is allowed
     std::deque<Chunk> chunks_;
     std::uint64_t memory_bytes_ = 0;
+    std::size_t files_ = 0;
     std::uint64_t queued_ = 0;
     std::uint64_t done_ = 0;
     std::size_t write_max_;

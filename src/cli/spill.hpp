@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 /// @file spill.hpp Temporary files for what should not stay in memory.
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/fd.hpp"
 #include "repartir/outcome.hpp"
@@ -11,23 +13,20 @@
 
 namespace repartir::cli {
 
-/// A temporary file in TMPDIR or /tmp, removed unless it becomes a Captured. One thread.
+/// A temporary file without a name, in TMPDIR or /tmp: nothing can leave it behind. One thread.
 class SpillFile {
   public:
     /// Errors: io_error.
     [[nodiscard]] static Result<SpillFile> create();
-    SpillFile(SpillFile&& other) noexcept;
-    SpillFile& operator=(SpillFile&&) = delete;
-    ~SpillFile();
     /// Appends. Errors: io_error.
     [[nodiscard]] Result<void> write(std::string_view bytes);
-    /// @return the whole, which removes the file when its last copy goes. Leaves this empty.
+    /// @return the whole; the file goes with its last copy. Leaves this empty.
     [[nodiscard]] Captured take();
-    [[nodiscard]] const std::string& path() const noexcept { return path_; }
+    /// @return a path that opens the file, in this process and while this lives.
+    [[nodiscard]] std::string path() const;
 
   private:
-    SpillFile() = default;
-    std::string path_;
+    explicit SpillFile(base::Fd file) noexcept : file_(std::move(file)) {}
     base::Fd file_;
     std::uint64_t size_ = 0;
 };

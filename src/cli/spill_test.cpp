@@ -2,6 +2,7 @@
 #include "cli/spill.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -9,7 +10,7 @@
 namespace repartir::cli {
 namespace {
 
-TEST(Spill, TheFileGoesWithItsLastOwner) {
+TEST(Spill, TheFileHasNoNameAndGoesWithItsLastOwner) {
     std::string path;
     {
         SpillFile spill = SpillFile::create().value();
@@ -19,7 +20,9 @@ TEST(Spill, TheFileGoesWithItsLastOwner) {
         const Captured captured = spill.take();
         EXPECT_EQ(captured.size(), 10U);
         EXPECT_EQ(captured.read().value(), "some bytes");
-        EXPECT_EQ(::access(path.c_str(), F_OK), 0);
+        struct ::stat status{};
+        ASSERT_EQ(::stat(path.c_str(), &status), 0);
+        EXPECT_EQ(status.st_nlink, 0U);
     }
     EXPECT_NE(::access(path.c_str(), F_OK), 0);
     {
@@ -46,7 +49,9 @@ TEST(Spill, PiecesAreTheWhole) {
                     seen += piece;
                 }).has_value());
     EXPECT_EQ(seen, "in memory");
-    EXPECT_FALSE(for_each_piece(Captured("/nonexistent", 1, false), [](std::string_view) {}));
+    EXPECT_FALSE(for_each_piece(Captured::in_file("/nonexistent", 1), [](std::string_view) {}));
+    EXPECT_FALSE(for_each_piece(Captured::in_file("/dev/null", 1), [](std::string_view) {}))
+        << "shorter than it was";
 }
 
 TEST(Spill, AFolderThatIsNotThereIsAnError) {

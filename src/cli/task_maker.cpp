@@ -98,6 +98,9 @@ void TaskMaker::set_options(Task& task, const Item& item) const {
     if (!config_.limits.empty()) {
         task.limits(config_.limits);
     }
+    if (config_.output_bytes) {
+        task.output_limit(*config_.output_bytes);
+    }
     if (config_.clean_env) {
         task.env_mode(EnvMode::replace);
     }

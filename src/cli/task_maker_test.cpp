@@ -64,6 +64,7 @@ TEST(TaskMaker, OptionsReachTheTask) {
     config.env = {{"K", "<{}>"}};
     config.clean_env = true;
     config.limits.open_files = 8;
+    config.output_bytes = 77;
     const Task task = made(config, {"i"}).task;
     EXPECT_EQ(task.timeout(), 3s);
     EXPECT_EQ(task.kill_grace(), 1s);
@@ -77,6 +78,7 @@ TEST(TaskMaker, OptionsReachTheTask) {
     EXPECT_THAT(task.extras().env, ElementsAre(Pair("K", "<i>")));
     EXPECT_EQ(task.env_mode(), EnvMode::replace);
     EXPECT_EQ(task.extras().limits.open_files, 8U);
+    EXPECT_EQ(task.extras().output_bytes, 77U);
     EXPECT_EQ(task.stdin_kind(), Input::nothing);
     EXPECT_EQ(task.stdout_kind(), Output::capture);
 }

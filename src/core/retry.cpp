@@ -44,6 +44,7 @@ Charge charge(const Attempt& attempt, const RetryPolicy& policy) noexcept {
             return any || listed(policy.signals, ending.code) ? Charge::task : Charge::none;
         case End::timed_out:
         case End::out_of_memory:
+        case End::output_lost:
             return any ? Charge::task : Charge::none;
         case End::cancelled:
             return Charge::none;

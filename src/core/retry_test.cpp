@@ -42,6 +42,7 @@ TEST(Retry, OwnFailuresAreRetriedOnlyWhenAsked) {
     EXPECT_EQ(tries(ended(End::signaled, 11), own_retries(2)), 3U);
     EXPECT_EQ(tries(ended(End::timed_out), own_retries(2)), 3U);
     EXPECT_EQ(tries(ended(End::out_of_memory), own_retries(2)), 3U);
+    EXPECT_EQ(tries(ended(End::output_lost), own_retries(2)), 3U);
 }
 
 TEST(Retry, SuccessAndCancellationAreFinal) {

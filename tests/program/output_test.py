@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import random
+import shutil
 import subprocess
 import unittest
 
@@ -38,6 +39,47 @@ class Output(ProgramTest):
         os.mkdir(self.path("full"))
         self.assertEqual(len(self.run_ok(*command)), 3000000)
         self.assertEqual(self.run_ok(*command), "")
+
+    def test_output_without_end_ends_its_task(self):
+        result = self.run_program("run", "-j2", "--limit-output", "2M", "--", "sh", "-c", "yes",
+                                  "sh", ":::", "a", "b")
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(len(result.stdout), 2 * (2 << 20))
+        lines = [line for line in result.stderr.splitlines() if "task" in line]
+        self.assertEqual(len(lines), 3, result.stderr)  # one each, and the summary
+        self.assertIn("wrote more than could be kept: stdout is incomplete", lines[0])
+        self.assertIn("output limit is 2097152 bytes", lines[0])
+        self.assertIn("2 tasks, 2 failed", lines[2])
+        quiet = self.run_program("run", "-q", "--limit-output", "1K", "yes", ":::", "a")
+        self.assertIn("stdout is incomplete", quiet.stderr)
+        shown = self.run_program("run", "--json", "--limit-output", "1K", "yes", ":::", "a")
+        record = json.loads(shown.stdout)
+        self.assertEqual((record["ending"], record["ok"]), ("output_lost", False))
+        self.assertEqual(record["attempts"][0]["error"]["code"], "too_large")
+
+    def test_a_full_disk_for_spilled_output_ends_the_task(self):
+        if os.geteuid() != 0 or not shutil.which("unshare"):
+            self.skipTest("needs root to mount a small file system")
+        script = ('mount -t tmpfs -o size=4m none "$TMPDIR" && '
+                  f'exec "{os.environ["REPARTIR"]}" run -- yes ::: a')
+        result = subprocess.run(["unshare", "-m", "sh", "-c", script], env=self.env,
+                                capture_output=True, timeout=60, check=False)
+        if b"mount" in result.stderr or b"unshare" in result.stderr:
+            self.skipTest(result.stderr.decode())
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b"No space left on device", result.stderr)
+        self.assertGreater(len(result.stdout), 1 << 20)
+
+    def test_a_kill_leaves_no_spill_file(self):
+        process = self.start("run", "--", "sh", "-c",
+                             "head -c 3000000 /dev/zero; echo > ready; sleep 60", "sh", ":::", "a")
+        self.wait_for_file("ready")
+        self.wait_until("a spill file", lambda: any(
+            "(deleted)" in os.readlink(f"/proc/{process.pid}/fd/{fd}")
+            for fd in os.listdir(f"/proc/{process.pid}/fd")))
+        process.kill()
+        process.wait()
+        self.assertEqual(os.listdir(self.folder), ["ready"])
 
     def test_both_streams_arrive_whole(self):
         result = self.run_program("run", "--", "sh", "-c", "echo out; echo err >&2", "sh",

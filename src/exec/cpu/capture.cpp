@@ -1,75 +1,71 @@
 // SPDX-License-Identifier: MIT
 #include "exec/cpu/capture.hpp"
 
-#include <fcntl.h>
-#include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <system_error>
 #include <utility>
+
+#include "base/anonymous_file.hpp"
+#include "base/os_error.hpp"
 
 namespace repartir::exec {
 
-void Capture::begin(std::uint64_t limit, std::string_view folder, std::string_view stream) {
+void Capture::begin(CaptureLimits limits, std::string_view folder, std::string_view stream) {
     reset();
-    limit_ = limit;
+    limits_ = limits;
     folder_ = folder;
     stream_ = stream;
 }
 
 void Capture::reset() noexcept {
-    if (fd_ >= 0) {
-        ::close(std::exchange(fd_, -1));
-    }
-    if (!path_.empty()) {
-        ::unlink(path_.c_str());
-    }
     memory_.clear();
-    path_.clear();
-    why_.clear();
+    file_.reset();
+    why_.reset();
     spilled_ = 0;
     lost_ = 0;
 }
 
-void Capture::append(std::span<const char> bytes) {
-    const bool in_memory = path_.empty() && why_.empty();
-    if (in_memory && memory_.size() + bytes.size() <= limit_) {
-        memory_.append(bytes.data(), bytes.size());
-    } else {
-        spill(bytes);
+bool Capture::append(std::span<const char> bytes) {
+    if (!why_) {
+        const std::uint64_t room = limits_.bytes_max - std::min(limits_.bytes_max, kept());
+        const std::size_t fits = std::min<std::uint64_t>(bytes.size(), room);
+        keep(bytes.first(fits));
+        if (fits < bytes.size() && !why_) {
+            why_ = Error(Domain::task, Code::too_large, Fault::task,
+                         "its output limit is " + std::to_string(limits_.bytes_max) +
+                             " bytes; raise that, or let the task write to a file");
+        }
+        bytes = bytes.subspan(fits);
     }
+    lost_ += bytes.size();
+    return !why_;
 }
 
-void Capture::spill(std::span<const char> bytes) {
-    if (path_.empty() && why_.empty() && open_spill()) {
-        const std::size_t moved = write_out(memory_);
-        if (moved == memory_.size()) {
-            memory_ = std::string();  // the file holds all of it now
-        } else {
-            // No room even for what memory holds: memory keeps it, the file is of no use.
-            ::close(std::exchange(fd_, -1));
-            ::unlink(path_.c_str());
-            path_.clear();
-            spilled_ = 0;
-        }
-    }
-    if (!why_.empty()) {
-        lost_ += bytes.size();
+void Capture::keep(std::span<const char> bytes) {
+    if (!file_ && memory_.size() + bytes.size() <= limits_.memory_bytes) {
+        memory_.append(bytes.data(), bytes.size());
         return;
     }
-    const std::size_t written = write_out(bytes);
+    const std::size_t written = file_ || move_to_file() ? write_out(bytes) : 0;
     lost_ += bytes.size() - written;
 }
 
-bool Capture::open_spill() {
-    std::string name = folder_ + "/repartir-" + stream_ + "-XXXXXX";
-    fd_ = ::mkostemp(name.data(), O_CLOEXEC);
-    if (fd_ < 0) {
-        why_ = "no spill file in " + folder_ + ": " + std::generic_category().message(errno);
+/// Where the file cannot take even what memory holds, memory keeps it: the file is of no use.
+bool Capture::move_to_file() {
+    auto file = base::anonymous_file(folder_);
+    if (!file) {
+        why_ = file.error();
         return false;
     }
-    path_ = std::move(name);
+    file_ = std::move(*file);
+    if (write_out(memory_) < memory_.size()) {
+        file_.reset();
+        spilled_ = 0;
+        return false;
+    }
+    memory_ = std::string();
     return true;
 }
 
@@ -77,12 +73,12 @@ bool Capture::open_spill() {
 std::size_t Capture::write_out(std::span<const char> bytes) {
     std::size_t done = 0;
     while (done < bytes.size()) {
-        const ::ssize_t put = ::write(fd_, bytes.data() + done, bytes.size() - done);
+        const ::ssize_t put = ::write(file_.get(), bytes.data() + done, bytes.size() - done);
         if (put < 0 && errno == EINTR) {
             continue;
         }
         if (put < 0) {
-            why_ = "cannot write " + path_ + ": " + std::generic_category().message(errno);
+            why_ = base::os_error(Domain::io, "cannot write its spill file in " + folder_, errno);
             break;
         }
         done += static_cast<std::size_t>(put);
@@ -91,18 +87,19 @@ std::size_t Capture::write_out(std::span<const char> bytes) {
     return done;
 }
 
-Captured Capture::take(std::vector<std::string>& notes) {
-    if (lost_ > 0) {
-        const std::uint64_t kept = path_.empty() ? memory_.size() : spilled_;
-        notes.push_back(stream_ + " is incomplete: the first " + std::to_string(kept) +
-                        " bytes are kept, " + std::to_string(lost_) + " are lost; " + why_);
+std::optional<Error> Capture::loss() const {
+    if (!why_) {
+        return std::nullopt;
     }
-    if (path_.empty()) {
-        Captured result(std::move(memory_), lost_);
-        reset();
-        return result;
-    }
-    Captured result(std::exchange(path_, {}), spilled_, true, lost_);
+    return Error(why_->domain(), why_->code(), why_->fault(),
+                 stream_ + " is incomplete: the first " + std::to_string(kept()) +
+                     " bytes are kept, " + std::to_string(lost_) + " are lost; " +
+                     why_->sentence());
+}
+
+Captured Capture::take() {
+    Captured result = file_ ? Captured::in_descriptor(file_.release(), spilled_, lost_)
+                            : Captured(std::move(memory_), lost_);
     reset();
     return result;
 }

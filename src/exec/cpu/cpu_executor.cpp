@@ -140,6 +140,7 @@ Result<std::unique_ptr<CpuExecutor>> CpuExecutor::create(CpuExecutorOptions opti
         host.spill_dir = "/tmp";
     }
     host.capture_bytes = options.capture_bytes;
+    host.output_bytes = options.output_bytes;
     constexpr std::size_t spare_guards = 64;  // runs that linger while their slot is given away
     auto guardian = proc::Guardian::create(std::size_t{impl->slots} + spare_guards);
     if (!guardian) {

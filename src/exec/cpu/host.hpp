@@ -38,9 +38,10 @@ struct Host {
     Environment environment;
     Topology topology;
     CgroupSupport cgroups;
-    std::string where;      ///< "hostname/cpu"
-    std::string spill_dir;  ///< where output goes that is larger than the capture limit
-    std::uint64_t capture_bytes = 0;
+    std::string where;                ///< "hostname/cpu"
+    std::string spill_dir;            ///< where output goes that is larger than the capture limit
+    std::uint64_t capture_bytes = 0;  ///< of each stream in memory
+    std::uint64_t output_bytes = 0;   ///< of each stream in all
     std::unique_ptr<proc::Guardian> guardian;
     std::atomic<std::uint64_t> cgroup_serial{0};  ///< names the next task's group
 };

@@ -31,7 +31,9 @@ void Run::Collector::on_bytes(proc::PipeReader&, std::span<const std::byte> byte
     // SAFETY: char may alias std::byte.
     const std::span<const char> text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     if (kind_ == Output::capture) {
-        capture_.append(text);
+        if (!capture_.append(text)) {
+            run_.output_lost();
+        }
         return;
     }
     try {
@@ -94,7 +96,7 @@ void Run::cancel(CancelReason reason, bool force) noexcept {
     if (!group_.running()) {
         return;
     }
-    if (running_ > 0 && !reason_ && !error_) {
+    if (running_ > 0 && !reason_ && !error_ && !output_lost_) {
         reason_ = reason;
     }
     // With no program left, only a background child keeps the attempt from its end.
@@ -104,6 +106,14 @@ void Run::cancel(CancelReason reason, bool force) noexcept {
             cgroup_->kill_all();
         }
     } else {
+        group_.terminate(task_->kill_grace());
+    }
+}
+
+/// More was written than can be kept. A program that writes without end would never be told, and
+/// would keep its place for nothing: it is ended.
+void Run::output_lost() noexcept {
+    if (!std::exchange(output_lost_, true) && running_ > 0 && !reason_ && !error_) {
         group_.terminate(task_->kill_grace());
     }
 }
@@ -184,9 +194,11 @@ Result<void> Run::prepare_output(Collector& collector, Output kind, const std::s
         }
         case Output::capture: {
             const TaskExtras& extras = task_->extras();
+            const Host& host = context_.host;
             collector.capture_.begin(
-                extras.capture_bytes != 0 ? extras.capture_bytes : context_.host.capture_bytes,
-                extras.spill_dir.empty() ? context_.host.spill_dir : extras.spill_dir, name);
+                {extras.capture_bytes != 0 ? extras.capture_bytes : host.capture_bytes,
+                 extras.output_bytes != 0 ? extras.output_bytes : host.output_bytes},
+                extras.spill_dir.empty() ? host.spill_dir : extras.spill_dir, name);
             [[fallthrough]];
         }
         case Output::callback: {
@@ -323,7 +335,7 @@ Ending Run::verdict() {
     }
     const Ending ending = ending_of_programs();
     if (!cgroup_) {
-        return ending;
+        return output_lost_ ? Ending{End::output_lost, 0} : ending;
     }
     if (const std::uint64_t refused = cgroup_->refused_processes(); refused > 0) {
         notes_.push_back("the limit of processes was met " + std::to_string(refused) + " times");
@@ -331,6 +343,9 @@ Ending Run::verdict() {
     const std::uint64_t kills = cgroup_->oom_kills();
     if (kills > 0 && !ending.ok()) {
         return {End::out_of_memory, 0};
+    }
+    if (output_lost_) {
+        return {End::output_lost, 0};
     }
     if (kills > 0) {
         notes_.push_back("the kernel ended " + std::to_string(kills) +
@@ -353,16 +368,31 @@ void Run::measure_memory(Attempt& attempt) {
     }
 }
 
+/// Puts a note for each stream that is incomplete. @return the first, as an error.
+std::optional<Error> Run::name_losses() {
+    std::optional<Error> first;
+    for (const Collector* collector : {&out_, &err_}) {
+        if (std::optional<Error> loss = collector->capture_.loss()) {
+            notes_.push_back(loss->sentence());
+            if (!first) {
+                first = std::move(loss);
+            }
+        }
+    }
+    return first;
+}
+
 Captured Run::collected(Collector& collector) {
     if (collector.kind_ == Output::capture) {
-        return collector.capture_.take(notes_);
+        return collector.capture_.take();
     }
     struct ::stat status{};
     if (collector.kind_ == Output::file && collector.number_ >= 0 &&
         ::fstat(collector.number_, &status) == 0 && S_ISREG(status.st_mode)) {
         const TaskExtras& extras = task_->extras();
-        return Captured(collector.stream_ == Stream::out ? extras.out_path : extras.err_path,
-                        static_cast<std::uint64_t>(status.st_size), false);
+        return Captured::in_file(
+            collector.stream_ == Stream::out ? extras.out_path : extras.err_path,
+            static_cast<std::uint64_t>(status.st_size));
     }
     return {};
 }
@@ -384,6 +414,9 @@ void Run::finish() noexcept {
     }
     attempt.ending = verdict();
     attempt.error = std::move(error_);
+    if (std::optional<Error> loss = name_losses(); attempt.ending.end == End::output_lost) {
+        attempt.error = std::move(loss);
+    }
     if (task_->kind() == Kind::pipeline && ran_) {
         attempt.stages = stages_;
     }
@@ -425,6 +458,7 @@ void Run::clear() noexcept {
     entrances_.clear();
     running_ = 0;
     error_.reset();
+    output_lost_ = false;
     reason_.reset();
     notes_.clear();
     ran_ = false;

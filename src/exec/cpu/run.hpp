@@ -118,6 +118,8 @@ class Run final : private proc::ChildGroup::Observer {
     [[nodiscard]] Result<void> start_programs();
     [[nodiscard]] Result<void> start_stage(std::size_t index, int in, int out);
     [[nodiscard]] Result<void> watch();
+    void output_lost() noexcept;
+    [[nodiscard]] std::optional<Error> name_losses();
     [[nodiscard]] Captured collected(Collector& collector);
     void finish() noexcept;
     void take_terminal_back() noexcept;
@@ -146,6 +148,7 @@ class Run final : private proc::ChildGroup::Observer {
     std::vector<Ending> stages_;
     std::size_t running_ = 0;             // programs started and not ended
     std::optional<Error> error_;          // why it did not start
+    bool output_lost_ = false;            // more was written than could be kept
     std::optional<CancelReason> reason_;  // why we ended it
     std::vector<std::string> notes_;
     bool foreground_ = false;  // the group was given the terminal that is our stdin

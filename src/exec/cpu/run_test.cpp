@@ -122,7 +122,7 @@ TEST_F(RunTest, MegabytesOnStderrDoNotBlockStdout) {
     EXPECT_FALSE(result.err.in_memory());
 }
 
-TEST_F(RunTest, OutputBeyondTheLimitGoesToAFileInItsFolder) {
+TEST_F(RunTest, OutputBeyondTheLimitGoesToAFileWithoutAName) {
     for (const std::uint64_t size : {9'999U, 10'000U, 10'001U, 200'000U}) {
         const AttemptResult result =
             run(Task::binary("head", "-c", std::to_string(size), "/dev/zero")
@@ -131,9 +131,8 @@ TEST_F(RunTest, OutputBeyondTheLimitGoesToAFileInItsFolder) {
         EXPECT_EQ(result.out.size(), size);
         EXPECT_EQ(result.out.in_memory(), size <= 10'000) << size;
         EXPECT_TRUE(result.out.read().value() == std::string(size, '\0'));
-        EXPECT_EQ(result.out.path().starts_with(folder_), size > 10'000) << size;
+        EXPECT_TRUE(std::filesystem::is_empty(folder_)) << "the file has no name";
     }
-    EXPECT_TRUE(std::filesystem::is_empty(folder_));
 }
 
 TEST_F(RunTest, SixtyFourMebibytesArriveWhole) {
@@ -144,14 +143,52 @@ TEST_F(RunTest, SixtyFourMebibytesArriveWhole) {
     EXPECT_EQ(std::filesystem::file_size(result.out.path()), size);
 }
 
-TEST_F(RunTest, ASpillFolderThatIsMissingIsNamedAndTheTaskEndsWell) {
+TEST_F(RunTest, ASpillFolderThatIsMissingIsNamed) {
     const AttemptResult result = run(Task::binary("head", "-c", "5000", "/dev/zero")
                                          .capture_limit(1000)
                                          .spill_dir("/nonexistent"));
-    EXPECT_EQ(result.attempt.ending, exited_well);
-    ASSERT_THAT(result.attempt.notes, ElementsAre(HasSubstr("stdout is incomplete")));
+    EXPECT_EQ(result.attempt.ending, (Ending{End::output_lost, 0}));
+    ASSERT_TRUE(result.attempt.error.has_value());
+    EXPECT_THAT(result.attempt.error->sentence(), HasSubstr("/nonexistent: No such file"));
     EXPECT_GT(result.out.lost(), 0U);
     EXPECT_EQ(result.out.size() + result.out.lost(), 5000U);
+}
+
+TEST_F(RunTest, OutputWithoutEndEndsTheTask) {
+    const AttemptResult result =
+        run(shell("yes; exit 0").capture_limit(1000).output_limit(100'000).spill_dir(folder_));
+    EXPECT_EQ(result.attempt.ending, (Ending{End::output_lost, 0}));
+    ASSERT_TRUE(result.attempt.error.has_value());
+    EXPECT_EQ(result.attempt.error->code(), Code::too_large);
+    EXPECT_THAT(result.attempt.error->sentence(), HasSubstr("output limit is 100000 bytes"));
+    EXPECT_EQ(result.out.size(), 100'000U);
+    EXPECT_GT(result.out.lost(), 0U);
+    EXPECT_FALSE(result.out.read().has_value());
+}
+
+TEST_F(RunTest, AProgramThatIgnoresTheRequestIsKilledAfterItsGrace) {
+    const AttemptResult result = run(shell("trap '' TERM; while :; do echo x >&2; done")
+                                         .output_limit(1000)
+                                         .kill_grace(std::chrono::milliseconds(50)));
+    EXPECT_EQ(result.attempt.ending, (Ending{End::output_lost, 0}));
+    EXPECT_THAT(result.attempt.error.value().sentence(), HasSubstr("stderr is incomplete"));
+}
+
+TEST_F(RunTest, ExactlyTheOutputLimitIsNotTooMuch) {
+    const auto writing = [](int bytes) {
+        return Task::binary("head", "-c", std::to_string(bytes), "/dev/zero").output_limit(5000);
+    };
+    EXPECT_EQ(run(writing(5000)).attempt.ending, exited_well);
+    EXPECT_EQ(run(writing(5001)).attempt.ending.end, End::output_lost)
+        << "also where the program had ended by itself";
+}
+
+TEST_F(RunTest, TheFirstReasonOfAnEndCounts) {
+    const AttemptResult result = run(shell("trap '' TERM; while :; do echo x; done")
+                                         .output_limit(1000)
+                                         .kill_grace(std::chrono::milliseconds(300))
+                                         .timeout(std::chrono::milliseconds(100)));
+    EXPECT_EQ(result.attempt.ending.end, End::output_lost);
 }
 
 TEST_F(RunTest, ABackgroundChildCannotKeepATaskFromEnding) {
