@@ -71,6 +71,22 @@ REPARTIR_RAW __attribute__((noinline)) long clone_guardian(void* stack_end, int*
     return result;
 }
 
+// @return whether all of it has room.
+bool name_cgroups(const CgroupsOfOurs& from, GuardedCgroups& to) noexcept {
+    if (from.prefix.size() >= sizeof(to.prefix) ||
+        from.folders.size() > GuardedCgroups::folders_max) {
+        return false;
+    }
+    for (std::size_t i = 0; i < from.folders.size(); ++i) {
+        if (from.folders[i].size() >= sizeof(to.folders[i])) {
+            return false;
+        }
+        from.folders[i].copy(to.folders[i], sizeof(to.folders[i]));
+    }
+    from.prefix.copy(to.prefix, sizeof(to.prefix));
+    return true;
+}
+
 }  // namespace
 
 GuardSlot& GuardSlot::operator=(GuardSlot&& other) noexcept {
@@ -92,7 +108,8 @@ void GuardSlot::clear() noexcept {
     }
 }
 
-Result<std::unique_ptr<Guardian>> Guardian::create(std::size_t slots) {
+Result<std::unique_ptr<Guardian>> Guardian::create(std::size_t slots,
+                                                   const CgroupsOfOurs& cgroups) {
     std::unique_ptr<Guardian> guardian(new Guardian);
     const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     const std::size_t bytes = stack_bytes + sizeof(GuardianPlan) + slots * sizeof(std::uint64_t);
@@ -113,18 +130,24 @@ Result<std::unique_ptr<Guardian>> Guardian::create(std::size_t slots) {
     if (!ourselves) {
         return fail(base::os_error(Domain::process, "cannot watch this process (pidfd)", errno));
     }
-    if (Result<void> started = guardian->start(slots, reader.get(), ourselves.get()); !started) {
+    if (Result<void> started = guardian->start(slots, cgroups, reader.get(), ourselves.get());
+        !started) {
         return fail(std::move(started.error()));
     }
     return guardian;
 }
 
-Result<void> Guardian::start(std::size_t slots, int pipe, int parent) {
+Result<void> Guardian::start(std::size_t slots, const CgroupsOfOurs& cgroups, int pipe,
+                             int parent) {
     char* const after_stack = static_cast<char*>(region_) + stack_bytes;
     auto* const plan = new (after_stack) GuardianPlan;
     plan->pipe = pipe;
     plan->parent = parent;
     plan->slots = slots;
+    if (!name_cgroups(cgroups, plan->cgroups)) {
+        return fail(Error(Domain::process, Code::too_large, Fault::user,
+                          "the path of the cgroup that this process is in is too long"));
+    }
     entries_ = new (after_stack + sizeof(GuardianPlan)) std::uint64_t[slots]();
     plan->entries = entries_;
     Image image;

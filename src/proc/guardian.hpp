@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -44,8 +45,15 @@ class GuardSlot {
     std::uint64_t* entry_ = nullptr;
 };
 
-/// Watches this process from a process of its own, and sends SIGKILL to every group in a shared
-/// table when this process ends, however it ends (docs/decisions/0007-guardian.md). It is in a
+/// Which cgroups are this process's: all in these folders whose names begin with the prefix.
+struct CgroupsOfOurs {
+    std::vector<std::string> folders;  ///< at most two
+    std::string prefix;                ///< nobody else's may begin so; empty: there are none
+};
+
+/// Watches this process from a process of its own, and when this process ends, however it ends,
+/// sends SIGKILL to every group in a shared table, and to what is in our cgroups, which it then
+/// removes (docs/decisions/0007-guardian.md). It is in a
 /// session of its own, blocks all signals that can be blocked, holds two descriptors and a few
 /// pages of memory.
 ///
@@ -53,9 +61,10 @@ class GuardSlot {
 class Guardian {
   public:
     /// Starts the guardian. Copies this process's page tables once: create it early.
-    /// @param slots how many groups at once
-    /// Errors: out_of_resources, unsupported (no pidfd).
-    [[nodiscard]] static Result<std::unique_ptr<Guardian>> create(std::size_t slots);
+    /// @param slots how many groups at once @param cgroups to end too
+    /// Errors: out_of_resources, unsupported (no pidfd), too_large (a cgroup's path).
+    [[nodiscard]] static Result<std::unique_ptr<Guardian>> create(
+        std::size_t slots, const CgroupsOfOurs& cgroups = {});
     /// Ends and reaps the guardian; groups still in the table are left alone. Does nothing in a
     /// copy that fork() made.
     ~Guardian();
@@ -71,7 +80,8 @@ class Guardian {
   private:
     friend class GuardSlot;
     Guardian() = default;
-    [[nodiscard]] Result<void> start(std::size_t slots, int pipe, int parent);
+    [[nodiscard]] Result<void> start(std::size_t slots, const CgroupsOfOurs& cgroups, int pipe,
+                                     int parent);
     void release(std::uint64_t& entry) noexcept;
 
     pid_t owner_ = 0;  // the process that made it; copies of it by fork() must not end the guardian

@@ -64,7 +64,7 @@ REPARTIR_RAW_INLINE void wait_for_end(const GuardianPlan& plan) noexcept {
     while (raw::call(SYS_ppoll, raw::address(&watched[0]), 2, 0, 0, 0) <= 0) {}
 }
 
-// Copies a constant and returns where it ended in `to`.
+// Copies a text and returns where it ended in `to`.
 REPARTIR_RAW_INLINE char* append(char* to, const char* text) noexcept {
     while (*text != '\0') {
         *to++ = *text++;
@@ -125,6 +125,123 @@ REPARTIR_RAW_INLINE void kill_groups(GuardianPlan& plan) noexcept {
     }
 }
 
+// Writes to a control file of the cgroup whose path ends at `end` in the plan's path, which is left
+// as it was. @return whether the kernel took it.
+REPARTIR_RAW_INLINE bool write_control(GuardianPlan& plan, char* end, const char* file,
+                                       char value) noexcept {
+    append(end, file);
+    const long fd = raw::call(SYS_openat, AT_FDCWD, raw::address(plan.path), O_WRONLY);
+    *end = '\0';
+    if (fd < 0) {
+        return false;
+    }
+    const long written = raw::call(SYS_write, fd, raw::address(&value), 1);
+    raw::call(SYS_close, fd);
+    return written == 1;
+}
+
+// Sends SIGKILL to each process that the cgroup lists.
+REPARTIR_RAW_INLINE void kill_listed(GuardianPlan& plan, char* end) noexcept {
+    append(end, "/cgroup.procs");
+    const long fd = raw::call(SYS_openat, AT_FDCWD, raw::address(plan.path), O_RDONLY);
+    *end = '\0';
+    if (fd < 0) {
+        return;
+    }
+    long pid = 0;
+    for (;;) {
+        const long count =
+            raw::call(SYS_read, fd, raw::address(plan.scratch), sizeof(plan.scratch));
+        if (count <= 0) {
+            break;
+        }
+        for (long i = 0; i < count; ++i) {
+            const char digit = plan.scratch[i];
+            if (digit >= '0' && digit <= '9') {
+                pid = pid * 10 + (digit - '0');
+                continue;
+            }
+            if (pid > 1) {
+                raw::call(SYS_kill, pid, SIGKILL);
+            }
+            pid = 0;
+        }
+    }
+    raw::call(SYS_close, fd);
+}
+
+// Kills what is in a cgroup and removes it. @return whether it is gone.
+REPARTIR_RAW_INLINE bool end_cgroup(GuardianPlan& plan, char* end) noexcept {
+    if (!write_control(plan, end, "/cgroup.kill", '1')) {  // version 1, or before Linux 5.14
+        write_control(plan, end, "/pids.max", '0');        // a fork must not outrun the loop
+        kill_listed(plan, end);
+    }
+    const long removed = raw::call(SYS_unlinkat, AT_FDCWD, raw::address(plan.path), AT_REMOVEDIR);
+    return removed == 0 || removed == -ENOENT || removed == -ENOTDIR;
+}
+
+// As the kernel lays out what getdents64 gives.
+struct FolderEntry {
+    std::uint64_t inode;
+    std::int64_t offset;
+    std::uint16_t bytes;
+    std::uint8_t type;
+    char name[1];
+};
+
+REPARTIR_RAW_INLINE bool begins_with(const char* text, const char* prefix) noexcept {
+    while (*prefix != '\0' && *text == *prefix) {
+        ++text;
+        ++prefix;
+    }
+    return *prefix == '\0';
+}
+
+// One look at a folder of cgroups. @return whether none of ours is left in it.
+REPARTIR_RAW_INLINE bool sweep(GuardianPlan& plan, const char* folder) noexcept {
+    char* const name = append(append(plan.path, folder), "/");
+    const long fd = raw::call(SYS_openat, AT_FDCWD, raw::address(folder), O_RDONLY | O_DIRECTORY);
+    bool clean = true;
+    for (;;) {
+        const long count = fd < 0 ? 0
+                                  : raw::call(SYS_getdents64, fd, raw::address(plan.listing),
+                                              sizeof(plan.listing));
+        if (count <= 0) {
+            break;
+        }
+        for (long at = 0; at < count;) {
+            // SAFETY: the kernel aligns entries to 8 bytes, from the aligned start of the buffer.
+            const auto* entry = reinterpret_cast<const FolderEntry*>(plan.listing + at);
+            at += entry->bytes;
+            if (begins_with(entry->name, plan.cgroups.prefix)) {
+                clean = end_cgroup(plan, append(name, entry->name)) && clean;
+            }
+        }
+    }
+    raw::call(SYS_close, fd);
+    return clean;
+}
+
+// Cgroups hold what left its process group too. What was killed takes a moment to be gone.
+REPARTIR_RAW_INLINE void end_cgroups(GuardianPlan& plan) noexcept {
+    if (plan.cgroups.prefix[0] == '\0') {
+        return;
+    }
+    constexpr int rounds = 4000;
+    timespec pause{0, 5'000'000};
+    for (int i = 0; i < rounds; ++i) {
+        bool clean = true;
+        for (const auto& folder : plan.cgroups.folders) {
+            clean = (folder[0] == '\0' || sweep(plan, folder)) && clean;
+        }
+        if (clean) {
+            return;
+        }
+        raw::call(SYS_ppoll, 0, 0, raw::address(&pause), 0, 0);
+        pause.tv_nsec = 5'000'000;  // the kernel has put there what was left of it
+    }
+}
+
 REPARTIR_RAW_INLINE void close_range(long first, long last) noexcept {
     if (first > last || raw::call(SYS_close_range, first, last, 0) == 0) {
         return;
@@ -158,6 +275,7 @@ REPARTIR_RAW __attribute__((noinline)) void guardian_child(void* argument) noexc
     drop_memory(plan);
     wait_for_end(plan);
     kill_groups(plan);
+    end_cgroups(plan);
     raw::exit(0);
 }
 

@@ -19,6 +19,13 @@ REPARTIR_RAW_INLINE std::uint64_t guard_entry(int group, const timespec& now) no
     return static_cast<std::uint64_t>(group) << 32U | static_cast<std::uint32_t>(ticks);
 }
 
+/// Where cgroups of our tasks are: every child of a folder whose name begins with the prefix.
+struct GuardedCgroups {
+    static constexpr std::size_t folders_max = 2;
+    char folders[folders_max][1024] = {};  ///< ended by NUL; empty: none
+    char prefix[64] = {};                  ///< ended by NUL
+};
+
 /// What the guardian is told, in the mapping that it shares with us: its stack, this, and the
 /// entries.
 struct GuardianPlan {
@@ -31,11 +38,15 @@ struct GuardianPlan {
     std::uintptr_t region_begin = 0;  ///< the shared mapping
     std::uintptr_t region_end = 0;
     void* rseq = nullptr;  ///< registered restartable-sequences area; nullptr: none
-    char scratch[1024];    ///< where it reads /proc
+    GuardedCgroups cgroups;
+    char scratch[4096];             ///< where it reads /proc, and what is in a cgroup
+    alignas(8) char listing[4096];  ///< where it reads a folder
+    char path[2048];                ///< where it puts names together
 };
 
 /// The guardian's life: lets go of all memory and descriptors that it does not need, waits for the
-/// parent's end, kills the groups in the table, exits. @param plan a GuardianPlan. Does not return.
+/// parent's end, kills the groups in the table and what is in the cgroups, removes those, exits.
+/// @param plan a GuardianPlan. Does not return.
 void guardian_child(void* plan) noexcept;
 
 }  // namespace repartir::proc

@@ -257,6 +257,60 @@ TEST(Guardian, SlotsAreBoundedAndComeBack) {
     EXPECT_TRUE((*guardian)->acquire());
 }
 
+// A folder that looks as a cgroup of version 1 does: the guardian reads who is in it. It stays,
+// since a folder of real files cannot be removed as a cgroup can.
+TEST(Guardian, KillsWhatIsInOurCgroupsThoughItLeftItsGroup) {
+    const TemporaryDirectory tree;
+    auto spawner = Spawner::create();
+    ASSERT_TRUE(spawner);
+    const Strings argv({"/bin/sleep", "100"});
+    const Strings environment({"PATH=/bin"});
+    const auto start = [&](const std::string& group) {
+        SpawnPlan plan;
+        plan.program = "/bin/sleep";
+        plan.argv = argv.data();
+        plan.envp = environment.data();
+        plan.group = Group::session;
+        Spawned child = std::move(*(*spawner)->spawn(plan));
+        std::filesystem::create_directory(tree.path() + "/" + group);
+        std::ofstream(tree.path() + "/" + group + "/cgroup.procs") << child.pid << "\n";
+        return child;
+    };
+    Spawned ours = start("repartir-7-8-1");
+    Spawned others = start("repartir-7-9-1");
+    std::filesystem::create_directory(tree.path() + "/repartir-7-8-2");
+    const pid_t victim = ::fork();
+    if (victim == 0) {
+        CgroupsOfOurs cgroups;
+        cgroups.folders = {tree.path(), "/nonexistent/folder"};
+        cgroups.prefix = "repartir-7-8-";
+        const auto guardian = Guardian::create(1, cgroups);
+        ::kill(::getpid(), SIGKILL);
+    }
+    ::waitpid(victim, nullptr, 0);
+    EXPECT_TRUE(goes_within(ours.pid, 20s));
+    const auto end = std::chrono::steady_clock::now() + 20s;
+    while (std::filesystem::exists(tree.path() + "/repartir-7-8-2") &&
+           std::chrono::steady_clock::now() < end) {
+        std::this_thread::yield();
+    }
+    EXPECT_FALSE(std::filesystem::exists(tree.path() + "/repartir-7-8-2")) << "the empty one";
+    EXPECT_FALSE(gone(others.pid)) << "another's";
+    std::filesystem::remove_all(tree.path() + "/repartir-7-8-1");  // lets the guardian end
+    ::kill(others.pid, SIGKILL);
+    reap_child(ours);
+    reap_child(others);
+}
+
+TEST(Guardian, ACgroupPathThatIsTooLongIsRefused) {
+    CgroupsOfOurs cgroups;
+    cgroups.folders = {std::string(5000, 'x')};
+    cgroups.prefix = "p";
+    const auto guardian = Guardian::create(1, cgroups);
+    ASSERT_FALSE(guardian);
+    EXPECT_EQ(guardian.error().code(), Code::too_large);
+}
+
 // When a process started, in ticks: the 22nd field, of which the first two are cut off.
 std::uint32_t start_ticks_of(pid_t pid) {
     std::istringstream fields(stat_of(pid));

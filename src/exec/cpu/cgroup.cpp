@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/os_error.hpp"
+#include "base/prng.hpp"
 #include "exec/cpu/topology.hpp"
 
 namespace repartir::exec {
@@ -34,10 +35,6 @@ constexpr std::string_view name_prefix = "repartir-";
     return ::write(fd.get(), text.data(), text.size()) < 0 ? errno : 0;
 }
 
-[[nodiscard]] std::string own_name(std::uint64_t serial) {
-    return std::string(name_prefix) + std::to_string(::getpid()) + "-" + std::to_string(serial);
-}
-
 /// Removes groups whose maker is gone: the guardian ended their processes, nobody removed the
 /// folders.
 void remove_abandoned(const std::string& parent) {
@@ -52,7 +49,7 @@ void remove_abandoned(const std::string& parent) {
 
 /// @return whether a group that can be limited by `file` can be made below `parent`.
 [[nodiscard]] bool can_make(const std::string& parent, const char* file) {
-    const std::string child = parent + "/" + own_name(0) + "-probe";
+    const std::string child = parent + "/" + new_group_prefix() + "probe";
     if (::mkdir(child.c_str(), 0755) != 0 && errno != EEXIST) {
         return false;
     }
@@ -171,8 +168,14 @@ CgroupSupport probe_cgroups(const std::string& root) {
     return support;
 }
 
+std::string new_group_prefix() {
+    // Process ids alone are not unique where containers share a tree.
+    return std::string(name_prefix) + std::to_string(::getpid()) + "-" +
+           std::to_string(base::random_seed() >> 32U) + "-";
+}
+
 Result<TaskCgroup> TaskCgroup::create(const CgroupSupport& support, const Limits& limits,
-                                      std::uint64_t serial) {
+                                      const std::string& name) {
     if ((limits.resident_bytes && support.memory_version == 0) ||
         (limits.processes && support.pids_version == 0)) {
         return fail(Error(Domain::process, Code::unsupported, Fault::policy,
@@ -183,7 +186,6 @@ Result<TaskCgroup> TaskCgroup::create(const CgroupSupport& support, const Limits
                               " limit: " + support.why_not));
     }
     TaskCgroup made;
-    const std::string name = own_name(serial);
     if (support.memory_version != 0) {
         if (auto added = made.add_group(support.memory_version, support.memory_folder, name);
             !added) {
@@ -256,6 +258,7 @@ TaskCgroup& TaskCgroup::operator=(TaskCgroup&& other) noexcept {
     if (this != &other) {
         discard();
         groups_ = std::move(other.groups_);
+        refused_ = other.refused_;
         other.groups_.clear();
     }
     return *this;
@@ -293,10 +296,14 @@ std::vector<int> TaskCgroup::entrances() const {
 }
 
 void TaskCgroup::kill_all() noexcept {
+    if (!refused_) {
+        refused_ = refused_processes();
+    }
     for (const Group& group : groups_) {
         if (write_control(group.folder + "/cgroup.kill", "1") == 0) {
             continue;
         }
+        (void)write_control(group.folder + "/pids.max", "0");  // a fork must not outrun the loop
         constexpr int rounds =
             100;  // each round sees what the last one's victims had forked before
         for (int round = 0; round < rounds; ++round) {
@@ -335,6 +342,9 @@ std::uint64_t TaskCgroup::oom_kills() const {
 }
 
 std::uint64_t TaskCgroup::refused_processes() const {
+    if (refused_) {
+        return *refused_;
+    }
     const Group* group = group_with("pids.events");
     return group == nullptr
                ? 0

@@ -41,14 +41,19 @@ struct CgroupSupport {
 /// others.
 [[nodiscard]] std::optional<int> group_maker(std::string_view name);
 
+/// @return a beginning for the names of this executor's groups that no other uses: group_maker()
+/// tells this process from it.
+[[nodiscard]] std::string new_group_prefix();
+
 /// The group of one attempt: its processes enter before they execute anything. Destroying it kills
 /// what is inside and removes it. One thread at a time.
 class TaskCgroup {
   public:
-    /// Makes the group and sets its limits. Errors: unsupported (a limit that this machine cannot
-    /// enforce, Fault::policy), out_of_resources, io_error.
+    /// Makes the group and sets its limits. @param name begins with a new_group_prefix(). Errors:
+    /// unsupported (a limit that this machine cannot enforce, Fault::policy), out_of_resources,
+    /// io_error.
     [[nodiscard]] static Result<TaskCgroup> create(const CgroupSupport& support,
-                                                   const Limits& limits, std::uint64_t serial);
+                                                   const Limits& limits, const std::string& name);
     TaskCgroup(TaskCgroup&&) noexcept = default;
     TaskCgroup& operator=(TaskCgroup&& other) noexcept;
     ~TaskCgroup();
@@ -60,7 +65,7 @@ class TaskCgroup {
     void kill_all() noexcept;
     /// @return how many processes the kernel ended here because memory was short.
     [[nodiscard]] std::uint64_t oom_kills() const;
-    /// @return how often a process could not be made because of the limit.
+    /// @return how often a process could not be made because of the limit, before kill_all().
     [[nodiscard]] std::uint64_t refused_processes() const;
     /// @return the most memory that all of it used at once; nothing when the kernel does not say.
     [[nodiscard]] std::optional<std::uint64_t> peak_memory() const;
@@ -79,7 +84,8 @@ class TaskCgroup {
     [[nodiscard]] const Group* group_with(std::string_view file) const;
     void discard() noexcept;
 
-    std::vector<Group> groups_;  // one per hierarchy: memory first
+    std::vector<Group> groups_;             // one per hierarchy: memory first
+    std::optional<std::uint64_t> refused_;  // processes, as of the first kill_all()
 };
 
 }  // namespace repartir::exec

@@ -32,6 +32,8 @@ TEST(CgroupText, ReadsKeyedNumbers) {
 
 TEST(CgroupText, KnowsWhoMadeAGroup) {
     EXPECT_EQ(group_maker("repartir-123-4"), 123);
+    EXPECT_EQ(group_maker(new_group_prefix() + "1"), ::getpid());
+    EXPECT_NE(new_group_prefix(), new_group_prefix());
     EXPECT_EQ(group_maker("repartir-123-0-probe"), 123);
     EXPECT_EQ(group_maker("repartir-123"), std::nullopt);
     EXPECT_EQ(group_maker("repartir--4"), std::nullopt);
@@ -51,7 +53,7 @@ TEST(CgroupProbe, AGroupThatCannotBeLimitedIsRefusedWithTheReason) {
     support.why_not = "the moon is full";
     Limits limits;
     limits.resident_bytes = 1U << 20U;
-    const auto refused = TaskCgroup::create(support, limits, 1);
+    const auto refused = TaskCgroup::create(support, limits, new_group_prefix() + "1");
     ASSERT_FALSE(refused.has_value());
     EXPECT_EQ(refused.error().code(), Code::unsupported);
     EXPECT_EQ(refused.error().fault(), Fault::policy);

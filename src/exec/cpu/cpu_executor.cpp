@@ -134,6 +134,7 @@ Result<std::unique_ptr<CpuExecutor>> CpuExecutor::create(CpuExecutorOptions opti
                               " programs at once; ask for fewer slots"));
     }
     host.cgroups = exec::probe_cgroups();
+    host.cgroup_prefix = exec::new_group_prefix();
     host.where = host_name() + "/cpu";
     host.spill_dir = host.environment.get("TMPDIR");
     if (host.spill_dir.empty()) {
@@ -142,7 +143,14 @@ Result<std::unique_ptr<CpuExecutor>> CpuExecutor::create(CpuExecutorOptions opti
     host.capture_bytes = options.capture_bytes;
     host.output_bytes = options.output_bytes;
     constexpr std::size_t spare_guards = 64;  // runs that linger while their slot is given away
-    auto guardian = proc::Guardian::create(std::size_t{impl->slots} + spare_guards);
+    proc::CgroupsOfOurs groups;
+    for (const std::string& folder : {host.cgroups.memory_folder, host.cgroups.pids_folder}) {
+        if (!folder.empty()) {
+            groups.folders.push_back(folder);
+            groups.prefix = host.cgroup_prefix;
+        }
+    }
+    auto guardian = proc::Guardian::create(std::size_t{impl->slots} + spare_guards, groups);
     if (!guardian) {
         return fail(guardian.error());
     }

@@ -38,6 +38,7 @@ struct Host {
     Environment environment;
     Topology topology;
     CgroupSupport cgroups;
+    std::string cgroup_prefix;        ///< of the groups of its tasks
     std::string where;                ///< "hostname/cpu"
     std::string spill_dir;            ///< where output goes that is larger than the capture limit
     std::uint64_t capture_bytes = 0;  ///< of each stream in memory

@@ -220,8 +220,9 @@ Result<void> Run::prepare_cgroup() {
     if (!limits.needs_cgroup()) {
         return {};
     }
-    auto made = TaskCgroup::create(context_.host.cgroups, limits,
-                                   context_.host.cgroup_serial.fetch_add(1) + 1);
+    Host& host = context_.host;
+    const std::string name = host.cgroup_prefix + std::to_string(host.cgroup_serial.fetch_add(1));
+    auto made = TaskCgroup::create(host.cgroups, limits, name);
     if (!made) {
         return fail(made.error());
     }
