@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cli/foreground.hpp"
 
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,9 +12,13 @@ namespace repartir::cli {
 
 Foreground::Foreground() {
     if (::isatty(STDIN_FILENO) != 1) {
+        opened_ = base::Fd(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC));
+    }
+    terminal_ = opened_ ? opened_.get() : STDIN_FILENO;
+    if (::isatty(terminal_) != 1) {
+        terminal_ = -1;
         return;
     }
-    terminal_ = STDIN_FILENO;
     ours_ = ::getpgrp();
     termios modes{};
     if (::tcgetpgrp(terminal_) == ours_ && ::tcgetattr(terminal_, &modes) == 0) {
@@ -59,6 +64,12 @@ void Foreground::children_changed() {
         } else {
             stop_ourselves(info.si_pid);
         }
+    }
+}
+
+void Foreground::continued() {
+    if (child_ != 0 && active() && ::tcgetpgrp(terminal_) == ours_) {
+        lend(child_);
     }
 }
 

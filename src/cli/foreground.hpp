@@ -6,6 +6,8 @@
 
 #include <optional>
 
+#include "base/fd.hpp"
+
 namespace repartir::cli {
 
 /// Lends the foreground of the terminal to a child's process group and takes it back: the child
@@ -24,6 +26,8 @@ class Foreground {
     /// To be called at SIGCHLD: lends the foreground to a child that stopped because it wanted it,
     /// and stops us with a child that was stopped.
     void children_changed();
+    /// To be called at SIGCONT: gives the child the foreground, where we have got it meanwhile.
+    void continued();
     /// To be called at SIGTSTP: stops the child, and us with it.
     void stop_requested();
     /// Takes the foreground back; restores the terminal's modes when the child could not.
@@ -34,6 +38,7 @@ class Foreground {
     void lend(pid_t group);
     void stop_ourselves(pid_t child);
 
+    base::Fd opened_;  // the terminal that controls us, where standard input is none
     int terminal_ = -1;
     pid_t ours_ = 0;
     pid_t child_ = 0;  // group that was last seen with the foreground or stopped

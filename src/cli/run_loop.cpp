@@ -93,7 +93,9 @@ void Run::hear_signals() {
             foreground_.children_changed();
         } else if (number == SIGTSTP) {
             foreground_.stop_requested();
-        } else if (number != SIGCONT) {
+        } else if (number == SIGCONT) {
+            foreground_.continued();
+        } else {
             ++interrupts_;
             verdict_.cancelled = true;
             stop(true);
@@ -173,7 +175,7 @@ void Run::settle(InFlight& task) {
         }
     }
     if (parts_.config.passes_through()) {
-        foreground_.restore(!result || !result->ok());
+        foreground_.restore(!result || result->ending.end != End::exited);
     }
     delivery_.accept(std::move(task.done));
     if (!stopping_ && parts_.config.halt.reached(failed_, ended_)) {

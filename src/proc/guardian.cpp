@@ -5,6 +5,7 @@
 #include <link.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/rseq.h>
@@ -150,6 +151,7 @@ Result<void> Guardian::start(std::size_t slots, const CgroupsOfOurs& cgroups, in
     }
     entries_ = new (after_stack + sizeof(GuardianPlan)) std::uint64_t[slots]();
     plan->entries = entries_;
+    terminal_ = &plan->terminal;
     Image image;
     ::dl_iterate_phdr(look_at_image, &image);
     const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
@@ -205,6 +207,18 @@ void Guardian::release(std::uint64_t& entry) noexcept {
     const std::lock_guard lock(mutex_);
     free_.push_back(static_cast<std::uint32_t>(&entry - entries_));  // reserved at the start
 }
+
+void Guardian::remember_terminal() noexcept {
+    const base::Fd terminal(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC));
+    const pid_t ours = ::getpgrp();
+    forget_terminal();
+    if (terminal && ::tcgetpgrp(terminal.get()) == ours &&
+        raw::call(SYS_ioctl, terminal.get(), TCGETS, raw::address(terminal_->modes)) == 0) {
+        std::atomic_ref(terminal_->group).store(ours);
+    }
+}
+
+void Guardian::forget_terminal() noexcept { std::atomic_ref(terminal_->group).store(0); }
 
 bool Guardian::alive() const noexcept {
     pollfd state{.fd = pidfd_.get(), .events = POLLIN, .revents = 0};

@@ -17,6 +17,7 @@
 namespace repartir::proc {
 
 class Guardian;
+struct GuardedTerminal;  // guardian_child.hpp
 
 /// A place in a Guardian's table for one process group at a time. Move-only; empty when
 /// default-made; gives its place back when destroyed. Must not outlive the Guardian.
@@ -54,7 +55,7 @@ struct CgroupsOfOurs {
 /// Watches this process from a process of its own, and when this process ends, however it ends,
 /// sends SIGKILL to every group in a shared table, and to what is in our cgroups, which it then
 /// removes (docs/decisions/0007-guardian.md). It is in a
-/// session of its own, blocks all signals that can be blocked, holds two descriptors and a few
+/// group of its own, blocks all signals that can be blocked, holds two descriptors and a few
 /// pages of memory.
 ///
 /// Any thread.
@@ -73,6 +74,12 @@ class Guardian {
 
     /// @return a free slot. Errors: out_of_resources when all are taken.
     [[nodiscard]] Result<GuardSlot> acquire();
+    /// Notes the state of our terminal, where we are its foreground group: when we die while one of
+    /// the groups in the table has the foreground, the guardian gives it back to our group, with
+    /// the modes of now.
+    void remember_terminal() noexcept;
+    /// The terminal is to be left as it is.
+    void forget_terminal() noexcept;
     /// @return whether the guardian process still runs: somebody may have killed it.
     [[nodiscard]] bool alive() const noexcept;
     [[nodiscard]] pid_t pid() const noexcept { return pid_; }  ///< its process id
@@ -90,8 +97,9 @@ class Guardian {
     base::Fd pipe_;           // our end: closes when we die or exec
     void* region_ = nullptr;  // shared mapping: the guardian's stack, its plan, the table
     std::size_t region_bytes_ = 0;
-    std::uint64_t* entries_ = nullptr;  // the table, inside region_
-    std::mutex mutex_;                  // guards free_
+    std::uint64_t* entries_ = nullptr;     // the table, inside region_
+    GuardedTerminal* terminal_ = nullptr;  // inside region_ too
+    std::mutex mutex_;                     // guards free_
     std::vector<std::uint32_t> free_;
 };
 

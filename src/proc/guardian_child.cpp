@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -112,6 +113,28 @@ REPARTIR_RAW_INLINE bool recycled(char* text, std::size_t capacity, std::uint32_
         }
     }
     return field > start_field && static_cast<std::int32_t>(ticks - entry_ticks) > 0;
+}
+
+// @return whether one of our groups has the foreground of the terminal that was ours.
+REPARTIR_RAW_INLINE bool lent(const GuardianPlan& plan, long terminal) noexcept {
+    int holder = 0;
+    if (terminal < 0 || raw::call(SYS_ioctl, terminal, TIOCGPGRP, raw::address(&holder)) != 0) {
+        return false;
+    }
+    for (std::size_t i = 0; i < plan.slots; ++i) {
+        const std::uint64_t entry = __atomic_load_n(plan.entries + i, __ATOMIC_SEQ_CST);
+        if (holder > 1 && entry >> 32U == static_cast<std::uint32_t>(holder)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Gives the terminal to the group that it was lent by: whoever runs there, a shell script for
+// example, could not read from it any more. We are in its session, and SIGTTOU is blocked.
+REPARTIR_RAW_INLINE void restore_terminal(const GuardianPlan& plan, long terminal) noexcept {
+    raw::call(SYS_ioctl, terminal, TIOCSPGRP, raw::address(&plan.terminal.group));
+    raw::call(SYS_ioctl, terminal, TCSETS, raw::address(plan.terminal.modes));
 }
 
 REPARTIR_RAW_INLINE void kill_groups(GuardianPlan& plan) noexcept {
@@ -268,13 +291,21 @@ REPARTIR_RAW_INLINE void close_others(const GuardianPlan& plan) noexcept {
 
 REPARTIR_RAW __attribute__((noinline)) void guardian_child(void* argument) noexcept {
     GuardianPlan& plan = *static_cast<GuardianPlan*>(argument);
-    raw::call(SYS_setsid);
+    raw::call(SYS_setpgid, 0, 0);
     raw::call(SYS_prctl, PR_SET_NAME, raw::address("repartir-guard"));
     raw::call(SYS_chdir, raw::address("/"));
     close_others(plan);
     drop_memory(plan);
     wait_for_end(plan);
+    long terminal = -1;
+    if (__atomic_load_n(&plan.terminal.group, __ATOMIC_SEQ_CST) != 0) {
+        terminal = raw::call(SYS_openat, AT_FDCWD, raw::address("/dev/tty"), O_RDWR | O_NOCTTY);
+    }
+    const bool to_restore = lent(plan, terminal);
     kill_groups(plan);
+    if (to_restore) {
+        restore_terminal(plan, terminal);
+    }
     end_cgroups(plan);
     raw::exit(0);
 }

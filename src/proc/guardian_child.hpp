@@ -26,6 +26,12 @@ struct GuardedCgroups {
     char prefix[64] = {};                  ///< ended by NUL
 };
 
+/// The terminal as it is to be when we are gone.
+struct GuardedTerminal {
+    int group = 0;        ///< our group, which had the foreground; 0: nothing is to be done
+    char modes[64] = {};  ///< what the kernel's TCGETS gave
+};
+
 /// What the guardian is told, in the mapping that it shares with us: its stack, this, and the
 /// entries.
 struct GuardianPlan {
@@ -39,6 +45,7 @@ struct GuardianPlan {
     std::uintptr_t region_end = 0;
     void* rseq = nullptr;  ///< registered restartable-sequences area; nullptr: none
     GuardedCgroups cgroups;
+    GuardedTerminal terminal;
     char scratch[4096];             ///< where it reads /proc, and what is in a cgroup
     alignas(8) char listing[4096];  ///< where it reads a folder
     char path[2048];                ///< where it puts names together

@@ -169,7 +169,7 @@ TEST(Guardian, EndsWithAParentThatLeavesItBehind) {
     }
 }
 
-TEST(Guardian, HoldsLittleAndIsInASessionOfItsOwn) {
+TEST(Guardian, HoldsLittleAndIsInAGroupOfItsOwn) {
     const base::Fd held(::open("/dev/null", O_RDONLY));
     constexpr std::size_t big_bytes = 64UL << 20U;
     const std::vector<char> big(big_bytes, 'x');  // what it must let go of
@@ -190,7 +190,8 @@ TEST(Guardian, HoldsLittleAndIsInASessionOfItsOwn) {
     std::istringstream stat(stat_of(pid));
     std::string state, parent, group, session;
     stat >> state >> parent >> group >> session;
-    EXPECT_EQ(session, std::to_string(pid));
+    EXPECT_EQ(group, std::to_string(pid)) << "Ctrl-C does not reach it";
+    EXPECT_EQ(session, std::to_string(::getsid(0))) << "it can restore our terminal";
     EXPECT_EQ(parent, std::to_string(::getpid()));
     EXPECT_EQ(content_of(base + "/comm"), "repartir-guard\n");
     long pages = 0, resident = 0;

@@ -6,6 +6,7 @@ import pty
 import select
 import signal
 import struct
+import sys
 import termios
 import time
 import unittest
@@ -17,12 +18,15 @@ class Terminal(ProgramTest):
     """Runs the program as the leader of a session on a terminal of its own."""
 
     def fork_program(self, *args, columns=60):
+        return self.fork_command(PROGRAM, *args, columns=columns)
+
+    def fork_command(self, *command, columns=60):
         pid, master = pty.fork()
         if pid == 0:
             try:
                 os.chdir(self.folder)
                 fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-                os.execve(PROGRAM, [PROGRAM, *args], self.env)
+                os.execve(command[0], command, self.env)
             finally:
                 os._exit(99)
         self.addCleanup(os.close, master)
@@ -110,6 +114,140 @@ class Terminal(ProgramTest):
         os.write(master, b"more\n")
         self.read_until(master, b"got more")
         self.assertEqual(self.finish(pid, master), 0)
+
+    def editor(self):
+        """A program that takes the terminal as an editor does, and says what keys it gets."""
+        self.write("editor.py", """
+import os, signal, sys, tty
+tty.setraw(0)
+with open("pids.new", "w") as file:
+    file.write(f"{os.getppid()} {os.getpid()}")
+os.rename("pids.new", "pids")
+os.write(1, b"raw\\r\\n")
+while (key := os.read(0, 1)) != b"q":
+    if key == b"z":
+        signal.signal(signal.SIGCONT, lambda *_: os.write(1, b"continued\\r\\n"))
+        os.kill(0, signal.SIGTSTP)
+    os.write(1, b"key %d.\\r\\n" % key[0])
+""")
+        return sys.executable, "editor.py"
+
+    def pids(self):
+        """Ours and the editor's."""
+        self.wait_for_file("pids")
+        return [int(word) for word in self.read("pids").split()]
+
+    def test_ctrl_c_ends_a_single_program_as_it_would_without_us(self):
+        pid, master = self.fork_program("run", "sh", "-c", "echo ready; exec sleep 60")
+        self.read_until(master, b"ready")
+        os.write(master, b"\x03")
+        self.assertEqual(self.finish(pid, master), 128 + signal.SIGINT)
+        self.assertEqual(self.seen.replace(b"^C", b"").strip(), b"ready")
+
+    def test_raw_mode_gets_every_key_and_its_end_is_left_alone(self):
+        pid, master = self.fork_program("run", *self.editor())
+        self.read_until(master, b"raw")
+        os.write(master, b"\x03\x1a")
+        self.read_until(master, b"key 26.")
+        self.assertIn(b"key 3.", self.seen)
+        before = termios.tcgetattr(master)
+        os.write(master, b"q")
+        self.assertEqual(self.finish(pid, master), 0)
+        self.assertEqual(termios.tcgetattr(master), before, "as stty's, its change stays")
+
+    def test_the_terminal_is_restored_after_a_program_that_was_killed(self):
+        run = f'read go; "{PROGRAM}" run {" ".join(self.editor())}; '
+        shell = ("/bin/sh", "-c", run + 'echo "code $?"; read x; '
+                 'echo got $x')
+        pid, master = self.fork_command(*shell)
+        before = termios.tcgetattr(master)
+        os.write(master, b"go\n")
+        self.read_until(master, b"raw")
+        self.assertNotEqual(termios.tcgetattr(master), before)
+        _, editor = self.pids()
+        self.assertEqual(os.tcgetpgrp(master), editor)
+        os.kill(editor, signal.SIGKILL)
+        self.read_until(master, b"code 137")
+        self.assertEqual(termios.tcgetattr(master), before)
+        os.write(master, b"words\n")
+        self.read_until(master, b"got words")
+        self.assertEqual(self.finish(pid, master), 0)
+
+    def test_the_terminal_is_restored_when_we_are_killed(self):
+        run = f'read go; "{PROGRAM}" run {" ".join(self.editor())}; '
+        shell = ("/bin/sh", "-c", run + 'echo "code $?"; '
+                 'echo > ended; while [ ! -e go ]; do sleep 0.01; done; read x; echo got $x')
+        pid, master = self.fork_command(*shell)
+        before = termios.tcgetattr(master)
+        os.write(master, b"go\n")
+        self.read_until(master, b"raw")
+        ours, editor = self.pids()
+        os.kill(ours, signal.SIGKILL)
+        self.wait_for_file("ended")
+        self.wait_until("the foreground", lambda: os.tcgetpgrp(master) == pid)
+        self.wait_until("the modes", lambda: termios.tcgetattr(master) == before)
+        self.wait_until("the end of the program", lambda: not alive(editor))
+        self.write("go", "")
+        os.write(master, b"words\n")
+        self.read_until(master, b"got words")
+        self.assertEqual(self.finish(pid, master), 0)
+
+    def test_a_program_that_stops_itself_in_raw_mode(self):
+        pid, master = self.fork_program("run", *self.editor())
+        self.read_until(master, b"raw")
+        raw = termios.tcgetattr(master)
+        _, editor = self.pids()
+        os.write(master, b"z")
+        self.wait_until("our stop", lambda: os.waitpid(pid, os.WUNTRACED | os.WNOHANG)[0] == pid)
+        self.assertEqual(os.tcgetpgrp(master), pid)
+        self.assertTrue(termios.tcgetattr(master)[3] & termios.ICANON, "what the shell needs")
+        os.kill(pid, signal.SIGCONT)
+        self.read_until(master, b"continued")
+        self.assertEqual(os.tcgetpgrp(master), editor)
+        self.assertEqual(termios.tcgetattr(master), raw, "what the program had")
+        os.write(master, b"aq")
+        self.read_until(master, b"key 97.")
+        self.assertEqual(self.finish(pid, master), 0)
+
+    @unittest.skipUnless(os.path.exists("/bin/bash"), "needs bash")
+    def test_job_control_of_a_shell(self):
+        self.script("ask", "echo ready; read x; echo got $x; read y; echo got $y")
+        self.env.update(PS1="prompt$ ", HISTFILE="", TERM="dumb")
+        pid, master = self.fork_command("/bin/bash", "--norc", "--noprofile", "--noediting", "-i")
+        self.read_until(master, b"prompt$")
+        os.write(master, f'"{PROGRAM}" run ./ask\n'.encode())
+        self.read_until(master, b"ready")
+        self.wait_until("the foreground", lambda: os.tcgetpgrp(master) != pid)
+        os.write(master, b"\x1a")
+        self.read_until(master, b"Stopped")
+        self.wait_until("the shell", lambda: os.tcgetpgrp(master) == pid)
+        os.write(master, b"echo in the $((6 * 7)) shell\n")
+        self.read_until(master, b"in the 42 shell")
+        os.write(master, b"fg\n")
+        self.wait_until("the foreground", lambda: os.tcgetpgrp(master) != pid)
+        os.write(master, b"one\n")
+        self.read_until(master, b"got one")
+        os.write(master, b"\x1a")
+        self.wait_until("the shell", lambda: os.tcgetpgrp(master) == pid)
+        self.seen = b""
+        os.write(master, b'bg; while [ -z "$(jobs -s)" ]; do sleep 0.01; done; echo so it"" is\n')
+        self.read_until(master, b"so it is")  # it read, and was stopped again
+        os.write(master, b"fg\n")
+        self.wait_until("the foreground", lambda: os.tcgetpgrp(master) != pid)
+        os.write(master, b"two\n")
+        self.read_until(master, b"got two")
+        self.wait_until("the shell", lambda: os.tcgetpgrp(master) == pid)
+        os.write(master, b"exit 3\n")
+        self.assertEqual(self.finish(pid, master), 3)
+
+    def test_a_program_may_ask_the_terminal_though_its_input_is_a_pipe(self):
+        self.script("ask", "cat > data; echo ready; read x < /dev/tty; echo got $x")
+        pid, master = self.fork_command("/bin/sh", "-c", f'echo text | "{PROGRAM}" run ./ask')
+        self.read_until(master, b"ready")
+        os.write(master, b"words\n")
+        self.read_until(master, b"got words")
+        self.assertEqual(self.finish(pid, master), 0)
+        self.assertEqual(self.read("data"), "text\n")
 
     def test_a_terminal_that_closes_ends_the_run(self):
         self.script("wait", "echo $$ > pid; while :; do sleep 0.01; done")

@@ -147,9 +147,7 @@ Result<void> Run::prepare() {
 Result<void> Run::prepare_input() {
     const std::string& input = task_->extras().input;
     if (task_->stdin_kind() == Input::inherit) {
-        // Only the foreground group may read from a terminal, and the program gets a group of its
-        // own.
-        foreground_ = ::tcgetpgrp(STDIN_FILENO) == ::getpgrp();
+        foreground_ = terminal_.prepare(*context_.host.guardian);
     } else if (task_->stdin_kind() == Input::file) {
         auto file = open_input(input);
         if (!file) {
@@ -398,16 +396,11 @@ Captured Run::collected(Collector& collector) {
     return {};
 }
 
-void Run::take_terminal_back() noexcept {
-    if (std::exchange(foreground_, false) && ran_) {
-        // SIGTTOU, which this earns a background process, is blocked in a lane.
-        (void)::tcsetpgrp(STDIN_FILENO, ::getpgrp());
-    }
-}
-
 void Run::finish() noexcept {
     context_.loop.cancel(deadline_);
-    take_terminal_back();
+    const bool by_itself =
+        std::ranges::all_of(stages_, [](const Ending& stage) { return stage.end == End::exited; });
+    terminal_.take_back(*context_.host.guardian, ran_, by_itself);
     AttemptResult result;
     Attempt& attempt = result.attempt;
     if (cgroup_) {
@@ -462,6 +455,7 @@ void Run::clear() noexcept {
     output_lost_ = false;
     reason_.reset();
     notes_.clear();
+    foreground_ = false;
     ran_ = false;
     user_ = system_ = std::chrono::nanoseconds(0);
     max_rss_ = 0;

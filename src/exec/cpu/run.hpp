@@ -13,6 +13,7 @@
 #include "exec/cpu/cgroup.hpp"
 #include "exec/cpu/host.hpp"
 #include "exec/cpu/launch.hpp"
+#include "exec/cpu/lent_terminal.hpp"
 #include "loop/loop.hpp"
 #include "proc/child.hpp"
 #include "proc/pipe.hpp"
@@ -122,7 +123,6 @@ class Run final : private proc::ChildGroup::Observer {
     [[nodiscard]] std::optional<Error> name_losses();
     [[nodiscard]] Captured collected(Collector& collector);
     void finish() noexcept;
-    void take_terminal_back() noexcept;
     [[nodiscard]] Ending verdict();
     [[nodiscard]] Ending ending_of_programs() const;
     void measure_memory(Attempt& attempt);
@@ -151,7 +151,8 @@ class Run final : private proc::ChildGroup::Observer {
     bool output_lost_ = false;            // more was written than could be kept
     std::optional<CancelReason> reason_;  // why we ended it
     std::vector<std::string> notes_;
-    bool foreground_ = false;  // the group was given the terminal that is our stdin
+    LentTerminal terminal_;
+    bool foreground_ = false;  // the group is to have the terminal that is our stdin
     bool ran_ = false;         // at least one program started
     bool guarded_ = false;     // the guardian has a place for our group
     std::chrono::system_clock::time_point started_;
