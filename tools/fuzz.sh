@@ -6,20 +6,38 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 readonly seconds=${1:?usage: fuzz.sh SECONDS}
-failed=0 ran=0
+jobs=${JOBS:-$(nproc)}
+readonly jobs
 mkdir -p build/fuzz/crashes
-for fuzzer in build/fuzz/bin/*_fuzz; do
-    [[ -x $fuzzer ]] || continue
+
+# fuzz_one PROGRAM: its log and its verdict are build/fuzz/NAME.log.
+fuzz_one() {
+    local fuzzer=$1 name status=0
+    local -a corpora
     name=$(basename "$fuzzer" _fuzz)
     corpora=("build/fuzz/corpus/$name")
     [[ ! -d fuzz/corpus/$name ]] || corpora+=("fuzz/corpus/$name")
     mkdir -p "${corpora[0]}"
-    printf -- '-- %s, %d s\n' "$name" "$seconds"
     "$fuzzer" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \
         -print_final_stats=1 -verbosity=0 -artifact_prefix="build/fuzz/crashes/$name-" \
-        "${corpora[@]}" >"build/fuzz/$name.log" 2>&1 || failed=$((failed + 1))
-    grep -E 'stat::(number_of_exec|average_exec|peak)|ERROR|SUMMARY' "build/fuzz/$name.log" || true
+        "${corpora[@]}" >"build/fuzz/$name.log" 2>&1 || status=$?
+    printf 'fuzz-status: %d\n' "$status" >>"build/fuzz/$name.log"
+}
+
+failed=0 ran=0
+for fuzzer in build/fuzz/bin/*_fuzz; do
+    [[ -x $fuzzer ]] || continue
+    ((ran < jobs)) || wait -n
+    fuzz_one "$fuzzer" &
     ran=$((ran + 1))
+done
+wait
+for fuzzer in build/fuzz/bin/*_fuzz; do
+    [[ -x $fuzzer ]] || continue
+    name=$(basename "$fuzzer" _fuzz)
+    printf -- '-- %s, %d s\n' "$name" "$seconds"
+    grep -E 'stat::(number_of_exec|average_exec|peak)|ERROR|SUMMARY' "build/fuzz/$name.log" || true
+    grep -qx 'fuzz-status: 0' "build/fuzz/$name.log" || failed=$((failed + 1))
 done
 ((ran > 0)) || {
     echo "fuzz: no fuzzer was built" >&2

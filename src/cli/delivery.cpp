@@ -150,23 +150,29 @@ void Delivery::print(Sink& sink, const Captured& captured, std::string_view labe
     }
 }
 
-void Delivery::deliver_json(const Done& done) {
+bool Delivery::deliver_json(const Done& done) {
     std::string line;
     if (!done.result) {
         append_json(view_of(done), done.result.error(), line);
     } else if (const Result<void> written = append_json(view_of(done), *done.result, line);
                !written) {
-        say(cat({"repartir: ", written.error().sentence(), "\n"}));
-        return;
+        say(cat({"repartir: task ", number(done.sequence), " (", printable(done.label),
+                 "): counts as failed: its output is lost: ", written.error().sentence(), "\n"}));
+        ++unreadable_;
+        return false;
     }
     clear_bar();
     out_.write(line);
+    return true;
 }
 
 void Delivery::deliver(Done& done) {
+    const bool files_only = !config_.output_dir.empty() && !config_.tag && !config_.keep_order;
     if (config_.json) {
-        deliver_json(done);
-    } else if (done.result) {
+        if (!deliver_json(done)) {
+            return;  // not in the log: it runs again
+        }
+    } else if (done.result && !files_only) {
         print(out_, done.result->out, done.label);
         print(err_sink(), done.result->err, done.label);
     }
@@ -197,7 +203,7 @@ void Delivery::deliver(Done& done) {
     }
     if (log_ != nullptr && done.result && done.result->ending.end != End::cancelled) {
         notes_.push_back(Note{out_.queued(), err_sink().queued(),
-                              ResumeRecord{done.key, done.rerun, done.result->ending}});
+                              ResumeRecord{done.key, done.rerun, recorded_ending(*done.result)}});
     }
 }
 

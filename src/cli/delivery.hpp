@@ -65,6 +65,8 @@ class Delivery {
     [[nodiscard]] const Sink& err() const noexcept { return err_; }
     /// @return why the log could not be written; nothing while it can.
     [[nodiscard]] const std::optional<Error>& log_error() const noexcept { return log_error_; }
+    /// @return how many tasks' outputs could not be read back to be printed.
+    [[nodiscard]] std::uint64_t unreadable() const noexcept { return unreadable_; }
     /// @return when pump() should be called for the log's sake.
     [[nodiscard]] base::BootTime log_due() const noexcept;
 
@@ -76,7 +78,8 @@ class Delivery {
     };
     [[nodiscard]] Sink& err_sink() noexcept { return shared_ ? out_ : err_; }
     void deliver(Done& done);
-    void deliver_json(const Done& done);
+    /// @return false when the output could not be read back.
+    [[nodiscard]] bool deliver_json(const Done& done);
     void print(Sink& sink, const Captured& captured, std::string_view label);
     [[nodiscard]] Captured tagged(const Captured& captured, std::string_view label) const;
     void hold(Done&& done);
@@ -95,6 +98,7 @@ class Delivery {
     std::uint64_t held_bytes_ = 0;                       // in memory
     std::size_t held_files_ = 0;                         // in spill files, a descriptor each
     const std::size_t files_max_;                        // that may wait, here and in the sinks
+    std::uint64_t unreadable_ = 0;
     std::uint64_t next_ = 1;  // with --keep-order: the number to print next
     std::optional<Error> log_error_;
 };

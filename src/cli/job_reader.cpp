@@ -3,6 +3,8 @@
 
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <vector>
 
 #include "cli/text.hpp"
 
@@ -17,7 +19,11 @@ class JobParser {
     explicit JobParser(std::uint64_t element) : element_(element) {}
 
     Result<JobSpec> run(std::string_view text) {
-        const Json object = Json::parse(text, nullptr, false);
+        const Json object = Json::parse(text, watch_keys(), false);
+        if (!twice_.empty()) {
+            return fail(usage_error(
+                cat({where(), " has the key \"", printable(twice_), "\" twice; leave one"})));
+        }
         if (object.is_discarded()) {
             return fail(
                 usage_error(cat({where(), " is no well-formed JSON (strings must be UTF-8)"})));
@@ -41,6 +47,23 @@ class JobParser {
     }
 
   private:
+    /// Notes the first key that stands twice in one object, where the parser would take the last.
+    Json::parser_callback_t watch_keys() {
+        return [this](int /*depth*/, Json::parse_event_t event, const Json& value) {
+            if (event == Json::parse_event_t::object_start) {
+                open_.emplace_back();
+            } else if (event == Json::parse_event_t::object_end) {
+                open_.pop_back();
+            } else if (event == Json::parse_event_t::key) {
+                const std::string& key = value.get_ref<const std::string&>();
+                if (!open_.back().insert(key).second && twice_.empty()) {
+                    twice_ = key;
+                }
+            }
+            return true;
+        };
+    }
+
     Result<void> member(const std::string& key, const Json& value) {
         if (key == "program") {
             return string(key, value, job_.program);
@@ -170,6 +193,8 @@ class JobParser {
 
     std::uint64_t element_;
     JobSpec job_;
+    std::vector<std::set<std::string>> open_;  // the keys of each object that is being read
+    std::string twice_;
 };
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }

@@ -4,6 +4,7 @@
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -61,9 +62,9 @@ std::vector<Feature> probe_features(const Capabilities& can) {
     features.push_back(landlock());
     const int seccomp = ::prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
     features.push_back({"seccomp", seccomp >= 0, seccomp == 2 ? "a filter holds us already" : ""});
-    const std::uint64_t namespaces =
-        leading_number(first_line("/proc/sys/user/max_user_namespaces"));
-    features.push_back({"user namespaces", namespaces > 0, ""});
+    const std::string namespaces = first_line("/proc/sys/user/max_user_namespaces");
+    features.push_back({"user namespaces", leading_number(namespaces) > 0,
+                        namespaces.empty() ? "not known without /proc/sys" : ""});
     features.push_back({"cgroup v2", !first_line("/sys/fs/cgroup/cgroup.controllers").empty(), ""});
     features.push_back({"memory and process limits", can.cgroup_limits,
                         can.cgroup_limits ? "" : "no cgroup that we may make groups in"});
@@ -107,8 +108,10 @@ MachineReport read_machine() {
     }
     report.cpu_model = field("/proc/cpuinfo", "model name");
     report.topology = CpuExecutor::this_machine();
-    constexpr std::uint64_t kib = 1024;
-    report.memory_total_bytes = leading_number(field("/proc/meminfo", "MemTotal")) * kib;
+    struct sysinfo memory{};  // needs no /proc
+    if (::sysinfo(&memory) == 0) {
+        report.memory_total_bytes = std::uint64_t{memory.totalram} * memory.mem_unit;
+    }
     report.caches = read_caches("/sys/devices/system/cpu");
     CpuExecutorOptions options;
     options.slots = 1;
@@ -133,10 +136,11 @@ std::string report_text(const MachineReport& report) {
         nodes.insert(cpu.numa_node);
         packages.insert(cpu.package);
     }
-    std::string text =
-        cat({"kernel      ", report.kernel, "\nprocessor   ", report.cpu_model, "\nCPUs        ",
-             number(machine.cpus.size()), " usable, on ", number(cores.size()), " cores, ",
-             number(packages.size()), " sockets, ", number(nodes.size()), " NUMA nodes\n"});
+    std::string text = cat({"kernel      ", report.kernel, "\nprocessor   ",
+                            report.cpu_model.empty() ? "not known without /proc" : report.cpu_model,
+                            "\nCPUs        ", number(machine.cpus.size()), " usable, on ",
+                            number(cores.size()), " cores, ", number(packages.size()), " sockets, ",
+                            number(nodes.size()), " NUMA nodes\n"});
     const std::uint32_t quota = machine.quota_centi_cpus;
     text += cat({"CPU quota   ",
                  quota == 0 ? "none"
@@ -147,10 +151,12 @@ std::string report_text(const MachineReport& report) {
         text += cat({"cache       L", number(cache.level), " ", cache.type, " ", cache.size, " x ",
                      number(cache.count), "\n"});
     }
-    text += cat({"memory      ", human_size(report.memory_total_bytes), ", ",
-                 report.memory_granted_bytes < report.memory_total_bytes
-                     ? cat({"of which a cgroup grants ", human_size(report.memory_granted_bytes)})
-                     : "all of it ours to use",
+    const std::uint64_t total = report.memory_total_bytes;
+    const std::uint64_t granted = report.memory_granted_bytes;
+    text += cat({"memory      ", total == 0 ? "not known" : human_size(total),
+                 granted < total ? cat({", of which a cgroup grants ", human_size(granted)})
+                 : total == 0    ? std::string()
+                                 : ", all of it ours to use",
                  "\n"});
     for (const Feature& feature : report.features) {
         text += cat({feature.available ? "yes" : "no ", "         ", feature.name,

@@ -38,6 +38,13 @@ TEST(MachineReport, ForPeople) {
     EXPECT_THAT(text, HasSubstr("no          seccomp\n"));
 }
 
+TEST(MachineReport, WhatIsNotKnownIsNotZero) {
+    const std::string text = report_text(MachineReport{});
+    EXPECT_THAT(text, HasSubstr("processor   not known without /proc\n"));
+    EXPECT_THAT(text, HasSubstr("memory      not known\n"));
+    EXPECT_GT(read_machine().memory_total_bytes, 0U);
+}
+
 TEST(MachineReport, ForPrograms) {
     const auto json = nlohmann::json::parse(report_json(two_cpus()));
     EXPECT_EQ(json["v"], 1);

@@ -35,7 +35,8 @@ constexpr std::array run_options{
                "Print whole lines as they are written, not each task's output when it ends."},
     OptionSpec{Opt::output_dir, 'o', "output-dir", "DIR", "", "", out,
                "Write each task's output to files of its own in DIR, <number>-<input>.out and .err."
-               " Placeholders in DIR are filled in."},
+               " Placeholders in DIR are filled in. The outputs are then not printed, unless"
+               " --keep-order or --tag asks for that too."},
     OptionSpec{Opt::json, 0, "json", "", "", "", out,
                "Print one JSON object per task and line (docs/json-schema.md)."},
     OptionSpec{Opt::quiet, 'q', "quiet", "", "REPARTIR_QUIET", "", out,
@@ -53,7 +54,7 @@ constexpr std::array run_options{
                "Stop after N failures, or N% of at least 10 ended tasks: soon lets running tasks"
                " end, now ends them."},
     OptionSpec{Opt::dry_run, 'n', "dry-run", "", "", "", course,
-               "Print the commands, quoted for a shell, and run nothing."},
+               "Print the commands as lines that a shell could run, and run nothing."},
     OptionSpec{Opt::explain, 0, "explain", "", "", "", course,
                "Print the plan (how many at once and why, in which order, under which limits) and"
                " run nothing."},

@@ -116,6 +116,23 @@ std::optional<ResumeRecord> parse_record(std::string_view line) noexcept {
     return record;
 }
 
+Ending recorded_ending(const Outcome& outcome) noexcept {
+    Ending ending = outcome.ending;
+    if (ending.end == End::not_started) {
+        ending.code = outcome.exit_code();
+    }
+    return ending;
+}
+
+int recorded_exit_code(const Ending& ending) noexcept {
+    if (ending.end == End::not_started && ending.code != 0) {
+        return ending.code;
+    }
+    Outcome outcome;
+    outcome.ending = ending;
+    return outcome.exit_code();
+}
+
 Result<void> ResumeReader::line(std::string_view text) {
     if (!header_) {
         Result<ResumeHeader> header = parse_header(text);
@@ -261,7 +278,12 @@ void ResumeLog::index(const std::vector<ResumeRecord>& records) {
         if (record.rerun && entry.badly > 0) {
             --entry.badly;
         }
-        ++(record.ending.ok() ? entry.well : entry.badly);
+        if (record.ending.ok()) {
+            ++entry.well;
+        } else {
+            ++entry.badly;
+            entry.bad = record.ending;
+        }
     }
     entries_.shrink_to_fit();
 }
@@ -274,6 +296,11 @@ Prior ResumeLog::take(const Fingerprint& key, bool prefer_bad) noexcept {
     const bool bad = found->badly > 0 && (prefer_bad || found->well == 0);
     --(bad ? found->badly : found->well);
     return bad ? Prior::ended_badly : Prior::ended_well;
+}
+
+Ending ResumeLog::bad_ending(const Fingerprint& key) const noexcept {
+    const auto found = std::ranges::lower_bound(entries_, key, {}, &Entry::key);
+    return found == entries_.end() || found->key != key ? Ending{End::exited, 0} : found->bad;
 }
 
 void ResumeLog::append(const ResumeRecord& record) {

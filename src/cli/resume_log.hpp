@@ -70,6 +70,12 @@ class ResumeReader {
 /// What an earlier run has to say about a task.
 enum class Prior : std::uint8_t { none, ended_well, ended_badly };
 
+/// @return what a log keeps of how a task ended: for one that could not be started the code is its
+/// exit code (127 not found, 126 not executable, else 1).
+[[nodiscard]] Ending recorded_ending(const Outcome& outcome) noexcept;
+/// @return the exit code of a task that a log says ended so.
+[[nodiscard]] int recorded_exit_code(const Ending& ending) noexcept;
+
 /// An open log, locked against other runs. One thread. Records are written and made durable by
 /// sync(), which callers spread out; the destructor does not sync.
 class ResumeLog {
@@ -82,6 +88,8 @@ class ResumeLog {
     /// Looks a task up, and takes one of the records of its key: as many tasks of one key are
     /// skipped as have ended. @param prefer_bad take one that ended badly first.
     [[nodiscard]] Prior take(const Fingerprint& key, bool prefer_bad) noexcept;
+    /// @return how the latest record of a key ended that ended badly; exited 0 where there is none.
+    [[nodiscard]] Ending bad_ending(const Fingerprint& key) const noexcept;
     /// Notes a task for the next sync().
     void append(const ResumeRecord& record);
     /// Writes what was noted, and waits until the disk has it. After an error everything unwritten
@@ -97,6 +105,7 @@ class ResumeLog {
         Fingerprint key;
         std::uint32_t well = 0;
         std::uint32_t badly = 0;
+        Ending bad{End::exited, 0};  // the latest that ended badly
     };
     ResumeLog() = default;
     [[nodiscard]] Result<std::uint64_t> load(const ResumeHeader& header);

@@ -224,6 +224,9 @@ bool Run::feed_one() {
     if (prior != Prior::none && !rerun) {
         ++skipped_;
         skipped_bad_ += prior == Prior::ended_badly ? 1 : 0;
+        if (parts_.config.single() && prior == Prior::ended_badly) {
+            single_code_ = recorded_exit_code(parts_.log->bad_ending(key));
+        }
         delivery_.skip(item_.sequence);
         return true;
     }
@@ -417,7 +420,8 @@ void Run::finish() {
 }
 
 void Run::summarise(base::BootTime now) {
-    std::string text = cat({"repartir: ", number(ended_ + skipped_), " tasks, ",
+    const std::uint64_t tasks = ended_ + skipped_;
+    std::string text = cat({"repartir: ", number(tasks), tasks == 1 ? " task, " : " tasks, ",
                             number(failed_ + skipped_bad_), " failed"});
     if (skipped_ > 0) {
         text += cat({", ", number(skipped_), " of them ended before"});
@@ -454,7 +458,8 @@ int Run::code() const noexcept {
         return *single_code_;
     }
     Verdict verdict = verdict_;
-    verdict.failed = verdict.failed || skipped_bad_ > 0 || error_code_ != exit_ok;
+    verdict.failed =
+        verdict.failed || skipped_bad_ > 0 || error_code_ != exit_ok || delivery_.unreadable() > 0;
     return exit_code(verdict);
 }
 

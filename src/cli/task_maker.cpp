@@ -216,8 +216,18 @@ std::string TaskMaker::shown() const {
 }
 
 std::string shell_command(const Task& task) {
+    const TaskExtras& extras = task.extras();
     std::string text;
-    for (const auto& [name, value] : task.extras().env) {
+    if (task.stdin_kind() == Input::bytes) {
+        text += cat({"printf %s ", shell_quote(extras.input), " | "});
+    }
+    if (!extras.cwd.empty()) {
+        text += cat({"(cd -- ", shell_quote(extras.cwd), " && "});
+    }
+    if (task.env_mode() == EnvMode::replace) {
+        text += "env -i ";
+    }
+    for (const auto& [name, value] : extras.env) {
         text += cat({name, "=", shell_quote(value), " "});
     }
     const std::string_view packed = task.program().packed();
@@ -225,6 +235,10 @@ std::string shell_command(const Task& task) {
         const std::size_t end = packed.find('\0', at);
         text += cat({at == 0 ? "" : " ", shell_quote(packed.substr(at, end - at))});
         at = end + 1;
+    }
+    text += extras.cwd.empty() ? "" : ")";
+    if (task.stdin_kind() == Input::file) {
+        text += cat({" < ", shell_quote(extras.input)});  // outside: the path is relative to ours
     }
     return text;
 }

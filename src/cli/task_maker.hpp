@@ -55,7 +55,8 @@ class TaskMaker {
     bool append_inputs_ = true;  // no placeholder in the command
 };
 
-/// @return the command of a task, quoted for a shell, pipelines not expected.
+/// @return the command of a task with its directory, variables and standard input, as a line that a
+/// shell runs in any place of a script; pipelines not expected.
 [[nodiscard]] std::string shell_command(const Task& task);
 /// @return `text` as a part of a file name: letters, digits and ._- kept, the rest '_', at most 100
 /// bytes.

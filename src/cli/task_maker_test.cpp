@@ -96,11 +96,21 @@ TEST(TaskMaker, JobsOverrideTheCommandLine) {
     job.stdin_text = "text";
     job.cwd = "/j";
     const MadeTask task = TaskMaker(config, "").make(Item{1, {""}, job}).value();
-    EXPECT_EQ(shell_command(task.task), "A=2 p x");
+    EXPECT_EQ(shell_command(task.task), "printf %s text | (cd -- /j && A=2 p x)");
     EXPECT_EQ(task.task.timeout(), 9s);
     EXPECT_EQ(task.task.stdin_kind(), Input::bytes);
     EXPECT_EQ(task.task.extras().cwd, "/j");
     EXPECT_EQ(task.label, "p");
+}
+
+TEST(TaskMaker, AShownCommandSaysWhereItRunsAndWhatItReads) {
+    RunConfig config = config_of({"p", "{}"});
+    config.cwd = "-a b/{}";
+    config.clean_env = true;
+    config.env = {{"K", "{#}"}};
+    const Item item{1, {"x"}, std::nullopt};
+    EXPECT_EQ(shell_command(TaskMaker(config, "in put").make(item)->task),
+              "(cd -- '-a b/x' && env -i K=1 p x) < 'in put'");
 }
 
 TEST(TaskMaker, OutputFilesAreNamedByNumberAndInput) {

@@ -56,6 +56,18 @@ class CommandLine(ProgramTest):
         self.assertEqual(shown, "touch 'it'\\''s'\ntouch y\n")
         self.assertEqual(os.listdir(self.folder), [])
 
+    def test_a_dry_run_prints_what_a_shell_can_run(self):
+        os.mkdir(self.path("a b"))
+        self.write("data", "read\n")
+        options = ["-C", "{}", "-e", "V=it's {#}", "--stdin", "data", "--", "sh", "-c",
+                   'pwd; echo "$V $1"; cat', "sh", ":::", "a b", "."]
+        shown = self.run_ok("run", "--dry-run", *options)
+        self.assertIn("(cd -- 'a b' && V=", shown)
+        by_shell = subprocess.run(["sh", "-e"], input=shown, cwd=self.folder, text=True,
+                                  capture_output=True, check=True).stdout
+        self.assertEqual(by_shell, self.run_ok("run", "-k", *options))
+        self.assertIn("read\n", by_shell)
+
 
 class Inputs(ProgramTest):
     def lines(self, *args, **options):
@@ -147,6 +159,15 @@ class Inputs(ProgramTest):
         result = self.run_program("run", "--from-json", "tasks.json")
         self.assertEqual(result.returncode, 2)
         self.assertIn('element 2 has the unknown key "colour"', result.stderr)
+
+    def test_json_keys_stand_once(self):
+        for text, words in (
+                ('{"program":"true","args":["a"],"args":["b"]}', 'the key "args" twice'),
+                ('{"program":"true","env":{"A":"1","B":"2","A":"3"}}', 'the key "A" twice')):
+            self.write("tasks.json", f'[{{"program":"true"}},{text}]')
+            result = self.run_program("run", "--from-json", "tasks.json")
+            self.assertEqual((result.returncode, result.stdout), (2, ""), result.stderr)
+            self.assertIn(f"element 2 has {words}", result.stderr)
 
     def test_many_inputs_from_the_command_line(self):
         words = [str(i) for i in range(2000)]

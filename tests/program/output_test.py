@@ -35,7 +35,7 @@ class Output(ProgramTest):
         result = self.run_program(*command)
         self.assertEqual(result.returncode, 1)
         self.assertIn("stdout is incomplete", result.stderr)
-        self.assertIn("1 tasks, 1 failed", result.stderr)
+        self.assertIn("1 task, 1 failed", result.stderr)
         os.mkdir(self.path("full"))
         self.assertEqual(len(self.run_ok(*command)), 3000000)
         self.assertEqual(self.run_ok(*command), "")
@@ -86,7 +86,7 @@ class Output(ProgramTest):
                                   ":::", "x")
         self.assertEqual(result.stdout, "out\n")
         self.assertEqual(result.stderr.splitlines()[0], "err")
-        self.assertIn("1 tasks, 0 failed", result.stderr.splitlines()[1])
+        self.assertIn("1 task, 0 failed", result.stderr.splitlines()[1])
 
     def test_tags_and_missing_newlines(self):
         out = self.run_ok("run", "-k", "--tag", "printf", "one\\ntwo", ":::", "a", "b")
@@ -122,6 +122,11 @@ class Output(ProgramTest):
         self.assertEqual(self.read("out/a b/000001-a_b.out"), "a b\n")
         self.assertEqual(self.read("out/a b/000001-a_b.err"), "e\n")
         self.assertEqual(self.read("out/c/000002-c.out"), "c\n")
+        printed = self.run_program("run", "-q", "--output-dir", "out", "--", "sh", "-c",
+                                   "echo $1; echo e >&2", "sh", ":::", "a", "b")
+        self.assertEqual((printed.stdout, printed.stderr), ("", ""))
+        self.assertEqual(self.run_ok("run", "-k", "-o", "out", "echo", ":::", "a", "b"), "a\nb\n")
+        self.assertEqual(self.run_ok("run", "-t", "-o", "out", "echo", ":::", "a"), "a\ta\n")
         self.write("file", "")
         result = self.run_program("run", "--output-dir", "file/x", "true", ":::", "a")
         self.assertEqual(result.returncode, 2)

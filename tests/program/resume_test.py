@@ -47,6 +47,18 @@ class Resume(ProgramTest):
         self.run_ok("run", "--resume", "log", "--rerun-failed", "./note", ":::", "a", "b")
         self.assertEqual(self.ran(), [])
 
+    def test_a_single_program_keeps_its_own_code(self):
+        for script, code in (("exit 3", 3), ("kill -9 $$", 137), ("exit 0", 0)):
+            for _ in range(2):
+                result = self.run_program("run", "--resume", f"log{code}", "--", "sh", "-c",
+                                          f"echo once; {script}")
+                self.assertEqual(result.returncode, code, result.stderr)
+            self.assertEqual(result.stdout, "")
+        for program, code in (("./none", 127), (self.folder, 126)):
+            for _ in range(2):
+                result = self.run_program("run", "--resume", f"log{code}", program)
+                self.assertEqual(result.returncode, code, result.stderr)
+
     def test_killed_at_any_moment_nothing_that_was_noted_is_lost(self):
         self.script("slow", 'echo "$1"; echo "$1" >> ran')
         words = [str(i) for i in range(300)]
