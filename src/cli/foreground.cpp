@@ -9,6 +9,15 @@
 #include <csignal>
 
 namespace repartir::cli {
+namespace {
+
+bool is_our_child(pid_t pid) {
+    siginfo_t info{};
+    return pid > 0 && ::waitid(P_PID, static_cast<id_t>(pid), &info,
+                               WEXITED | WSTOPPED | WNOHANG | WNOWAIT) == 0;
+}
+
+}  // namespace
 
 Foreground::Foreground() {
     if (::isatty(STDIN_FILENO) != 1) {
@@ -74,11 +83,11 @@ void Foreground::continued() {
 }
 
 void Foreground::stop_requested() {
-    if (child_ != 0) {
-        ::kill(-child_, SIGTSTP);  // its stop comes back as SIGCHLD and stops us
-        return;
-    }
-    ::raise(SIGSTOP);
+    const pid_t holder = active() ? ::tcgetpgrp(terminal_) : -1;
+    const pid_t child = is_our_child(holder) ? holder : child_;
+    if (child == 0 || ::kill(-child, SIGTSTP) != 0) {
+        ::raise(SIGSTOP);
+    }  // else its stop comes back as SIGCHLD and stops us
 }
 
 void Foreground::restore(bool child_failed) {

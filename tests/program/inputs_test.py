@@ -56,6 +56,30 @@ class CommandLine(ProgramTest):
         self.assertEqual(shown, "touch 'it'\\''s'\ntouch y\n")
         self.assertEqual(os.listdir(self.folder), [])
 
+    def test_a_plan_says_all_that_was_asked_for(self):
+        plan = self.run_ok("run", "--explain", "-j4", "-c2", "--pin", "-k", "--retries", "3",
+                           "--retry-delay", "1s", "--resume", "log", "--limit-cpu-time", "5s",
+                           "--limit-address-space", "1G", "--limit-file-size", "2M",
+                           "--limit-open-files", "64", "--limit-memory", "3G",
+                           "--limit-processes", "9", "--each-line", "-", "true", input="a\n")
+        for words in ("as many as the input has", "at once    2", "each task taking 2",
+                      "each on a CPU of its own", "in that order too", "after at most 1.0 s",
+                      "CPU time 5.0 s, address space 1.0 GiB, file size 2.0 MiB, open files 64,"
+                      " memory 3.0 GiB, processes 9", "what ends is noted in log"):
+            self.assertIn(words, plan)
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_a_dry_run_waits_for_its_inputs(self):
+        process = self.start("run", "-n", "--each-line", "-", "echo", stdin=subprocess.PIPE)
+        process.stdin.write("a\n")
+        process.stdin.flush()
+        time.sleep(0.02)  # longer than it looks at once; how long does not matter
+        out, _ = process.communicate("b\n")
+        self.assertEqual((process.returncode, out), (0, "echo a\necho b\n"))
+        result = self.run_program("run", "-n", "--each-line", "-", "echo", input="a\nb\0\n")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("NUL", result.stderr)
+
     def test_a_dry_run_prints_what_a_shell_can_run(self):
         os.mkdir(self.path("a b"))
         self.write("data", "read\n")
@@ -110,6 +134,14 @@ class Inputs(ProgramTest):
         self.wait_for_file("second")
         process.stdin.close()
         self.assertEqual(process.wait(), 0)
+
+    def test_json_tasks_are_run_as_they_come(self):
+        process = self.start("run", "-q", "--from-json", "-", stdin=subprocess.PIPE)
+        process.stdin.write('[{"program": "echo", "args": ["first"]}, ')
+        process.stdin.flush()
+        self.assertEqual(process.stdout.readline(), "first\n")
+        out, _ = process.communicate('{"program": "echo", "args": ["second"]}]')
+        self.assertEqual((process.returncode, out), (0, "second\n"))
 
     def test_bad_inputs_have_one_sentence(self):
         self.assertIn("No such file", self.refused("run", "-a", "missing", "echo"))

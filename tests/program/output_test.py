@@ -143,6 +143,46 @@ class Output(ProgramTest):
         self.assertEqual((bad["ending"], bad["code"], bad["exit_code"]), ("exited", 3, 3))
         self.assertGreater(bad["attempts"][0]["wall_ns"], 0)
 
+    def test_json_of_what_could_not_start_or_be_scheduled(self):
+        self.write("tasks.json", json.dumps([
+            {"program": "./none"}, {"program": "echo", "args": ["x"], "cores": 4000}]))
+        result = self.run_program("run", "-k", "-j1", "--json", "--from-json", "tasks.json")
+        self.assertEqual(result.returncode, 6, result.stderr)
+        absent, refused = [json.loads(line) for line in result.stdout.splitlines()]
+        self.assertEqual((absent["ending"], absent["exit_code"]), ("not_started", 127))
+        self.assertEqual(absent["attempts"][0]["error"]["code"], "not_found")
+        self.assertFalse(refused["ok"])
+        self.assertIn("4000", refused["refused"]["sentence"])
+
+    def test_large_outputs_are_tagged_and_ordered_too(self):
+        out = self.run_ok("run", "-q", "-k", "--tag", "--", "sh", "-c",
+                          "yes line | head -n 400000", "sh", ":::", "a", "b")
+        self.assertEqual(out, "a\tline\n" * 400000 + "b\tline\n" * 400000)
+
+    def test_outputs_that_wait_for_their_turn_do_not_fill_memory(self):
+        # The first task ends last; what the others wrote, 90 MB, waits for it.
+        self.script("wait", 'test "$1" = 1 && until [ -e last ]; do sleep 0.01; done; '
+                            'head -c 900000 /dev/zero | tr "\\0" "x"; echo "$1"; '
+                            'test "$1" != 100 || touch last')
+        process = self.start("run", "-q", "-k", "-j2", "--array", "1-100", "./wait")
+        self.wait_for_file("last")
+        with open(f"/proc/{process.pid}/status") as status:
+            held = [int(line.split()[1]) for line in status if line.startswith("VmRSS")]
+        out, err = process.communicate()
+        self.assertEqual((process.returncode, err), (0, ""))
+        self.assertEqual(out, "".join("x" * 900000 + f"{i}\n" for i in range(1, 101)))
+        if "LLVM_PROFILE_FILE" not in os.environ and "ASAN_OPTIONS" not in os.environ and (
+                "TSAN_OPTIONS" not in os.environ):
+            self.assertLess(held[0], 88 << 10)
+
+    def test_plain_progress_comes_by_and_by(self):
+        process = self.start("run", "--progress", "plain", "-j1", "--", "sh", "-c",
+                             "until [ -e go ]; do sleep 0.01; done", "sh", ":::", "a", "b")
+        self.assertIn("0/2 done", process.stderr.readline())
+        self.write("go", "")
+        self.assertEqual(process.communicate()[0], "")
+        self.assertEqual(process.returncode, 0)
+
     def test_binary_output_is_untouched(self):
         data = bytes(range(256)) * 300
         self.write("data", data)

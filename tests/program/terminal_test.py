@@ -17,6 +17,11 @@ from program import PATIENCE, PROGRAM, ProgramTest, alive
 class Terminal(ProgramTest):
     """Runs the program as the leader of a session on a terminal of its own."""
 
+    @staticmethod
+    def state(pid):
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0]
+
     def fork_program(self, *args, columns=60):
         return self.fork_command(PROGRAM, *args, columns=columns)
 
@@ -65,6 +70,9 @@ class Terminal(ProgramTest):
                 self.status = status
                 return os.waitstatus_to_exitcode(status)
 
+    def wait_stopped(self, pid):
+        self.wait_until("the stop", lambda: os.waitpid(pid, os.WUNTRACED | os.WNOHANG)[0] != 0)
+
     def test_progress_bar_fits_and_is_cleared(self):
         pid, master = self.fork_program("run", "-j2", "--array", "1-40", "--", "sh", "-c",
                                         "sleep 0.03; echo line $1", "sh", columns=60)
@@ -104,10 +112,7 @@ class Terminal(ProgramTest):
         self.wait_until("the foreground", lambda: os.tcgetpgrp(master) != pid)
         child = os.tcgetpgrp(master)
         os.kill(-child, signal.SIGSTOP)
-        deadline = time.monotonic() + PATIENCE
-        while os.waitpid(pid, os.WUNTRACED | os.WNOHANG)[0] == 0:
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.005)
+        self.wait_stopped(pid)
         self.assertEqual(os.tcgetpgrp(master), pid)
         os.kill(pid, signal.SIGCONT)
         self.wait_until("the foreground again", lambda: os.tcgetpgrp(master) == child)
@@ -248,6 +253,68 @@ while (key := os.read(0, 1)) != b"q":
         self.read_until(master, b"got words")
         self.assertEqual(self.finish(pid, master), 0)
         self.assertEqual(self.read("data"), "text\n")
+
+    def test_a_stop_that_is_asked_for_stops_both(self):
+        self.script("ask", "echo ready; read x; echo got $x")
+        pid, master = self.fork_program("run", "./ask")
+        self.read_until(master, b"ready")
+        self.wait_until("the foreground", lambda: os.tcgetpgrp(master) != pid)
+        child = os.tcgetpgrp(master)
+        os.kill(pid, signal.SIGTSTP)
+        self.wait_stopped(pid)
+        self.assertEqual(self.state(child), "T")
+        os.kill(pid, signal.SIGCONT)
+        self.wait_until("the foreground again", lambda: os.tcgetpgrp(master) == child)
+        os.write(master, b"more\n")
+        self.read_until(master, b"got more")
+        self.assertEqual(self.finish(pid, master), 0)
+
+    def test_a_run_from_the_background_gets_the_terminal_when_it_is_fetched(self):
+        self.script("ask", "touch ready; until [ -e go ]; do sleep 0.01; done; read x; echo got $x")
+        shell = (f'set -m; "{PROGRAM}" run ./ask & echo $! >pid; '
+                 "until [ -e fetch ]; do sleep 0.01; done; fg")
+        for reads_first in (False, True):
+            with self.subTest(reads_first=reads_first):
+                pid, master = self.fork_command("/bin/sh", "-c", shell)
+                self.wait_for_file("ready")
+                run = int(self.read("pid"))
+                first, second = ("go", "fetch") if reads_first else ("fetch", "go")
+                self.write(first, "")
+                if reads_first:
+                    self.wait_until("its stop", lambda r=run: self.state(r) == "T")
+                else:
+                    self.wait_until("the foreground",
+                                    lambda r=run, m=master: os.tcgetpgrp(m) == r)
+                self.write(second, "")
+                os.write(master, b"words\n")
+                self.read_until(master, b"got words")
+                self.assertEqual(self.finish(pid, master), 0)
+                for name in ("ready", "go", "fetch", "pid"):
+                    os.unlink(self.path(name))
+
+    def test_odd_terminals(self):
+        for columns, term in ((1, "dumb"), (0, ""), (3, "xterm"), (500, "nonsense")):
+            with self.subTest(columns):
+                self.env.pop("TERM", None)
+                if term:
+                    self.env["TERM"] = term
+                pid, master = self.fork_program("run", "-j2", "--array", "1-20", "--", "sh", "-c",
+                                                "sleep 0.02; echo line $1", "sh", columns=columns)
+                self.assertEqual(self.finish(pid, master), 0)
+                self.assertEqual(self.seen.count(b"line "), 20)
+
+    def test_the_bar_follows_the_width(self):
+        self.script("wait", "until [ -e go ]; do sleep 0.01; done")
+        pid, master = self.fork_program("run", "-j1", "./wait", ":::", "a", "b", columns=120)
+        self.read_until(master, b"/2 done")
+        fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 12, 0, 0))
+        self.seen = b""
+        self.read_until(master, b"\r\x1b[K  0% 0/2 do\r")
+        self.seen = b""
+        self.read_until(master, b"\r\x1b[K  0% 0/2 do\r")  # and none wider since
+        self.assertNotIn(b"done", self.seen)
+        self.write("go", "")
+        self.assertEqual(self.finish(pid, master), 0)
 
     def test_a_terminal_that_closes_ends_the_run(self):
         self.script("wait", "echo $$ > pid; while :; do sleep 0.01; done")

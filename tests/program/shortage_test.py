@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""Too few descriptors, processes, disk or readable files: one sentence, no hang, nothing lost."""
+import os
+import resource
+import shutil
+import subprocess
+import unittest
+
+from program import PROGRAM, ProgramTest
+
+FULL = "head -c 300000 /dev/zero | tr '\\0' x"
+
+
+class Shortage(ProgramTest):
+    def limited(self, what, most, *args, **options):
+        def limit():
+            resource.setrlimit(what, (most, most))
+        return self.run_program(*args, preexec_fn=limit, **options)
+
+    def sweep(self, what, numbers, *args, wanted="", **options):
+        """Runs under each limit. Every run works, or fails with words; the last one works."""
+        codes = []
+        for most in numbers:
+            with self.subTest(args, most=most):
+                result = self.limited(what, most, *args, **options)
+                codes.append(result.returncode)
+                if result.returncode == 0:
+                    self.assertEqual(sorted(result.stdout.split()), sorted(wanted.split()))
+                elif "error while loading shared libraries" not in result.stderr:
+                    self.assertIn(result.returncode, (1, 6), result.stderr)
+                    self.assertRegex(result.stderr, r"\Arepartir: .*\n", result.stderr)
+                    self.assertNotIn("internal", result.stderr)
+        self.assertEqual(codes[-1], 0)
+        self.assertIn(6, codes)
+
+    def test_few_descriptors(self):
+        numbers = range(5, 34)
+        self.sweep(resource.RLIMIT_NOFILE, numbers, "run", "-j2", "echo", ":::", "a", "b",
+                   wanted="a b")
+        self.sweep(resource.RLIMIT_NOFILE, numbers, "run", "-j2", "--stream", "--stdin",
+                   "/dev/null", "echo", ":::", "a", wanted="a")
+        self.sweep(resource.RLIMIT_NOFILE, numbers, "run", "echo", "a", wanted="a")
+        result = self.limited(resource.RLIMIT_NOFILE, 5, "info")
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+    def test_few_processes(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can become a user without other processes")
+        nobody = {"user": 65534, "group": 65534, "extra_groups": []}
+        os.chmod(self.folder, 0o755)
+        if subprocess.run(["test", "-x", PROGRAM], check=False, **nobody).returncode != 0:
+            self.skipTest("nobody may not run the program where it was built")
+        self.sweep(resource.RLIMIT_NPROC, range(0, 12), "run", "-j2", "echo", ":::", "a", "b",
+                   wanted="a b", **nobody)
+
+    def test_what_cannot_be_read(self):
+        folder = os.open(self.folder, os.O_RDONLY)
+        self.addCleanup(os.close, folder)
+        result = self.run_program("run", "--stdin", "-", "cat", ":::", "a", stdin=folder)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("standard input cannot be read: Is a directory", result.stderr)
+        self.assertIn("cannot be read: Is a directory",
+                      self.refused_input("--each-line", self.folder, "echo"))
+        self.assertIn("cannot be read: Is a directory",
+                      self.refused_input("--from-json", self.folder))
+        self.assertIn("cannot be opened: No such file",
+                      self.refused("run", "--each-line", "none", "echo"))
+        self.assertIn("cannot be opened: No such file", self.refused("run", "--from-json", "none"))
+        self.assertIn("Is a directory", self.refused("run", "--resume", ".", "echo", ":::", "a"))
+        self.assertIn("no regular file",
+                      self.refused("run", "--resume", "/dev/null", "echo", ":::", "a"))
+
+    def refused_input(self, *args):
+        result = self.run_program("run", *args)
+        self.assertEqual(result.returncode, 2, result.stderr)
+        return result.stderr
+
+    def test_a_temporary_folder_that_is_not_there(self):
+        self.env["TMPDIR"] = self.path("none")
+        result = self.run_program("run", "--stdin", "-", "cat", ":::", "a", input="x")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("none", result.stderr)
+        # What would be moved to a file to save memory stays in memory.
+        out = self.run_ok("run", "-q", "--tag", "-k", "-j4", "--", "sh", "-c", FULL, "sh", ":::",
+                          "a", "b")
+        self.assertEqual(len(out), 2 * (300000 + len("a\t\n")))
+
+    def test_full_outputs(self):
+        for args in (["info"], ["help"], ["run", "--explain", "true", ":::", "a"],
+                     ["run", "-n", "--array", "1-100000", "true"], ["man"]):
+            with self.subTest(args), open("/dev/full", "w") as full:
+                result = self.run_program(*args, stdout=full)
+                self.assertEqual(result.returncode, 1)
+                self.assertIn("standard output cannot be written: No space left", result.stderr)
+        with open("/dev/full", "w") as full:
+            result = self.run_program("run", "echo", ":::", "a", "b", stderr=full)
+        self.assertEqual((result.returncode, len(result.stdout.split())), (0, 2))
+
+    def in_small_disk(self, script, size="64k"):
+        """Runs a shell script where ./disk is a file system of that size; skips where it cannot."""
+        if shutil.which("unshare") is None:
+            self.skipTest("no unshare program")
+        os.mkdir(self.path("disk"))
+        mount = f"mount -t tmpfs -o size={size} none disk"
+        result = subprocess.run(
+            ["unshare", "-rm", "sh", "-c", f"{mount} 2>/dev/null || exit 77; {script}", "sh",
+             PROGRAM], cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=False)
+        if result.returncode == 77 or result.stderr.startswith("unshare:"):
+            self.skipTest("no private mounts here")
+        return result
+
+    def test_a_log_on_a_full_disk(self):
+        result = self.in_small_disk(
+            'head -c 57000 /dev/zero > disk/filler; '
+            '"$1" run --resume disk/log true ::: $(seq 300); echo "code $?"; '
+            'rm disk/filler; "$1" run --resume disk/log true ::: $(seq 300); echo "code $?"')
+        self.assertEqual(result.stdout, "code 1\ncode 0\n", result.stderr)
+        self.assertIn("the resume log disk/log cannot be written: No space left", result.stderr)
+        self.assertIn("will run again", result.stderr)
+        self.assertRegex(result.stderr, r"300 tasks, 0 failed, [1-9]\d* of them ended before")
+
+    def test_a_log_that_cannot_even_begin(self):
+        result = self.in_small_disk(
+            'head -c 70000 /dev/zero > disk/filler 2>/dev/null; '
+            '"$1" run --resume disk/log touch ran ::: a; echo "code $?"')
+        self.assertEqual(result.stdout, "code 2\n", result.stderr)
+        self.assertIn("No space left", result.stderr)
+        self.assertFalse(os.path.exists(self.path("ran")))
+
+    def test_output_files_on_a_full_disk(self):
+        result = self.in_small_disk(
+            f'"$1" run --resume log -j1 -o disk -- sh -c "{FULL}" sh ::: a b; echo "code $?"; '
+            'umount disk; "$1" run --resume log --rerun-failed -q -j1 -o disk -- '
+            f'sh -c "{FULL}" sh ::: a b; echo "code $?"')
+        self.assertEqual(result.stdout, "code 1\ncode 0\n", result.stderr)
+        self.assertEqual(len(self.read("disk/000002-b.out")), 300000)
+
+    def test_spilled_output_on_a_full_disk_is_not_done(self):
+        big = "head -c 3000000 /dev/zero"
+        result = self.in_small_disk(
+            f'TMPDIR=$PWD/disk "$1" run --resume log -q --json -- sh -c "{big}" sh ::: a >out; '
+            f'echo "code $?"; "$1" run --resume log -q -- sh -c "{big}" sh ::: a | wc -c')
+        self.assertEqual(result.stdout.split()[1:], ["1", "3000000"], result.stderr)
+        self.assertIn("No space left", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
