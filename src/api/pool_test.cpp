@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -13,6 +14,8 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "repartir/cpu_executor.hpp"
 
 namespace repartir {
 namespace {
@@ -48,6 +51,34 @@ TEST(Pool, RunsAPipeline) {
     EXPECT_TRUE(outcome->ok());
     EXPECT_EQ(outcome->out.bytes(), "      1 a\n      2 b\n");
     EXPECT_EQ(outcome->last().stages.size(), 3U);
+}
+
+TEST(Pool, IsBuiltAsItIsAskedFor) {
+    Topology machine = CpuExecutor::this_machine();
+    machine.cpus.resize(1);
+    const std::uint32_t cpu = machine.cpus.front().number;
+    auto pool = Pool::builder()
+                    .cpu_workers(1)
+                    .pin_workers(true)
+                    .topology(machine)
+                    .spare_workers(0)
+                    .capture_limit(16)
+                    .queue_capacity(1)
+                    .on_full(OnFull::refuse)
+                    .build();
+    ASSERT_TRUE(pool.has_value());
+    EXPECT_EQ(pool->submit([] { return ::sched_getcpu(); }).get().value(), static_cast<int>(cpu));
+    const auto outcome = pool->submit(Task::binary("seq", "1000")).get();
+    ASSERT_TRUE(outcome.has_value());
+    EXPECT_FALSE(outcome->out.in_memory()) << "3,893 bytes are more than 16";
+    EXPECT_EQ(outcome->out.size(), 3893U);
+    auto running = pool->submit(Task::binary("sleep", "1000"));
+    auto waiting = pool->submit(Task::binary("sleep", "1000"));
+    auto refused = pool->submit(Task::binary("true"));
+    if (!refused.ready()) {  // the first had been started before the second came
+        refused = pool->submit(Task::binary("true"));
+    }
+    EXPECT_EQ(std::move(refused).get().error().code(), Code::queue_full);
 }
 
 TEST(Pool, AMissingProgramIsAnOutcomeNotAnError) {

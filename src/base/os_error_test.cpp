@@ -25,6 +25,22 @@ TEST(OsError, ShortagesAreRetryable) {
     }
 }
 
+TEST(OsError, EachReasonHasItsCode) {
+    const std::pair<int, Code> table[] = {
+        {ENOTDIR, Code::not_found},       {EACCES, Code::permission_denied},
+        {EROFS, Code::permission_denied}, {ENOEXEC, Code::not_executable},
+        {EISDIR, Code::not_executable},   {ELOOP, Code::not_executable},
+        {E2BIG, Code::too_large},         {EFBIG, Code::too_large},
+        {ENAMETOOLONG, Code::too_large},  {ENOSPC, Code::out_of_resources},
+        {EDQUOT, Code::out_of_resources}, {ENOSYS, Code::unsupported},
+        {EOPNOTSUPP, Code::unsupported},  {EINVAL, Code::invalid_argument},
+        {EBADF, Code::invalid_argument},  {EIO, Code::io_error},
+    };
+    for (const auto& [number, code] : table) {
+        EXPECT_EQ(os_error(Domain::io, "x", number).code(), code) << words_of(number);
+    }
+}
+
 TEST(OsError, UnknownNumbersStillHaveWords) { EXPECT_EQ(words_of(99999), "unknown error"); }
 
 TEST(Fd, ClosesOnceAndMoves) {

@@ -214,6 +214,17 @@ TEST(SpawnErrorTable, ShortagesOfTheWholeMachine) {
               Code::out_of_resources);
     EXPECT_THAT(spawn_error(plan, Step::nice, EACCES, "tool", 0).sentence(),
                 HasSubstr("take on its nice value: Permission denied"));
+    for (const auto& [resource, name] :
+         {std::pair(RLIMIT_AS, "RLIMIT_AS at 5"), std::pair(RLIMIT_FSIZE, "RLIMIT_FSIZE at 5"),
+          std::pair(RLIMIT_NOFILE, "RLIMIT_NOFILE at 5"), std::pair(RLIMIT_RTTIME, "number 15")}) {
+        const std::array<RlimitSetting, 1> settings{
+            RlimitSetting{.resource = resource, .value = {.rlim_cur = 5, .rlim_max = 5}}};
+        plan.rlimits = settings;
+        EXPECT_THAT(spawn_error(plan, Step::rlimit, EPERM, "tool", 0).sentence(), HasSubstr(name));
+    }
+    plan.rlimits = {};
+    EXPECT_THAT(spawn_error(plan, Step::none, EINVAL, "tool", 0).sentence(),
+                HasSubstr("it cannot start"));
     plan.cgroup = 3;
     EXPECT_EQ(spawn_error(plan, Step::clone, EBUSY, "tool", 0).sentence(),
               "cannot start 'tool' in its cgroup: Device or resource busy");

@@ -358,6 +358,18 @@ TEST(TaskPlane, AKeyWhoseTaskWasCancelledIsFreeAgain) {
     EXPECT_TRUE(std::move(again).get()->ok());
 }
 
+TEST(TaskPlane, AnExecutorThatStopsWithoutAWordLosesNoTask) {
+    Fixture f;
+    f.state.ends_on_cancel = false;
+    auto silent = f.submit(Task::binary("a"));
+    f.state.wait_running(1);
+    EXPECT_TRUE(f.scheduler->shutdown(Shutdown::cancel).has_value());
+    const auto outcome = std::move(silent).get();
+    ASSERT_TRUE(outcome.has_value());
+    EXPECT_EQ(outcome->ending.end, End::not_started);
+    EXPECT_THAT(outcome->error()->sentence(), testing::HasSubstr("never told"));
+}
+
 TEST(TaskPlane, RegisterChecksWhatItIsGiven) {
     Fixture f;
     const auto code = [](const Result<void>& result) { return result.error().code(); };
