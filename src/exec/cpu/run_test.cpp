@@ -151,7 +151,8 @@ TEST_F(RunTest, ASpillFolderThatIsMissingIsNamed) {
     ASSERT_TRUE(result.attempt.error.has_value());
     EXPECT_THAT(result.attempt.error->sentence(), HasSubstr("/nonexistent: No such file"));
     EXPECT_GT(result.out.lost(), 0U);
-    EXPECT_EQ(result.out.size() + result.out.lost(), 5000U);
+    // As many as had come: with the first that are lost the program is ended.
+    EXPECT_LE(result.out.size() + result.out.lost(), 5000U);
 }
 
 TEST_F(RunTest, OutputWithoutEndEndsTheTask) {
