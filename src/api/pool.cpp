@@ -32,13 +32,15 @@ Result<Pool> PoolBuilder::build() {
     if (capture_bytes_ != 0) {
         cpu.capture_bytes = capture_bytes_;
     }
-    Result<std::unique_ptr<CpuExecutor>> executor = CpuExecutor::create(std::move(cpu));
-    if (!executor) {
-        return fail(std::move(executor).error());
-    }
+    // The scheduler first: it registers for membarrier, which makes the kernel wait for
+    // milliseconds once a process has threads.
     Result<Scheduler> scheduler = Scheduler::create(std::move(options_));
     if (!scheduler) {
         return fail(std::move(scheduler).error());
+    }
+    Result<std::unique_ptr<CpuExecutor>> executor = CpuExecutor::create(std::move(cpu));
+    if (!executor) {
+        return fail(std::move(executor).error());
     }
     executors_.emplace(executors_.begin(), Backend::cpu, std::move(*executor));
     for (auto& [backend, one] : executors_) {

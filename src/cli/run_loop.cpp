@@ -28,6 +28,15 @@ constexpr base::BootTime stop_check = 20ms;  // while stopping, ends may come wi
 constexpr base::BootTime bar_interval = 100ms;
 constexpr base::BootTime plain_interval = 5s;
 
+/// How many tasks are handed over at once. Where a failure may stop the run, or a task takes one of
+/// our CPUs, only as many as run: nothing starts before the last end was looked at.
+std::size_t window_of(const RunConfig& config, std::uint32_t workers) {
+    if (config.pin || config.halt.when != Halt::When::never) {
+        return std::max(1U, workers / config.cores);
+    }
+    return std::size_t{workers} * 4 + queued_ahead;
+}
+
 /// @return the columns of the terminal at standard error that may be written without wrapping.
 std::size_t terminal_width() {
     constexpr std::size_t usual = 79;
@@ -54,7 +63,7 @@ Run::Run(RunParts parts)
     : parts_(std::move(parts)),
       delivery_(parts_.config, parts_.log),
       hub_(parts_.bell),
-      window_(parts_.config.pin ? parts_.workers : parts_.workers * 4 + queued_ahead),
+      window_(window_of(parts_.config, parts_.workers)),
       free_cpus_(parts_.cpus),
       started_(base::now()),
       next_progress_(started_ + bar_interval),

@@ -98,6 +98,13 @@ class Signals(ProgramTest):
         self.assertEqual(result.returncode, 1)
         self.assertIn("2 tasks, 1 failed, halted", result.stderr)
 
+    def test_halt_looks_at_each_end_before_the_next_start(self):
+        for when in ("soon", "now"):
+            self.run_program("run", "-j1", "--halt", when + ",fail=1", "--", "sh", "-c",
+                             "echo $1 >> ran; exit $1", "sh", ":::", "0", "1", "0", "0")
+            self.assertEqual(self.read("ran"), "0\n1\n")
+            os.unlink(self.path("ran"))
+
     def test_halt_soon_starts_nothing_that_is_queued(self):
         self.script("work", 'test "$1" != bad || exit 1; echo >> started; sleep 0.1')
         result = self.run_program("run", "-j1", "--halt", "soon,fail=1", "./work", ":::", "bad",

@@ -215,7 +215,15 @@ int run_all(const RunConfig& config) {
     const Topology machine = CpuExecutor::this_machine();
     const Width width = choose_width(config, machine);
 
-    Bell bell;
+    Bell bell;  // outlives the executor that rings it
+    // First of what has threads: it registers for membarrier, which is slow in a process with some.
+    SchedulerOptions scheduler_options;
+    scheduler_options.workers = 1;
+    scheduler_options.topology = machine;
+    Result<Scheduler> scheduler = Scheduler::create(scheduler_options);
+    if (!scheduler) {
+        return refuse(scheduler.error(), exit_cannot_schedule);
+    }
     CpuExecutorOptions executor_options;
     executor_options.slots =
         config.single() ? std::min(config.cores, width.workers) : width.workers;
@@ -227,13 +235,6 @@ int run_all(const RunConfig& config) {
     }
     if (config.explain) {
         return print(plan(config, width, (*cpu)->capabilities(), **source)) ? exit_ok : exit_failed;
-    }
-    SchedulerOptions scheduler_options;
-    scheduler_options.workers = 1;
-    scheduler_options.topology = machine;
-    Result<Scheduler> scheduler = Scheduler::create(scheduler_options);
-    if (!scheduler) {
-        return refuse(scheduler.error(), exit_cannot_schedule);
     }
     auto watched = std::make_unique<WatchedExecutor>(std::move(*cpu), bell);
     WatchedExecutor& executor = *watched;
