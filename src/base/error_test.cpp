@@ -55,5 +55,11 @@ TEST(Result, FailMakesTheErrorBranch) {
     EXPECT_EQ(result.error().code(), Code::internal);
 }
 
+TEST(Error, ValuesThatDoNotExistHaveWordsToo) {
+    EXPECT_EQ(to_string(static_cast<Code>(250)), "unknown");
+    EXPECT_EQ(to_string(static_cast<Fault>(250)), "unknown");
+    EXPECT_EQ(to_string(static_cast<Domain>(250)), "unknown");
+}
+
 }  // namespace
 }  // namespace repartir

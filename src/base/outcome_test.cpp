@@ -153,5 +153,12 @@ TEST(Captured, MissingOrTruncatedSpillIsAnErrorThatNamesTheFile) {
     EXPECT_NE(missing.error().sentence().find(path), std::string::npos);
 }
 
+TEST(Outcome, ValuesThatDoNotExistHaveWordsToo) {
+    EXPECT_EQ(to_string(static_cast<End>(250)), "unknown");
+    EXPECT_EQ((Ending{static_cast<End>(250), 0}).describe(), "unknown");
+    EXPECT_EQ(to_string(static_cast<Containment>(250)), "unknown");
+    EXPECT_EQ(to_string(static_cast<PeakMemory::Source>(250)), "unknown");
+}
+
 }  // namespace
 }  // namespace repartir

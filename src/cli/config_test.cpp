@@ -139,6 +139,15 @@ TEST(Config, BadValuesNameTheirOption) {
     EXPECT_THAT(refusal({"--cwd", "", "p"}), HasSubstr("--cwd"));
 }
 
+TEST(Config, ProgressInEachWay) {
+    for (const auto& [word, mode] :
+         {std::pair("auto", ProgressMode::automatic), std::pair("bar", ProgressMode::bar),
+          std::pair("plain", ProgressMode::plain), std::pair("none", ProgressMode::none)}) {
+        EXPECT_EQ(configure({"--progress", word, "p"})->progress, mode) << word;
+    }
+    EXPECT_THAT(refusal({"--from-json", "f", "--cwd", "/"}), HasSubstr("\"cwd\""));
+}
+
 TEST(Config, HaltConditions) {
     EXPECT_FALSE(parse_halt("never")->reached(100, 100));
     const Halt count = parse_halt("now,fail=2").value();

@@ -2,6 +2,7 @@
 #include "cli/delivery.hpp"
 
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -119,6 +120,41 @@ TEST_F(DeliveryTest, OutputThatIsNotWholeIsSaidAndNotLogged) {
         EXPECT_TRUE(delivery.sync(base::now()));
     }
     EXPECT_EQ(log().take(Fingerprint{{1, 0}}, false), Prior::none) << "it runs again";
+}
+
+TEST_F(DeliveryTest, OutputThatCannotBeReadBackIsSaidAndNotLogged) {
+    config_.json = true;
+    {
+        ResumeLog opened = log();
+        Delivery delivery(config_, &opened);
+        Done lost = done(1, "");
+        lost.result->out = Captured::in_file("/nonexistent/spill", 5);
+        delivery.accept(std::move(lost));
+        delivery.accept(done(2, "kept\n"));
+        delivery.pump(base::now());
+        EXPECT_THAT(printed(2), testing::HasSubstr("task 1 (label): counts as failed"));
+        EXPECT_THAT(printed(1), testing::HasSubstr("\"seq\":2"));
+        EXPECT_EQ(delivery.unreadable(), 1U);
+        EXPECT_TRUE(delivery.sync(base::now()));
+    }
+    ResumeLog opened = log();
+    EXPECT_EQ(opened.take(Fingerprint{{1, 0}}, false), Prior::none) << "it runs again";
+    EXPECT_EQ(opened.take(Fingerprint{{2, 0}}, false), Prior::ended_well);
+}
+
+TEST_F(DeliveryTest, WithAFolderForOutputsNothingIsPrintedUnasked) {
+    config_.lists.resize(1);
+    config_.output_dir = "d";
+    config_.quiet = true;
+    Delivery silent(config_, nullptr);
+    silent.accept(done(1, "text\n"));
+    silent.pump(base::now());
+    EXPECT_EQ(printed(1), "");
+    config_.tag = true;
+    Delivery asked(config_, nullptr);
+    asked.accept(done(1, "text\n"));
+    asked.pump(base::now());
+    EXPECT_EQ(printed(1), "label\ttext\n");
 }
 
 TEST_F(DeliveryTest, TheBarGivesWayToOutput) {

@@ -8,7 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
+#include <cstdio>
 #include <fstream>
 #include <sstream>
 
@@ -78,6 +80,48 @@ TEST_F(ResumeLogTest, EveryFlippedBitIsNoticed) {
         damaged[i / 8] = static_cast<char>(damaged[i / 8] ^ (1 << (i % 8)));
         EXPECT_FALSE(parse_record(damaged).has_value()) << i;
     }
+}
+
+/// @return a line with a right checksum, whatever it says.
+std::string sealed_line(const std::string& body) {
+    std::array<char, 16> digits{};
+    std::snprintf(digits.data(), digits.size(), " %08x", crc32(body));
+    return body + digits.data();
+}
+
+TEST_F(ResumeLogTest, ARightChecksumDoesNotMakeSenseOfNonsense) {
+    const std::string name(32, 'a');
+    EXPECT_TRUE(parse_record(sealed_line(name + " + exited 0")).has_value());
+    for (const std::string& body :
+         {name, name + " + ", name + " ? exited 0", name + " + exited", name + " + sighed 0",
+          name + " + exited x", name + " + exited 0 0", "z" + name.substr(1) + " + exited 0"}) {
+        EXPECT_FALSE(parse_record(sealed_line(body)).has_value()) << body;
+    }
+    const std::string start = "repartir-resume 1 ";
+    EXPECT_TRUE(parse_header(sealed_line(start + name + " cmd")).has_value());
+    for (const std::string& line :
+         {start + name + " cmd", sealed_line(start + name), sealed_line(start + name + "x cmd"),
+          sealed_line(start + "z" + name.substr(1) + " cmd")}) {
+        const auto read = parse_header(line);
+        ASSERT_FALSE(read.has_value()) << line;
+        EXPECT_THAT(read.error().sentence(), HasSubstr("damaged"));
+    }
+    EXPECT_THAT(parse_header("repartir-resume 2 x").error().sentence(), HasSubstr("version"));
+}
+
+TEST_F(ResumeLogTest, TheLatestBadEndingOfAKeyIsKnown) {
+    write({{key(1), false, bad}, {key(1), false, Ending{End::exited, 3}}, {key(2), false, good}});
+    ResumeLog log = open().value();
+    EXPECT_EQ(log.bad_ending(key(1)), (Ending{End::exited, 3}));
+    EXPECT_TRUE(log.bad_ending(key(2)).ok());
+    EXPECT_TRUE(log.bad_ending(key(3)).ok());
+    EXPECT_EQ(recorded_exit_code(bad), 137);
+    EXPECT_EQ(recorded_exit_code(Ending{End::not_started, 0}), 1) << "an older log";
+    Outcome absent;
+    absent.ending = {End::not_started, 0};
+    absent.attempts.emplace_back().error =
+        Error(Domain::process, Code::not_found, Fault::user, "no such program");
+    EXPECT_EQ(recorded_exit_code(recorded_ending(absent)), 127);
 }
 
 TEST_F(ResumeLogTest, WhatWasSyncedIsThereAgain) {

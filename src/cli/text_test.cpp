@@ -61,6 +61,17 @@ TEST(Text, PrintableHidesControlBytesAndCuts) {
     EXPECT_EQ(printable("abcdef", 3), "abc...");
 }
 
+TEST(Text, DaysAndNonsense) {
+    EXPECT_EQ(parse_duration("x", "2d").value(), 48h);
+    EXPECT_EQ(parse_duration("x", "2min").value(), 2min);
+    for (const char* text : {"", "s", "1w", "-1s", "1e400", "nan", "9999999999999d", "1 s"}) {
+        EXPECT_FALSE(parse_duration("x", text).has_value()) << text;
+    }
+    for (const char* text : {"", "K", "1X", "1KX", "-1", "inf", "99999999T"}) {
+        EXPECT_FALSE(parse_size("x", text).has_value()) << text;
+    }
+}
+
 TEST(Text, AmountsForPeople) {
     EXPECT_EQ(human_duration(1500us), "1.5 ms");
     EXPECT_EQ(human_duration(12s), "12.0 s");
