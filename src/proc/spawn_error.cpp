@@ -237,7 +237,8 @@ Error spawn_error(const SpawnPlan& plan, Step step, int os_error, const char* pa
         case Step::clone:
             return clone_error(plan, os_error);
         case Step::directory:
-            return base::os_error(Domain::process, what + " in the directory " + quoted(plan.cwd),
+            // Of another domain than the program's own: a missing directory is no missing program.
+            return base::os_error(Domain::io, what + " in the directory " + quoted(plan.cwd),
                                   os_error);
         case Step::rlimit: {
             const RlimitSetting& setting = plan.rlimits[detail];

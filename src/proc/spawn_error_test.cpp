@@ -15,9 +15,10 @@ using ::testing::HasSubstr;
 
 class SpawnError : public WithSpawner {
   protected:
-    void expect(const Error& error, Code code, const std::string& part) {
+    void expect(const Error& error, Code code, const std::string& part,
+                Domain domain = Domain::process) {
         EXPECT_EQ(error.code(), code) << error.sentence();
-        EXPECT_EQ(error.domain(), Domain::process);
+        EXPECT_EQ(error.domain(), domain);
         EXPECT_THAT(error.sentence(), HasSubstr(part));
         EXPECT_FALSE(error.sentence().ends_with('.')) << "one sentence, to be joined with others";
     }
@@ -66,9 +67,10 @@ TEST_P(SpawnError, LoaderOfABinary) {
 TEST_P(SpawnError, WorkingDirectory) {
     expect(error_of({"/bin/true"}, [](SpawnPlan& plan) { plan.cwd = "/no/such/place"; }),
            Code::not_found,
-           "cannot start '/bin/true' in the directory '/no/such/place': No such file or directory");
+           "cannot start '/bin/true' in the directory '/no/such/place': No such file or directory",
+           Domain::io);
     expect(error_of({"/bin/true"}, [](SpawnPlan& plan) { plan.cwd = "/etc/passwd"; }),
-           Code::not_found, "in the directory '/etc/passwd': Not a directory");
+           Code::not_found, "in the directory '/etc/passwd': Not a directory", Domain::io);
 }
 
 TEST_P(SpawnError, NotMarkedExecutable) {

@@ -20,6 +20,7 @@ class ExitCodes(ProgramTest):
         self.assertEqual(self.code("no-such-program-anywhere"), 127)
         self.assertEqual(self.code(self.write("text", "no program")), 126)
         self.assertEqual(self.code("n" * 5000), 126)
+        self.assertEqual(self.code("-C", "/nonexistent", "true"), 1)  # the program was found
         self.assertEqual(self.code("-j1", "--cores", "2", "true"), 6)
 
     def test_the_worst_of_several(self):
