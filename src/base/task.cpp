@@ -39,7 +39,7 @@ void Program::add(std::string_view arg) {
 }
 
 std::string_view Program::path() const noexcept {
-    return count_ == 0 ? std::string_view() : std::string_view(packed_.c_str());
+    return std::string_view(packed_).substr(0, packed_.find('\0'));
 }
 
 std::vector<std::string> Program::argv() const {

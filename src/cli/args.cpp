@@ -123,7 +123,7 @@ class Parser {
         return {};
     }
 
-    Error unknown(std::string_view shown) const {
+    [[nodiscard]] Error unknown(std::string_view shown) const {
         std::vector<std::string> spelled;
         for (const OptionSpec& option : command_.options) {
             spelled.push_back(cat({"--", option.name}));

@@ -112,7 +112,7 @@ void Delivery::clear_bar() {
     }
 }
 
-Captured Delivery::tagged(const Captured& captured, std::string_view label) const {
+Captured Delivery::tagged(const Captured& captured, std::string_view label) {
     Tagger tagger(label);
     std::string text;
     if (captured.in_memory()) {
@@ -166,6 +166,29 @@ bool Delivery::deliver_json(const Done& done) {
     return true;
 }
 
+void Delivery::announce(const Done& done) {
+    if (config_.quiet || config_.json) {
+        return;
+    }
+    if (!config_.passes_through()) {
+        if (!done.result) {
+            say(failure_line(view_of(done), done.result.error()));
+        } else if (!done.result->ok() && done.result->ending.end != End::cancelled) {
+            say(failure_line(view_of(done), *done.result));
+        }
+        return;
+    }
+    if (!done.result) {
+        say(cat({"repartir: ", done.result.error().describe(), "\n"}));
+    } else if (const Error* why = done.result->error(); why != nullptr) {
+        say(cat({"repartir: ", why->describe(), "\n"}));
+    } else if (const End end = done.result->ending.end;
+               end == End::timed_out || end == End::out_of_memory) {
+        // The exit code alone could be the program's own.
+        say(cat({"repartir: the program ", done.result->ending.describe(), "\n"}));
+    }
+}
+
 void Delivery::deliver(Done& done) {
     const bool files_only = !config_.output_dir.empty() && !config_.tag && !config_.keep_order;
     if (config_.json) {
@@ -176,23 +199,7 @@ void Delivery::deliver(Done& done) {
         print(out_, done.result->out, done.label);
         print(err_sink(), done.result->err, done.label);
     }
-    if (!config_.quiet && !config_.json && !config_.passes_through()) {
-        if (!done.result) {
-            say(failure_line(view_of(done), done.result.error()));
-        } else if (!done.result->ok() && done.result->ending.end != End::cancelled) {
-            say(failure_line(view_of(done), *done.result));
-        }
-    } else if (config_.passes_through() && !config_.quiet) {
-        if (!done.result) {
-            say(cat({"repartir: ", done.result.error().describe(), "\n"}));
-        } else if (const Error* why = done.result->error(); why != nullptr) {
-            say(cat({"repartir: ", why->describe(), "\n"}));
-        } else if (const End end = done.result->ending.end;
-                   end == End::timed_out || end == End::out_of_memory) {
-            // The exit code alone could be the program's own.
-            say(cat({"repartir: the program ", done.result->ending.describe(), "\n"}));
-        }
-    }
+    announce(done);
     if (done.result && !whole(*done.result)) {
         const bool told = !config_.quiet && !config_.json && !config_.passes_through() &&
                           done.result->ending.end == End::output_lost;

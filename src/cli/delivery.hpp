@@ -72,16 +72,18 @@ class Delivery {
 
   private:
     struct Note {
-        std::uint64_t out_end;
-        std::uint64_t err_end;
+        std::uint64_t out_end = 0;
+        std::uint64_t err_end = 0;
         ResumeRecord record;
     };
     [[nodiscard]] Sink& err_sink() noexcept { return shared_ ? out_ : err_; }
     void deliver(Done& done);
+    /// Says that a task failed, unless it was asked to be quiet.
+    void announce(const Done& done);
     /// @return false when the output could not be read back.
     [[nodiscard]] bool deliver_json(const Done& done);
     void print(Sink& sink, const Captured& captured, std::string_view label);
-    [[nodiscard]] Captured tagged(const Captured& captured, std::string_view label) const;
+    [[nodiscard]] static Captured tagged(const Captured& captured, std::string_view label);
     void hold(Done&& done);
     void release();
     void clear_bar();
