@@ -7,8 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 readonly build=build/coverage
-# The goal is 95; the gate is what the tests reach today, so that it can only rise.
-readonly gate=${COVERAGE_GATE:-92}
+readonly gate=${COVERAGE_GATE:-95}
 
 tests_failed=no
 rm -rf "$build/profiles"
@@ -23,7 +22,8 @@ llvm-profdata-19 merge --sparse --failure-mode=all --input-files="$build/profile
 # Left out besides tests: what runs between clone and exec, which must not be instrumented.
 objects=()
 for program in "$build"/bin/*; do
-    if readelf --wide --sections "$program" | grep -q __llvm_covmap; then
+    # No pipe into grep -q: it ends at the first match, and readelf then fails now and then.
+    if [[ $(readelf --wide --sections "$program") == *__llvm_covmap* ]]; then
         objects+=(--object "$program")
     fi
 done
@@ -35,7 +35,7 @@ report=(llvm-cov-19 report "${objects[@]:1}" --instr-profile="$build/all.profdat
 llvm-cov-19 show "${report[@]:2}" src include --format=html --output-dir="$build/html" >/dev/null
 lines=$("${report[@]}" src --show-region-summary=false --show-branch-summary=false \
     --show-functions=false | awk '/^TOTAL/ {sub("%", "", $NF); print $NF}')
-printf 'coverage: %s %% of the lines of src/, gate %s %%, goal 95 %%; lines in %s\n' \
+printf 'coverage: %s %% of the lines of src/, gate %s %%; lines in %s\n' \
     "$lines" "$gate" "$build/html/index.html"
 awk -v lines="$lines" -v gate="$gate" 'BEGIN { exit !(lines >= gate) }'
 [[ $tests_failed == no ]]

@@ -182,6 +182,9 @@ TEST(SpawnSystem, TakesTheForegroundOfItsTerminal) {
                                 plan.terminal = terminal.get();
                             });
     });
+    if (told == "no pseudoterminal") {
+        GTEST_SKIP() << "none can be made here (/dev/pts is not mounted)";
+    }
     EXPECT_EQ(told, "1 1\n");
 }
 

@@ -17,6 +17,14 @@ from program import PATIENCE, PROGRAM, ProgramTest, alive
 class Terminal(ProgramTest):
     """Runs the program as the leader of a session on a terminal of its own."""
 
+    def setUp(self):
+        super().setUp()
+        try:
+            for end in pty.openpty():
+                os.close(end)
+        except OSError:
+            self.skipTest("no pseudoterminal can be made here (/dev/pts is not mounted)")
+
     @staticmethod
     def state(pid):
         with open(f"/proc/{pid}/stat") as stat:

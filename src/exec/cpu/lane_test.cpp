@@ -150,7 +150,9 @@ int run_on_terminal(int terminal) {
 
 TEST(LaneTerminal, AProgramThatInheritsATerminalMayReadFromItAndGivesItBack) {
     const int ours = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-    ASSERT_TRUE(ours >= 0 && ::grantpt(ours) == 0 && ::unlockpt(ours) == 0);
+    if (ours < 0 || ::grantpt(ours) != 0 || ::unlockpt(ours) != 0) {
+        GTEST_SKIP() << "no pseudoterminal can be made here (/dev/pts is not mounted)";
+    }
     const int theirs = ::open(::ptsname(ours), O_RDWR | O_NOCTTY | O_CLOEXEC);
     ASSERT_GE(theirs, 0);
     ASSERT_EQ(::write(ours, "it\n", 3), 3);
