@@ -311,6 +311,7 @@ Word Crew::Impl::steal_from(Worker& victim, Member& me) noexcept {
     if (size == 0) {
         return 0;
     }
+    const Raid raid(victim);
     const std::optional<Word> first = victim.deque.steal();
     if (!first) {
         return 0;

@@ -60,6 +60,20 @@ struct Member final : Worker {
     std::thread thread;
 };
 
+/// While it lives, its thread may steal from the victim.
+class Raid {
+  public:
+    explicit Raid(Worker& victim) noexcept : deque_(victim.deque) {
+        deque_.begin_raid([] { sched::FutexAtomics::heavy_fence(); });
+    }
+    Raid(const Raid&) = delete;
+    Raid& operator=(const Raid&) = delete;
+    ~Raid() { deque_.end_raid(); }
+
+  private:
+    WorkDeque<Word>& deque_;
+};
+
 /// @return the job as a deque holds it; 0 for none.
 [[nodiscard]] inline Word word_of(Job* job) noexcept {
     // SAFETY: a Job is aligned to at least 8, so that spawned_bit stays clear; run() casts it back

@@ -130,6 +130,7 @@ Word Crew::Impl::steal_spawned(Member& me) noexcept {
         if (&victim == &me || victim.deque.empty()) {
             return 0;
         }
+        const Raid raid(victim);
         const std::optional<Word> word = victim.deque.steal_if(wanted);
         if (word) {
             me.steals.add(1);

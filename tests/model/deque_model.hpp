@@ -17,9 +17,11 @@ namespace repartir::model {
 /// One owner and some thieves. Values are numbered as they are pushed; the tag of a value is its
 /// lowest bit.
 struct DequeScenario {
-    std::string owner;                 ///< 'p' push, 'o' pop
-    std::vector<std::string> thieves;  ///< 's' steal, 'i' steal what has an odd number only
+    std::string owner;  ///< 'p' push, 'o' pop
+    /// 's' steal, 'i' steal what has an odd number only, 'b' begin and 'e' end a raid
+    std::vector<std::string> thieves;
     std::size_t capacity = 2;
+    std::uint32_t alert_pops = 0;  ///< 0: alert for ever, no raids needed
 };
 
 /// Checks under `Rule`'s atomics: each value is taken exactly once, what its pusher wrote into its
@@ -28,7 +30,7 @@ struct DequeScenario {
 template <class Rule>
 Report explore_deque(const DequeScenario& scenario, const Options& options = {}) {
     struct State {
-        explicit State(std::size_t capacity) : deque(capacity) {}
+        State(std::size_t capacity, std::uint32_t alert_pops) : deque(capacity, alert_pops) {}
 
         void take(std::size_t thread, std::optional<std::uint64_t> value) {
             if (value) {
@@ -65,6 +67,14 @@ Report explore_deque(const DequeScenario& scenario, const Options& options = {})
     };
     const auto thieve = [&](std::size_t thread, const std::string& steps) {
         for (const char step : steps) {
+            if (step == 'b') {
+                state->deque.begin_raid([] { Atomics<Rule>::heavy_fence(); });
+                continue;
+            }
+            if (step == 'e') {
+                state->deque.end_raid();
+                continue;
+            }
             const auto before = state->last.at(thread);
             const auto value =
                 step == 's' ? state->deque.steal()
@@ -75,7 +85,7 @@ Report explore_deque(const DequeScenario& scenario, const Options& options = {})
         }
     };
     return explore({[&] {
-                        state = std::make_unique<State>(scenario.capacity);
+                        state = std::make_unique<State>(scenario.capacity, scenario.alert_pops);
                         std::vector<std::function<void()>> bodies{own};
                         for (const std::string& steps : scenario.thieves) {
                             bodies.emplace_back([&thieve, &steps, thread = bodies.size()] {

@@ -25,7 +25,8 @@ std::string name_of(const DequeScenario& scenario) {
     for (const std::string& thief : scenario.thieves) {
         name += "_" + thief;
     }
-    return name + "_cap" + std::to_string(scenario.capacity);
+    return name + "_cap" + std::to_string(scenario.capacity) +
+           (scenario.alert_pops == 0 ? "" : "_alert" + std::to_string(scenario.alert_pops));
 }
 
 // Capacity 2 makes the third value in a row grow the ring, and the third push after a pop wrap.
@@ -55,6 +56,35 @@ INSTANTIATE_TEST_SUITE_P(
                     DequeScenario{"pppoo", {"s", "s"}}, DequeScenario{"ppoopo", {"ss"}},
                     DequeScenario{"ppopo", {"s", "s"}}),
     [](const auto& scenario) { return name_of(scenario.param); });
+
+// A biased owner: unaware, made alert by a raid, calm again after so many pops.
+INSTANTIATE_TEST_SUITE_P(
+    QuickRaids, DequeModel,
+    testing::Values(DequeScenario{"po", {"bse"}, 2, 1},        // the last value
+                    DequeScenario{"ppoo", {"bse"}, 2, 1},      // calms down in between
+                    DequeScenario{"ppoo", {"bse"}, 2, 9},      // does not
+                    DequeScenario{"ppoo", {"bsse"}, 2, 1},     // two in one raid
+                    DequeScenario{"ppoo", {"bsebse"}, 2, 1},   // and in two
+                    DequeScenario{"ppooo", {"bsebse"}, 2, 2},  //
+                    DequeScenario{"popo", {"bsse"}, 2, 1},     // empty in between
+                    DequeScenario{"pppoo", {"bsse"}, 2, 1},    // grows
+                    DequeScenario{"pppoo", {"bsse"}, 4, 1},    // calms down after a raid of two
+                    DequeScenario{"ppopp", {"bsse"}, 2, 1}),   // wraps
+    [](const auto& scenario) { return name_of(scenario.param); });
+
+// Two raids at once: the second finds the owner alert, or not. Minutes when complete.
+INSTANTIATE_TEST_SUITE_P(LongRaids, DequeModelLong,
+                         testing::Values(DequeScenario{"po", {"bse", "bse"}, 2, 1},
+                                         DequeScenario{"ppo", {"bse", "bse"}, 2, 1}),
+                         [](const auto& scenario) { return name_of(scenario.param); });
+
+TEST(DequeModelBounded, TwoRaidsAtOnceWithFewPreemptions) {
+    for (const char* const owner : {"po", "ppo", "ppoo", "ppooo"}) {
+        const Report report = explore_deque<Faithful>(
+            {owner, {"bse", "bse"}, 2, 1}, {.search = Search::bounded, .preemptions_max = 2});
+        EXPECT_EQ(report.violation, "") << owner;
+    }
+}
 
 INSTANTIATE_TEST_SUITE_P(
     Long, DequeModelLong,

@@ -81,6 +81,15 @@ TEST(WeakenedDeque, OwnerAndThiefTakeTheSameValueWithoutSeqCst) {
     expect_found(explore_deque<NoSeqCstStores>({"ppoo", {"ss"}}), "taken once");
 }
 
+TEST(WeakenedDeque, OwnerAndThiefTakeTheSameValueWithoutEitherHalfOfTheFence) {
+    expect_found(explore_deque<NoHeavyFence>({"ppoo", {"bsse"}, 2, 9}), "taken once");
+    expect_found(explore_deque<NoLightFence>({"ppoo", {"bsse"}, 2, 9}), "taken once");
+}
+
+TEST(WeakenedDeque, OwnerAndThiefTakeTheSameValueWithoutARaid) {
+    expect_found(explore_deque<Faithful>({"ppoo", {"ss"}, 2, 9}), "taken once");
+}
+
 TEST(WeakenedDeque, TasksAreNotPublishedByRelaxedStores) {
     expect_found(explore_deque<RelaxedReleaseStores>({"p", {"s"}}), "data race");
     expect_found(explore_deque<RelaxedLoads>({"p", {"s"}}), "data race");

@@ -24,7 +24,14 @@ inline constexpr Word spawned_bit = 1;
 /// guest while it has a TaskGroup. Touched by its own thread, except where it says otherwise.
 struct Worker {
     explicit Worker(Crew& owner, bool is_member, const std::atomic<std::uint64_t>& word) noexcept
-        : crew(&owner), member(is_member), park_word(&word) {}
+        // ORDER: relaxed, the bit is constant
+        : deque(256, ParkWord(word.load(std::memory_order_relaxed)).fenced() ? 0 : alert_pops),
+          crew(&owner),
+          member(is_member),
+          park_word(&word) {}
+
+    /// So many careful pops cost about what the heavy fence of a raid does.
+    static constexpr std::uint32_t alert_pops = 512;
 
     WorkDeque<Word> deque;                              ///< any thread steals from it
     Crew* const crew;                                   ///< whose worker this is

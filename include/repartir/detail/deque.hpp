@@ -23,6 +23,16 @@ namespace repartir::detail {
 /// Memory Models", PPoPP 2013. Where the paper has a seq_cst fence this code has seq_cst accesses:
 /// as fast on x86 and AArch64, and visible to thread sanitizers.
 ///
+/// Bias. A pop has to order its store of bottom before its load of top, which costs more than all
+/// the rest of it, and nearly always for nothing: no thief is near. So thieves announce themselves
+/// (begin_raid), and an owner that sees no announcement orders nothing, but passes the light half
+/// of an asymmetric fence; the thief whose announcement may not have been seen passes the heavy
+/// half, once. From then on the owner is alert and its pops are the paper's, until `alert_pops` of
+/// them have passed and no raid is under way: about what the heavy fence costs, so that neither
+/// side ever pays more than twice what the better of the two protocols would have cost it. Source
+/// of the fence: D. Dice, H. Huang, M. Yang, "Asymmetric Dekker Synchronization", Sun Microsystems,
+/// 2001; docs/decisions/0009.
+///
 /// T is a small trivially copyable value, usually a pointer with tag bits. The deque never looks
 /// into it and never frees it: whoever takes a value owns what it stands for.
 ///
@@ -32,10 +42,10 @@ namespace repartir::detail {
 /// than the newest).
 ///
 /// Layout, two cache lines:
-///   line 0: top_, written by whoever takes the last or the oldest value;
+///   line 0: top_, written by whoever takes the last or the oldest value, raids_, by thieves, and
+///           ring_, which thieves read;
 ///   line 1: bottom_, written by the owner at each push and pop, and beside it what only the owner
-///           touches, plus ring_, which thieves read together with bottom_. A push touches this
-///           line and the slot's, nothing else.
+///           touches. A push touches this line and the slot's, nothing else.
 ///
 /// Threads: "owner" functions from one thread at a time (handing the deque over needs a
 /// happens-before edge); "any" functions from any thread. Construction and destruction alone.
@@ -46,8 +56,12 @@ class alignas(cache_line_bytes) WorkDeque {
   public:
     /// Makes an empty deque with room for `capacity` values (rounded up to a power of two, at least
     /// 2). Where memory is short the deque starts without room and the first push tries again.
-    explicit WorkDeque(std::size_t capacity = 256) noexcept
-        : first_capacity_(static_cast<std::int64_t>(std::bit_ceil(capacity < 2 ? 2 : capacity))) {
+    /// @param alert_pops for how many pops the owner stays alert after a raid; 0: for ever. Then
+    /// thieves need not announce themselves, and no heavy fence is needed.
+    explicit WorkDeque(std::size_t capacity = 256, std::uint32_t alert_pops = 0) noexcept
+        : raids_(alert_pops == 0 ? alert_bit | one_raid : 0),
+          alert_pops_(alert_pops == 0 ? ~std::uint32_t{0} : alert_pops),
+          first_capacity_(static_cast<std::int64_t>(std::bit_ceil(capacity < 2 ? 2 : capacity))) {
         static_cast<void>(replace_ring(first_capacity_, 0, 0));
     }
     WorkDeque(const WorkDeque&) = delete;
@@ -94,22 +108,53 @@ class alignas(cache_line_bytes) WorkDeque {
         if (bottom < top_seen_) {
             return false;  // empty for certain: top only grows
         }
-        // The store and the load are seq_cst, as are the loads in steal_if and both exchanges: of
-        // an owner and a thief who meet at the last value, at least one sees the other.
-        bottom_.store(bottom, std::memory_order_seq_cst);
-        const std::int64_t top = top_.load(std::memory_order_seq_cst);
-        // ORDER: relaxed, the owner wrote the slot itself. Not used unless the owner gets it.
+        // ORDER: release, see push_fast.
+        bottom_.store(bottom, std::memory_order_release);
+        A::light_fence();
+        // Of an owner and a thief who meet at the last value, the thief sees the store above behind
+        // its heavy fence, or the owner sees the thief's announcement behind the light one.
+        // ORDER: relaxed, only the owner itself ever makes it 0.
+        if (raids_.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+            return pop_alert(value, bottom);
+        }
+        // ORDER: relaxed, nobody has changed it since the owner became calm (calm_down).
+        if (top_.load(std::memory_order_relaxed) > bottom) {
+            return restore(bottom);
+        }
+        // Even the last value: a thief that comes now finds the deque empty.
+        // ORDER: relaxed, the owner wrote the slot itself.
         value = slots_[bottom & (capacity_ - 1)].load(std::memory_order_relaxed);
-        return top < bottom ? true : pop_last(top, bottom);
+        return true;
     }
 
-    /// Any: takes the oldest value.
+    /// Any: a thief is about to steal. Before steal() and steal_if(), once for any number of them.
+    /// @param heavy_fence the heavy half of A::light_fence(); called when the owner may not be
+    /// alert yet
+    template <class HeavyFence>
+    void begin_raid(HeavyFence&& heavy_fence) noexcept {
+        prefetch();
+        // ORDER: acquire, pairs with the exchange below: the fence of whoever made the owner alert
+        // counts for this thief too.
+        const std::uint32_t before = raids_.fetch_add(one_raid, std::memory_order_acq_rel);
+        if ((before & alert_bit) == 0) {
+            heavy_fence();
+            // ORDER: release, pairs with the above.
+            raids_.fetch_or(alert_bit, std::memory_order_acq_rel);
+        }
+    }
+    /// Any: that thief is done.
+    void end_raid() noexcept {
+        // ORDER: release, pairs with the exchange in calm_down.
+        raids_.fetch_sub(one_raid, std::memory_order_release);
+    }
+
+    /// Any, within a raid: takes the oldest value.
     /// @return empty when there is none or when another thread took it first; empty() tells which.
     [[nodiscard]] std::optional<T> steal() noexcept {
         return steal_if([](T) { return true; });
     }
 
-    /// Any: takes the oldest value if `wanted(value)` holds.
+    /// Any, within a raid: takes the oldest value if `wanted(value)` holds.
     /// @param wanted called at most once, with a value that somebody else may be taking just now:
     /// it may look at the bits of the value (tags) but must not follow it. Must not throw.
     /// @return as steal(); empty as well when the value was not wanted.
@@ -173,18 +218,61 @@ class alignas(cache_line_bytes) WorkDeque {
         }
     };
 
-    /// The end of pop when at most one value is left: the owner competes with the thieves for it.
-    /// @return whether the owner got it.
-    bool pop_last(std::int64_t top, std::int64_t bottom) noexcept {
+    static constexpr std::uint32_t alert_bit = 1;  // the owner has seen that there are thieves
+    static constexpr std::uint32_t one_raid = 2;   // thieves that are stealing now, counted
+
+    /// Asks for what a thief is going to read from the owner's caches, all at once.
+    void prefetch() const noexcept {
+        __builtin_prefetch(&bottom_);
+        // ORDER: as in steal_if; top is a guess.
+        const Ring* const ring = ring_.load(std::memory_order_acquire);
+        if (ring != nullptr) {
+            const std::int64_t top = top_.load(std::memory_order_relaxed);
+            constexpr std::int64_t values_per_line = cache_line_bytes / sizeof(T);
+            __builtin_prefetch(&ring->slot(top));
+            __builtin_prefetch(&ring->slot(top + values_per_line));
+        }
+    }
+
+    /// pop_into() of an alert owner: the paper's.
+    [[gnu::noinline]] bool pop_alert(T& value, std::int64_t bottom) noexcept {
+        if (++pops_alert_ >= alert_pops_) {
+            calm_down();
+        }
+        // The store and the load are seq_cst, as are the loads in steal_if and both exchanges: of
+        // an owner and a thief who meet at the last value, at least one sees the other.
+        bottom_.store(bottom, std::memory_order_seq_cst);
+        std::int64_t top = top_.load(std::memory_order_seq_cst);
+        // ORDER: relaxed, the owner wrote the slot itself. Not used unless the owner gets it.
+        value = slots_[bottom & (capacity_ - 1)].load(std::memory_order_relaxed);
+        if (top < bottom) {
+            return true;
+        }
         // ORDER: relaxed on failure: nothing is read afterwards.
         const bool got =
             top == bottom && top_.compare_exchange_strong(top, top + 1, std::memory_order_seq_cst,
                                                           std::memory_order_relaxed);
+        static_cast<void>(restore(bottom));
+        return got;
+    }
+
+    /// Ends the owner's alertness, unless a raid is under way.
+    void calm_down() noexcept {
+        pops_alert_ = 0;
+        std::uint32_t quiet = alert_bit;
+        // ORDER: acquire, pairs with end_raid; relaxed on failure: nothing is read afterwards.
+        static_cast<void>(raids_.compare_exchange_strong(quiet, 0, std::memory_order_acquire,
+                                                         std::memory_order_relaxed));
+    }
+
+    /// The end of a pop that found the deque empty or took the last value by an exchange: bottom_
+    /// becomes what top_ is. @return false
+    bool restore(std::int64_t bottom) noexcept {
         // ORDER: relaxed. The deque is empty now, top == bottom + 1: a thief who acts on this store
         // with an older top loses its exchange.
         bottom_.store(bottom + 1, std::memory_order_relaxed);
         top_seen_ = bottom + 1;
-        return got;
+        return false;
     }
 
     /// Brings top_seen_ up to date, and doubles the ring if it is full indeed.
@@ -225,12 +313,15 @@ class alignas(cache_line_bytes) WorkDeque {
     }
 
     atomic<std::int64_t> top_{0};
-    alignas(cache_line_bytes) atomic<std::int64_t> bottom_{0};
+    atomic<std::uint32_t> raids_;  // alert_bit, and thieves times one_raid
     atomic<Ring*> ring_{nullptr};
+    alignas(cache_line_bytes) atomic<std::int64_t> bottom_{0};
     // Only the owner touches what follows.
     atomic<T>* slots_ = nullptr;
     std::int64_t capacity_ = 0;
-    std::int64_t top_seen_ = 0;  // a past value of top_: free slots are counted without its line
+    std::int64_t top_seen_ = 0;     // a past value of top_: free slots are counted without its line
+    std::uint32_t pops_alert_ = 0;  // since the owner is alert
+    const std::uint32_t alert_pops_;
     const std::int64_t first_capacity_;
     std::unique_ptr<Ring> newest_;  // owns the chain of rings
 };
