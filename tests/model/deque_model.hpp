@@ -24,27 +24,41 @@ struct DequeScenario {
     std::uint32_t alert_pops = 0;  ///< 0: alert for ever, no raids needed
 };
 
+/// What the threads of a scenario share, and what they found.
+template <class Rule>
+struct DequeState {
+    DequeState(std::size_t capacity, std::uint32_t alert_pops) : deque(capacity, alert_pops) {}
+
+    void take(std::size_t thread, std::optional<std::uint64_t> value) {
+        if (value) {
+            require(tasks.at(*value).get() == *value + 100, "a task holds what was put there");
+            ++taken.at(*value);
+            last.at(thread) = *value;
+        }
+    }
+
+    /// @return whether the step was to begin or end a raid.
+    bool raid(char step) {
+        if (step == 'b') {
+            deque.begin_raid([] { Atomics<Rule>::heavy_fence(); });
+        } else if (step == 'e') {
+            deque.end_raid();
+        }
+        return step == 'b' || step == 'e';
+    }
+
+    detail::WorkDeque<std::uint64_t, Atomics<Rule>> deque;
+    std::array<Plain<std::uint64_t>, 8> tasks;
+    std::array<int, 8> taken{};
+    std::array<std::optional<std::uint64_t>, threads_max> last;
+};
+
 /// Checks under `Rule`'s atomics: each value is taken exactly once, what its pusher wrote into its
 /// task is visible to its taker, each thief sees rising numbers, the owner pops the newest, and
 /// what was not wanted was not taken.
 template <class Rule>
 Report explore_deque(const DequeScenario& scenario, const Options& options = {}) {
-    struct State {
-        State(std::size_t capacity, std::uint32_t alert_pops) : deque(capacity, alert_pops) {}
-
-        void take(std::size_t thread, std::optional<std::uint64_t> value) {
-            if (value) {
-                require(tasks.at(*value).get() == *value + 100, "a task holds what was put there");
-                ++taken.at(*value);
-                last.at(thread) = *value;
-            }
-        }
-
-        detail::WorkDeque<std::uint64_t, Atomics<Rule>> deque;
-        std::array<Plain<std::uint64_t>, 8> tasks;
-        std::array<int, 8> taken{};
-        std::array<std::optional<std::uint64_t>, threads_max> last;
-    };
+    using State = DequeState<Rule>;
     std::unique_ptr<State> state;
     std::uint64_t pushed = 0;
 
@@ -67,12 +81,7 @@ Report explore_deque(const DequeScenario& scenario, const Options& options = {})
     };
     const auto thieve = [&](std::size_t thread, const std::string& steps) {
         for (const char step : steps) {
-            if (step == 'b') {
-                state->deque.begin_raid([] { Atomics<Rule>::heavy_fence(); });
-                continue;
-            }
-            if (step == 'e') {
-                state->deque.end_raid();
+            if (state->raid(step)) {
                 continue;
             }
             const auto before = state->last.at(thread);
