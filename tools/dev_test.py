@@ -55,15 +55,23 @@ class Dev(unittest.TestCase):
     def test_a_tree_that_cannot_be_written(self):
         folder = Path(tempfile.mkdtemp(prefix="repartir-test-"))
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
-        self.addCleanup(os.chmod, folder, 0o755)
+        self.addCleanup(lambda: [os.chmod(path, 0o755) for path in (
+            folder, folder / "build/release") if path.exists()])
         for name in ("dev", "CMakePresets.json"):
             shutil.copy(ROOT / name, folder)
-        os.chmod(folder, 0o555)
         nobody = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
-        result = self.run_dev(folder, "build", env={"PATH": os.environ["PATH"]}, **nobody)
-        self.assertEqual((result.returncode, result.stdout), (1, ""), result.stderr)
-        self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
-        self.assertIn("cannot be written", result.stderr)
+        os.chmod(folder, 0o555)
+        for built in (False, True):  # also where all has been built
+            with self.subTest(built=built):
+                if built:
+                    os.chmod(folder, 0o755)
+                    (folder / "build/release").mkdir(parents=True)
+                    (folder / "build/release/build.ninja").write_text("")
+                    os.chmod(folder / "build/release", 0o555)
+                result = self.run_dev(folder, "build", env={"PATH": os.environ["PATH"]}, **nobody)
+                self.assertEqual((result.returncode, result.stdout), (1, ""), result.stderr)
+                self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+                self.assertIn("cannot be written", result.stderr)
 
 
 if __name__ == "__main__":
