@@ -97,7 +97,8 @@ int try_clone(bool clone3, bool clear_handlers, void* stack) noexcept {
 struct Spawner::Shared {
     std::mutex mutex;
     int pidfd = -1;        // written by the kernel during the clone
-    bool waiting = false;  // guarded by mutex: pidfd may be signalled
+    bool waiting = false;  // guarded by mutex: a clone is under way; pidfd may be signalled
+    bool aborted = false;  // guarded by mutex
 };
 
 std::vector<unsigned long> current_affinity() {
@@ -302,6 +303,9 @@ std::uint64_t Spawner::signals_to_reset() noexcept {
 long Spawner::clone_child(ExecPlan& exec, int cgroup) noexcept {
     {
         const std::lock_guard lock(shared_->mutex);
+        if (shared_->aborted) {
+            return -ECANCELED;
+        }
         shared_->pidfd = -1;
         shared_->waiting = true;
     }
@@ -319,6 +323,10 @@ Result<Spawned> Spawner::spawn(const SpawnPlan& plan) {
         return fail(std::move(ready.error()));
     }
     const long pid = clone_child(exec, plan.cgroup);
+    if (pid == -ECANCELED) {
+        return fail(Error(Domain::process, Code::cancelled, Fault::user,
+                          "the start of '" + std::string(plan.program) + "' was called off"));
+    }
     if (pid < 0) {
         return fail(spawn_error(plan, Step::clone, static_cast<int>(-pid), plan.program, 0));
     }
@@ -337,12 +345,25 @@ Result<Spawned> Spawner::spawn(const SpawnPlan& plan) {
 }
 
 void Spawner::abort_spawn() noexcept {
-    const std::lock_guard lock(shared_->mutex);
-    // ORDER: relaxed: the kernel wrote it before the child ran; -1 while there is no child yet.
-    const int pidfd = std::atomic_ref(shared_->pidfd).load(std::memory_order_relaxed);
-    if (shared_->waiting && pidfd >= 0) {
-        raw::call(SYS_pidfd_send_signal, pidfd, SIGKILL);
+    for (;;) {
+        {
+            const std::lock_guard lock(shared_->mutex);
+            shared_->aborted = true;
+            // ORDER: relaxed: the kernel writes it during the clone; -1 while there is no child.
+            const int pidfd = std::atomic_ref(shared_->pidfd).load(std::memory_order_relaxed);
+            // The kernel tells the number before the descriptor can be used (EBADF).
+            if (!shared_->waiting ||
+                (pidfd >= 0 && raw::call(SYS_pidfd_send_signal, pidfd, SIGKILL) != -EBADF)) {
+                return;
+            }
+        }
+        ::sched_yield();  // the kernel is making the child: a moment
     }
+}
+
+void Spawner::allow_spawn() noexcept {
+    const std::lock_guard lock(shared_->mutex);
+    shared_->aborted = false;
 }
 
 }  // namespace repartir::proc

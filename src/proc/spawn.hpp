@@ -126,13 +126,17 @@ class Spawner {
     /// format, directory, loop of links; a file that is being written is retryable), too_large
     /// (arguments and environment, or a name), out_of_resources (retryable: processes, descriptors,
     /// memory), unsupported (a cgroup where only clone exists), invalid_argument (a value that the
-    /// kernel refused).
+    /// kernel refused), cancelled (abort_spawn).
     [[nodiscard]] Result<Spawned> spawn(const SpawnPlan& plan);
 
-    /// Kills the child that spawn() is waiting for, when it is stuck before exec (a dead network
-    /// file system): spawn() then returns it as a program that was killed. Nothing when there is
-    /// none. Any thread.
+    /// Ends the spawn() that is under way, which may be stuck before exec (a dead network file
+    /// system), and refuses the next ones until allow_spawn(). What is under way then returns its
+    /// child as a program that was killed, or fails with Code::cancelled when there was none yet.
+    /// A child that the kernel cannot kill just now (it waits for a disk) is killed when it can.
+    /// Any thread.
     void abort_spawn() noexcept;
+    /// Takes abort_spawn() back. Any thread.
+    void allow_spawn() noexcept;
 
     /// @return whether SpawnPlan::cgroup can be used.
     [[nodiscard]] bool born_in_cgroup() const noexcept { return uses_clone3_; }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "exec/cpu/cgroup.hpp"
+#include "exec/cpu/spawning.hpp"
 #include "proc/guardian.hpp"
 #include "repartir/topology.hpp"
 
@@ -33,7 +34,8 @@ class Environment {
     std::vector<const char*> entries_;  // into texts_
 };
 
-/// Immutable after the executor's creation, but for the counter and the guardian's own table.
+/// Immutable after the executor's creation, but for the counter, the guardian's own table and the
+/// watch.
 struct Host {
     Environment environment;
     Topology topology;
@@ -44,6 +46,7 @@ struct Host {
     std::uint64_t capture_bytes = 0;  ///< of each stream in memory
     std::uint64_t output_bytes = 0;   ///< of each stream in all
     std::unique_ptr<proc::Guardian> guardian;
+    SpawnWatch spawn_watch;
     std::atomic<std::uint64_t> cgroup_serial{0};  ///< names the next task's group
 };
 

@@ -57,9 +57,10 @@ Lane::Lane(Host& host, LaneOptions options, std::unique_ptr<loop::Loop> loop,
       options_(std::move(options)),
       loop_(std::move(loop)),
       spawner_(std::move(spawner)),
+      spawning_(*spawner_, host_.spawn_watch),
       launch_(host_),
       buffer_(std::make_unique<std::array<std::byte, read_bytes>>()),
-      context_{host_, *loop_, *spawner_, launch_, high_water_, *buffer_} {}
+      context_{host_, *loop_, *spawner_, spawning_, launch_, high_water_, *buffer_} {}
 
 Lane::~Lane() {
     stop();
@@ -96,10 +97,9 @@ bool Lane::cancel(const AttemptId& id, CancelReason reason, bool force) {
             return false;
         }
         cancels_.push_back({id, reason, force});
-        if (force && spawning_ == id) {
-            spawner_->abort_spawn();  // the lane waits in there and would not see the order
-        }
+        reason = std::ranges::find(cancels_, id, &CancelOrder::id)->reason;  // the first counts
     }
+    spawning_.call_off(id, reason);  // the lane may wait in there and would not see the order
     call();
     return true;
 }
@@ -110,7 +110,7 @@ void Lane::stop() noexcept {
         stopping_ = true;
     }
     call();
-    spawner_->abort_spawn();
+    spawning_.close();
 }
 
 void Lane::join() {
@@ -206,14 +206,10 @@ bool Lane::take_cancels() noexcept {
 
 void Lane::begin(const StartOrder& order) noexcept {
     const std::uint32_t cores = order.task->cores();
-    {
-        const std::scoped_lock lock(mutex_);
-        spawning_ = order.id;
-        if (stopping_) {
-            spawning_.reset();
-        }
-    }
-    if (!spawning_) {
+    const std::chrono::milliseconds timeout = order.task->timeout();
+    const base::BootTime deadline =
+        timeout.count() > 0 ? base::later(base::now(), timeout) : base::never;
+    if (!spawning_.begin(order.id, deadline)) {
         AttemptResult refused;
         refused.attempt.ending = {End::cancelled, 0};
         refused.attempt.started = std::chrono::system_clock::now();
@@ -227,9 +223,18 @@ void Lane::begin(const StartOrder& order) noexcept {
     }
     active_.push_back({std::move(idle_.back()), cores});
     idle_.pop_back();
+    call_off_if_cancelled(order.id);
     active_.back().run->start(order.id, *order.task, *order.sink);
+    spawning_.end();
+}
+
+/// A cancellation that came before the start began could not call it off.
+void Lane::call_off_if_cancelled(const AttemptId& id) noexcept {
     const std::scoped_lock lock(mutex_);
-    spawning_.reset();
+    const auto found = std::ranges::find(cancels_, id, &CancelOrder::id);
+    if (found != cancels_.end()) {
+        spawning_.call_off(id, found->reason);
+    }
 }
 
 void Lane::apply(const CancelOrder& order) noexcept {

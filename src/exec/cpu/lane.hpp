@@ -14,6 +14,7 @@
 #include "exec/cpu/host.hpp"
 #include "exec/cpu/launch.hpp"
 #include "exec/cpu/run.hpp"
+#include "exec/cpu/spawning.hpp"
 #include "loop/loop.hpp"
 #include "proc/spawn.hpp"
 #include "repartir/executor.hpp"
@@ -76,6 +77,7 @@ class Lane final : private RunObserver {
     [[nodiscard]] bool take_cancels() noexcept;
     void stay_awake() const noexcept;
     void begin(const StartOrder& order) noexcept;
+    void call_off_if_cancelled(const AttemptId& id) noexcept;
     void apply(const CancelOrder& order) noexcept;
     void cancel_all() noexcept;
     void on_result(Run& run, AttemptResult&& result) noexcept override;
@@ -88,6 +90,7 @@ class Lane final : private RunObserver {
     const LaneOptions options_;
     const std::unique_ptr<loop::Loop> loop_;
     const std::unique_ptr<proc::Spawner> spawner_;
+    Spawning spawning_;
     Launch launch_;
     HighWaterMark high_water_;
     std::unique_ptr<std::array<std::byte, read_bytes>> buffer_;
@@ -99,11 +102,10 @@ class Lane final : private RunObserver {
     std::vector<StartOrder> starting_;        // swapped with starts_
     std::vector<CancelOrder> cancelling_;     // taken from cancels_
 
-    std::mutex mutex_;                   // guards what follows, up to closed_
-    std::vector<StartOrder> starts_;     // to begin, in order
-    std::vector<CancelOrder> cancels_;   // to apply after them
-    std::vector<AttemptId> here_;        // begun or to begin, and not yet told of
-    std::optional<AttemptId> spawning_;  // what the thread is starting just now
+    std::mutex mutex_;                  // guards what follows, up to closed_
+    std::vector<StartOrder> starts_;    // to begin, in order
+    std::vector<CancelOrder> cancels_;  // to apply after them
+    std::vector<AttemptId> here_;       // begun or to begin, and not yet told of
     bool stopping_ = false;
     bool closed_ = false;  // the thread takes nothing any more
 

@@ -75,7 +75,7 @@ void Run::start(const AttemptId& id, const Task& task, AttemptSink& sink) {
     began_ = base::now();
     Result<void> begun = prepare();
     if (begun) {
-        begun = start_programs();
+        begun = heed_call_off(start_programs());
     }
     if (begun) {
         begun = watch();
@@ -83,13 +83,26 @@ void Run::start(const AttemptId& id, const Task& task, AttemptSink& sink) {
     if (begun) {
         return;
     }
-    error_ = begun.error();
+    if (!reason_) {
+        error_ = begun.error();
+    }
     if (group_.running()) {
         group_.kill();  // on_ended gives the result
     } else {
         ended_ = base::now();
         finish();
     }
+}
+
+/// Its time may have been up, or somebody may have cancelled it, while it was being started. The
+/// child that was stuck has been killed; what else runs of it gets the usual grace.
+Result<void> Run::heed_call_off(Result<void> begun) {
+    const std::optional<CancelReason> why = context_.spawning.reason();
+    if (why && (begun || begun.error().code() == Code::cancelled)) {
+        reason_ = why;
+        group_.terminate(task_->kill_grace());
+    }
+    return begun;
 }
 
 void Run::cancel(CancelReason reason, bool force) noexcept {

@@ -14,6 +14,7 @@
 #include "exec/cpu/host.hpp"
 #include "exec/cpu/launch.hpp"
 #include "exec/cpu/lent_terminal.hpp"
+#include "exec/cpu/spawning.hpp"
 #include "loop/loop.hpp"
 #include "proc/child.hpp"
 #include "proc/pipe.hpp"
@@ -43,6 +44,7 @@ struct LaneContext {
     Host& host;
     loop::Loop& loop;
     proc::Spawner& spawner;
+    const Spawning& spawning;
     Launch& launch;
     HighWaterMark& high_water;
     std::span<std::byte> read_buffer;
@@ -119,6 +121,7 @@ class Run final : private proc::ChildGroup::Observer {
     [[nodiscard]] Result<void> start_programs();
     [[nodiscard]] Result<void> start_stage(std::size_t index, int in, int out);
     [[nodiscard]] Result<void> watch();
+    [[nodiscard]] Result<void> heed_call_off(Result<void> begun);
     void output_lost() noexcept;
     [[nodiscard]] std::optional<Error> name_losses();
     [[nodiscard]] Captured collected(Collector& collector);
