@@ -35,6 +35,48 @@ class Limits(ProgramTest):
         self.wait_for_file("pid")
         return process, int(self.read("pid"))
 
+    def test_a_memory_limit_ends_what_wants_more(self):
+        hog = ("sh", "-c", "exec dd if=/dev/zero of=/dev/null bs=$1 count=1 2> /dev/null", "sh")
+        result = self.run_program("run", "-k", "--json", "--limit-memory", "24M", "--", *hog,
+                                  ":::", "200M", "1M")
+        self.assertEqual(result.returncode, 1, result.stderr)
+        large, small = [json.loads(line) for line in result.stdout.splitlines()]
+        self.assertEqual((large["ending"], large["ok"], large["exit_code"]),
+                         ("out_of_memory", False, 137))
+        self.assertEqual((small["ending"], small["ok"]), ("exited", True))
+        for record in (large, small):
+            attempt = record["attempts"][0]
+            self.assertEqual(attempt["containment"], "cgroup")
+            self.assertEqual(attempt["peak_memory_source"], "cgroup")
+            self.assertLessEqual(attempt["peak_memory_bytes"], 24 << 20)
+
+    def test_a_single_program_that_ran_out_of_memory_is_told(self):
+        result = self.run_program("run", "--limit-memory", "24M", "--", "dd", "if=/dev/zero",
+                                  "of=/dev/null", "bs=200M", "count=1")
+        self.assertEqual(result.returncode, 137)
+        self.assertIn("ran out of memory", result.stderr)
+
+    def test_a_process_limit_refuses_the_fork(self):
+        self.script("many", "for i in 1 2 3 4 5 6 7 8; do sleep 600 > /dev/null 2>&1 & done\n"
+                            "echo all")
+        result = self.run_program("run", "--json", "--limit-processes", "4", "./many", ":::", "a")
+        record = json.loads(result.stdout)
+        self.assertEqual((result.returncode, record["ok"]), (1, False))
+        self.assertIn("fork", record["stderr"]["data"])
+        self.assertTrue(any("limit of processes was met" in note
+                            for note in record["attempts"][0]["notes"]))
+        out = self.run_ok("run", "--limit-processes", "20", "./many", ":::", "a")
+        self.assertEqual(out, "all\n")
+
+    def test_nothing_is_left_of_the_groups(self):
+        process = self.start("run", "-j4", "--limit-memory", "64M", "--limit-processes", "9",
+                             "--array", "1-50", "--", "sh", "-c",
+                             "sleep 600 > /dev/null 2>&1 & echo $1", "sh")
+        out = process.communicate()[0]
+        self.assertEqual(process.returncode, 0)
+        self.assertEqual(len(out.splitlines()), 50)
+        self.assertEqual(groups_of(process.pid), [])
+
     def test_a_kill_leaves_nothing_of_a_task_in_a_cgroup(self):
         process, escaped = self.start_escape("--limit-processes", "50")
         self.assertTrue(alive(escaped))
