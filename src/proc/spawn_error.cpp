@@ -95,6 +95,20 @@ Error not_found(const SpawnPlan& plan, const char* path, int os_error) {
                          : ""));
 }
 
+// @return whether the file begins with "#!" and names nothing after it.
+bool names_no_interpreter(const SpawnPlan& plan, const char* path) {
+    const base::Fd file = open_as_child(plan, path, O_RDONLY);
+    std::array<char, 2> head{};
+    return file && ::pread(file.get(), head.data(), head.size(), 0) == 2 && head[0] == '#' &&
+           head[1] == '!' && interpreter_of(file.get()).empty();
+}
+
+Error without_interpreter(const char* path) {
+    return make(Code::not_executable, Fault::user,
+                "cannot start " + quoted(path) +
+                    ": its first line is #! and names no interpreter; write #!/bin/sh, say");
+}
+
 Error denied(const SpawnPlan& plan, const char* path) {
     struct stat status{};
     const base::Fd file = open_as_child(plan, path, O_PATH);
@@ -108,6 +122,9 @@ Error denied(const SpawnPlan& plan, const char* path) {
                 Code::permission_denied, Fault::user,
                 "cannot start " + quoted(path) + ": it is not marked as executable; chmod +x it");
         }
+    }
+    if (names_no_interpreter(plan, path)) {
+        return without_interpreter(path);
     }
     return make(
         Code::permission_denied, Fault::user,
@@ -143,6 +160,9 @@ Error exec_error(const SpawnPlan& plan, int os_error, const char* path) {
                     " bytes, more than the kernel passes on; hand them over in a file or on "
                     "standard input");
         case ENOEXEC:
+            if (names_no_interpreter(plan, path)) {
+                return without_interpreter(path);
+            }
             return make(Code::not_executable, Fault::user,
                         what +
                             ": it is no program for this machine; a script needs a #! line, a "

@@ -73,6 +73,13 @@ TEST_P(SpawnError, WorkingDirectory) {
            Code::not_found, "in the directory '/etc/passwd': Not a directory", Domain::io);
 }
 
+TEST_P(SpawnError, AScriptThatNamesNoInterpreter) {
+    for (const char* text : {"#!", "#!\n", "#! \t\n", "#!  ", "#!\necho\n"}) {
+        const std::string file = directory_.write("script", text, 0755);
+        expect(error_of({file}), Code::not_executable, "its first line is #! and names no");
+    }
+}
+
 TEST_P(SpawnError, NotMarkedExecutable) {
     const std::string file = directory_.write("file", "#!/bin/sh\n", 0644);
     expect(error_of({file}), Code::permission_denied, "not marked as executable; chmod +x it");
