@@ -2,6 +2,7 @@
 """Exit codes, and what each task is given: limits, retries, time, environment, streams."""
 import json
 import os
+import resource
 import unittest
 
 from program import ProgramTest
@@ -89,6 +90,14 @@ class Tasks(ProgramTest):
         result = self.run_program("run", "--timeout", "50ms", "sleep", ":::", "60")
         self.assertEqual(result.returncode, 4)
         self.assertIn("timed out", result.stderr)
+
+    def test_few_descriptors_run_fewer_at_once(self):
+        def restrict():
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
+            resource.setrlimit(resource.RLIMIT_NOFILE, (22, 22))
+        out = self.run_ok("run", "-j8", "--array", "1-40", "--", "sh", "-c", "sleep 0.02; echo x",
+                          preexec_fn=restrict)
+        self.assertEqual(len(out.splitlines()), 40)
 
     def test_limits_are_enforced(self):
         def ulimit(letter, *options):

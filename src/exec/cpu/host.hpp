@@ -47,6 +47,7 @@ struct Host {
     std::uint64_t output_bytes = 0;   ///< of each stream in all
     std::unique_ptr<proc::Guardian> guardian;
     SpawnWatch spawn_watch;
+    std::atomic<std::uint32_t> running{0};        ///< attempts that run, in all lanes
     std::atomic<std::uint64_t> cgroup_serial{0};  ///< names the next task's group
 };
 

@@ -16,6 +16,8 @@ namespace repartir::exec {
 namespace {
 
 constexpr std::chrono::microseconds awake_when_idle{100};
+constexpr std::chrono::milliseconds second_try_after{5};
+constexpr std::uint32_t tries_alone_max = 10;
 
 /// Binds this thread to a CPU. What a cpuset forbids meanwhile is left undone: it is for speed
 /// only.
@@ -73,7 +75,7 @@ bool Lane::start(const AttemptId& id, const Task& task, AttemptSink& sink) {
         if (closed_) {
             return false;
         }
-        starts_.push_back({id, &task, &sink});
+        starts_.push_back({id, &task, &sink, 0});
         here_.push_back(id);
         // ORDER: relaxed: a hint for choosing a lane, nothing is read through it.
         load_.fetch_add(task.cores(), std::memory_order_relaxed);
@@ -141,6 +143,7 @@ void Lane::run_thread() noexcept {
         stay_awake();
         loop_->run_once(base::never);
     }
+    loop_->cancel(second_try_);
     idle_.clear();  // here, because runs use the loop
 }
 
@@ -165,7 +168,7 @@ bool Lane::take_orders() noexcept {
     {
         const std::scoped_lock lock(mutex_);
         starting_.swap(starts_);
-        if (stopping_ && starting_.empty() && active_.empty()) {
+        if (stopping_ && starting_.empty() && active_.empty() && parked_.empty()) {
             closed_ = true;
             return false;
         }
@@ -205,27 +208,27 @@ bool Lane::take_cancels() noexcept {
 }
 
 void Lane::begin(const StartOrder& order) noexcept {
-    const std::uint32_t cores = order.task->cores();
     const std::chrono::milliseconds timeout = order.task->timeout();
     const base::BootTime deadline =
         timeout.count() > 0 ? base::later(base::now(), timeout) : base::never;
     if (!spawning_.begin(order.id, deadline)) {
-        AttemptResult refused;
-        refused.attempt.ending = {End::cancelled, 0};
-        refused.attempt.started = std::chrono::system_clock::now();
-        refused.attempt.where = host_.where;
-        tell(order.id, *order.sink, cores, std::move(refused));
+        refuse(order, CancelReason::cancelled);
         return;
     }
     if (idle_.empty()) {
         RunObserver& observer = *this;
         idle_.push_back(std::make_unique<Run>(context_, observer));
     }
-    active_.push_back({std::move(idle_.back()), cores});
+    active_.push_back({std::move(idle_.back()), order});
     idle_.pop_back();
     call_off_if_cancelled(order.id);
+    const std::size_t before = active_.size();
     active_.back().run->start(order.id, *order.task, *order.sink);
     spawning_.end();
+    if (active_.size() == before) {  // it has no result yet
+        active_.back().counted = true;
+        host_.running.fetch_add(1);
+    }
 }
 
 /// A cancellation that came before the start began could not call it off.
@@ -237,7 +240,31 @@ void Lane::call_off_if_cancelled(const AttemptId& id) noexcept {
     }
 }
 
+void Lane::refuse(const StartOrder& order, CancelReason reason) noexcept {
+    AttemptResult refused;
+    refused.attempt.ending = {reason == CancelReason::timed_out ? End::timed_out : End::cancelled,
+                              0};
+    refused.attempt.started = std::chrono::system_clock::now();
+    refused.attempt.where = host_.where;
+    tell(order.id, *order.sink, order.task->cores(), std::move(refused));
+}
+
+void Lane::begin_parked() noexcept {
+    std::vector<StartOrder> parked;
+    parked.swap(parked_);
+    for (const StartOrder& order : parked) {
+        begin(order);
+    }
+}
+
 void Lane::apply(const CancelOrder& order) noexcept {
+    const auto parked = std::ranges::find(parked_, order.id, &StartOrder::id);
+    if (parked != parked_.end()) {
+        const StartOrder waiting = *parked;
+        parked_.erase(parked);
+        refuse(waiting, order.reason);
+        return;
+    }
     const auto found = std::ranges::find_if(
         active_, [&](const Active& active) { return active.run->id() == order.id; });
     if (found != active_.end()) {
@@ -246,6 +273,11 @@ void Lane::apply(const CancelOrder& order) noexcept {
 }
 
 void Lane::cancel_all() noexcept {
+    std::vector<StartOrder> parked;
+    parked.swap(parked_);
+    for (const StartOrder& order : parked) {
+        refuse(order, CancelReason::cancelled);
+    }
     for (const Active& active : active_) {
         active.run->cancel(CancelReason::cancelled, true);
     }
@@ -256,13 +288,26 @@ void Lane::on_result(Run& run, AttemptResult&& result) noexcept {
     AttemptSink& sink = run.sink();
     const auto found = std::ranges::find_if(
         active_, [&](const Active& active) { return active.run.get() == &run; });
-    const std::uint32_t cores = found->cores;
+    StartOrder order = found->order;
+    if (found->counted) {
+        host_.running.fetch_sub(1);
+    }
     idle_.push_back(std::move(found->run));
     if (found != active_.end() - 1) {
         *found = std::move(active_.back());
     }
     active_.pop_back();
-    tell(id, sink, cores, std::move(result));
+    const std::optional<Error>& why = result.attempt.error;
+    const bool short_of = result.attempt.ending.end == End::not_started && why &&
+                          why->code() == Code::out_of_resources &&
+                          result.attempt.containment == Containment::none;
+    // What runs of ours will give back what this one needs; what another lane was starting too.
+    if (short_of && (host_.running.load() > 0 || order.tries_alone++ < tries_alone_max)) {
+        parked_.push_back(order);
+        loop_->set(second_try_, base::now() + second_try_after);
+        return;
+    }
+    tell(id, sink, order.task->cores(), std::move(result));
 }
 
 void Lane::tell(const AttemptId& id, AttemptSink& sink, std::uint32_t cores,

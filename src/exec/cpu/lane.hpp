@@ -58,6 +58,7 @@ class Lane final : private RunObserver {
         AttemptId id;
         const Task* task = nullptr;
         AttemptSink* sink = nullptr;
+        std::uint32_t tries_alone = 0;  // that failed for want of resources while nothing ran
     };
     struct CancelOrder {
         AttemptId id;
@@ -66,7 +67,17 @@ class Lane final : private RunObserver {
     };
     struct Active {
         std::unique_ptr<Run> run;
-        std::uint32_t cores = 0;
+        StartOrder order;
+        bool counted = false;  // in Host::running
+    };
+    /// Begins again what could not start for want of descriptors or processes.
+    class SecondTry final : public loop::Timer {
+      public:
+        explicit SecondTry(Lane& lane) : lane_(lane) {}
+        void on_timer(base::BootTime) noexcept override { lane_.begin_parked(); }
+
+      private:
+        Lane& lane_;
     };
 
     Lane(Host& host, LaneOptions options, std::unique_ptr<loop::Loop> loop,
@@ -77,6 +88,8 @@ class Lane final : private RunObserver {
     [[nodiscard]] bool take_cancels() noexcept;
     void stay_awake() const noexcept;
     void begin(const StartOrder& order) noexcept;
+    void begin_parked() noexcept;
+    void refuse(const StartOrder& order, CancelReason reason) noexcept;
     void call_off_if_cancelled(const AttemptId& id) noexcept;
     void apply(const CancelOrder& order) noexcept;
     void cancel_all() noexcept;
@@ -100,7 +113,9 @@ class Lane final : private RunObserver {
     std::vector<Active> active_;
     std::vector<std::unique_ptr<Run>> idle_;  // kept for the next tasks
     std::vector<StartOrder> starting_;        // swapped with starts_
-    std::vector<CancelOrder> cancelling_;     // taken from cancels_
+    std::vector<StartOrder> parked_;          // wait for what runs to give back what they need
+    SecondTry second_try_{*this};
+    std::vector<CancelOrder> cancelling_;  // taken from cancels_
 
     std::mutex mutex_;                  // guards what follows, up to closed_
     std::vector<StartOrder> starts_;    // to begin, in order
