@@ -82,7 +82,7 @@ void Foreground::continued() {
     }
 }
 
-void Foreground::stop_requested() {
+void Foreground::stop_requested() const {
     const pid_t holder = active() ? ::tcgetpgrp(terminal_) : -1;
     const pid_t child = is_our_child(holder) ? holder : child_;
     if (child == 0 || ::kill(-child, SIGTSTP) != 0) {

@@ -29,7 +29,7 @@ class Foreground {
     /// To be called at SIGCONT: gives the child the foreground, where we have got it meanwhile.
     void continued();
     /// To be called at SIGTSTP: stops the child, and us with it.
-    void stop_requested();
+    void stop_requested() const;
     /// Takes the foreground back; restores the terminal's modes when the child could not.
     /// @param child_failed it may have left the modes as it liked.
     void restore(bool child_failed = false);

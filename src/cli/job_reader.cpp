@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "cli/job_reader.hpp"
 
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <vector>
@@ -55,7 +54,7 @@ class JobParser {
             } else if (event == Json::parse_event_t::object_end) {
                 open_.pop_back();
             } else if (event == Json::parse_event_t::key) {
-                const std::string& key = value.get_ref<const std::string&>();
+                const auto& key = value.get_ref<const std::string&>();
                 if (!open_.back().insert(key).second && twice_.empty()) {
                     twice_ = key;
                 }

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <vector>
 
 #include "cli/options.hpp"
 #include "cli/text.hpp"

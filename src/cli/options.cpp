@@ -169,7 +169,7 @@ constexpr std::array all_commands{
 std::span<const CommandSpec> commands() noexcept { return all_commands; }
 
 const CommandSpec* find_command(std::string_view name) noexcept {
-    const auto found = std::ranges::find(all_commands, name, &CommandSpec::name);
+    const auto* const found = std::ranges::find(all_commands, name, &CommandSpec::name);
     return found == all_commands.end() ? nullptr : &*found;
 }
 

@@ -55,7 +55,7 @@ std::optional<std::string_view> checked(std::string_view line) {
     return body;
 }
 
-std::string sealed(std::string body) {
+std::string sealed(const std::string& body) {
     const std::string crc = crc_text(body);
     return cat({body, " ", crc, "\n"});
 }
@@ -104,8 +104,8 @@ std::optional<ResumeRecord> parse_record(std::string_view line) noexcept {
         return std::nullopt;
     }
     ResumeRecord record{*key, mark == " ! ", {}};
-    const auto end = std::ranges::find(all_ends, rest.substr(0, space),
-                                       [](End value) { return to_string(value); });
+    const auto* const end = std::ranges::find(all_ends, rest.substr(0, space),
+                                              [](End value) { return to_string(value); });
     rest.remove_prefix(space + 1);
     const auto [stop, bad] =
         std::from_chars(rest.data(), rest.data() + rest.size(), record.ending.code);

@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <filesystem>
+#include <ranges>
 #include <system_error>
 
 #include "base/os_error.hpp"
@@ -118,8 +119,8 @@ void Run::stop(bool cancel_running) {
     if (!cancel_running) {
         return;
     }
-    for (auto task = in_flight_.rbegin(); task != in_flight_.rend(); ++task) {
-        task->pending.cancel();  // newest first: what waits must not take the place of what ends
+    for (InFlight& task : std::ranges::reverse_view(in_flight_)) {
+        task.pending.cancel();  // newest first: what waits must not take the place of what ends
     }
     if (interrupts_ > 1) {
         parts_.executor.kill_all();
@@ -142,7 +143,7 @@ bool Run::collect() {
         }
     }
     in_flight_.erase(in_flight_.begin() + static_cast<std::ptrdiff_t>(kept), in_flight_.end());
-    for (InFlight& task : ready) {
+    for (const InFlight& task : ready) {
         if (task.streamed) {
             task.streamed->finish();
         }
@@ -270,7 +271,7 @@ std::uint32_t Run::take_cpu() {
     return cpu;
 }
 
-void Run::submit(Item& item, MadeTask&& made, const Fingerprint& key, bool rerun) {
+void Run::submit(Item& item, MadeTask made, const Fingerprint& key, bool rerun) {
     std::shared_ptr<StreamedTask> streamed;
     if (parts_.config.stream) {
         streamed = std::make_shared<StreamedTask>(hub_, made.label, parts_.config.tag);

@@ -61,7 +61,7 @@ class Run {
     void settle(InFlight& task);
     bool feed();
     bool feed_one();
-    void submit(Item& item, MadeTask&& made, const Fingerprint& key, bool rerun);
+    void submit(Item& item, MadeTask made, const Fingerprint& key, bool rerun);
     [[nodiscard]] bool make_folder(const std::string& path);
     [[nodiscard]] std::uint32_t take_cpu();
     void watch_output();

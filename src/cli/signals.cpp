@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "cli/signals.hpp"
 
-#include <pthread.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>

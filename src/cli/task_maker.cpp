@@ -61,7 +61,7 @@ void TaskMaker::add_words(std::optional<Task>& task, const Item& item) const {
     }
 }
 
-void TaskMaker::add_job(Task& task, const JobSpec& job) const {
+void TaskMaker::add_job(Task& task, const JobSpec& job) {
     task.args(job.args);
     for (const auto& [name, value] : job.env) {
         task.env(name, value);

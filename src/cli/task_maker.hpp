@@ -42,7 +42,7 @@ class TaskMaker {
 
   private:
     void add_words(std::optional<Task>& task, const Item& item) const;
-    void add_job(Task& task, const JobSpec& job) const;
+    static void add_job(Task& task, const JobSpec& job);
     void set_options(Task& task, const Item& item) const;
     void set_output(MadeTask& made, const Item& item) const;
 

@@ -2,7 +2,6 @@
 #include "cli/watched_executor.hpp"
 
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <vector>
 

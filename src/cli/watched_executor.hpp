@@ -55,7 +55,7 @@ class WatchedExecutor final : public Executor, public AttemptSink {
   private:
     struct Running {
         AttemptId id;
-        AttemptSink* sink;
+        AttemptSink* sink = nullptr;
     };
     Bell& bell_;
     std::atomic<bool> closed_{false};

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "cli/commands/run.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -97,7 +97,7 @@ class Lane final : private RunObserver {
     void tell(const AttemptId& id, AttemptSink& sink, std::uint32_t cores,
               AttemptResult&& result) noexcept;
 
-    static constexpr std::size_t read_bytes = 64U * 1024U;  // as much as a pipe holds
+    static constexpr std::size_t read_bytes = std::size_t{64} << 10U;  // as much as a pipe holds
 
     Host& host_;
     const LaneOptions options_;

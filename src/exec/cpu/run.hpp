@@ -101,7 +101,7 @@ class Run final : private proc::ChildGroup::Observer {
     class Deadline final : public loop::Timer {
       public:
         explicit Deadline(Run& run) : run_(run) {}
-        void on_timer(base::BootTime) noexcept override {
+        void on_timer(base::BootTime /*now*/) noexcept override {
             run_.cancel(CancelReason::timed_out, false);
         }
 
