@@ -9,6 +9,8 @@ import time
 import unittest
 
 PROGRAM = os.environ["REPARTIR"]
+# The presets of the sanitizers set these; a sanitizer itself needs descriptors, threads and memory.
+SANITIZED = "ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ
 PATIENCE = 60.0  # seconds before a test gives up; never a time that a passing test waits
 
 
