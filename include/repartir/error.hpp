@@ -59,6 +59,14 @@ class Error {
     Error(Domain domain, Code code, Fault fault, std::string sentence);
     /// As above, and keeps the error that led to this one.
     Error(Domain domain, Code code, Fault fault, std::string sentence, Error cause);
+    Error(const Error& other) noexcept : body_(share(other.body_.get())) {}
+    Error(Error&&) noexcept = default;
+    Error& operator=(const Error& other) noexcept {
+        body_.reset(share(other.body_.get()));
+        return *this;
+    }
+    Error& operator=(Error&&) noexcept = default;
+    ~Error() = default;
 
     [[nodiscard]] Domain domain() const noexcept;  ///< the part that speaks
     [[nodiscard]] Code code() const noexcept;      ///< what happened
@@ -72,7 +80,13 @@ class Error {
 
   private:
     struct Body;
-    std::shared_ptr<const Body> body_;  // shared by the copies of one Error; immutable
+    struct Drop {
+        void operator()(const Body* body) const noexcept;
+    };
+    [[nodiscard]] static const Body* share(const Body* body) noexcept;
+
+    // Immutable, and counted in the body, so that a Result is two words: it lies in every Pending.
+    std::unique_ptr<const Body, Drop> body_;
 };
 
 }  // namespace repartir

@@ -77,11 +77,11 @@ class FunctionState : public SharedState<ValueOf<F>> {
     FunctionState(Crew* crew, F&& work) : SharedState<Value>(crew, 2), work_(std::move(work)) {}
     ~FunctionState() override {}  // the callable has ended by then
 
-    bool claim_and_run() noexcept override {
+    bool claim_and_run(bool give_up) noexcept override {
         if (!this->claim_start()) {
             return false;
         }
-        run();
+        run(give_up);
         return true;
     }
     void cancel() noexcept override {
@@ -91,7 +91,7 @@ class FunctionState : public SharedState<ValueOf<F>> {
             this->publish();
             return;
         }
-        this->resolve(fail(cancelled_error()));  // first: what it returns when told is dropped
+        this->overtake(StateWord<>::cancelled);  // first: what it returns when told is dropped
         request_stop();
     }
     void refuse(Error error) noexcept override {
@@ -107,23 +107,26 @@ class FunctionState : public SharedState<ValueOf<F>> {
         this->~FunctionState();
         Crew::free(this);
     }
-    /// After claim_start().
-    void run() noexcept {
+    /// After claim_start(). @param give_up a reference of the caller's, with the publication
+    void run(bool give_up) noexcept {
         if constexpr (TakesStopToken<F>) {
             Stoppable node(*this);
             this->crew()->enlist(node);
             Result<Value> result = call_caught(work_, stop_.source.get_token());
             this->crew()->delist(node);
             std::destroy_at(&work_);
-            this->resolve(std::move(result));
+            this->finish_with(std::move(result), give_up);
         } else {
             Result<Value> result = call_caught(work_);
             std::destroy_at(&work_);
-            this->resolve(std::move(result));
+            this->finish_with(std::move(result), give_up);
         }
     }
-    /// Ends a callable that was claimed but is not run.
-    void end_callable() noexcept { std::destroy_at(&work_); }
+    /// In place of run().
+    void refuse_run(Error error, bool give_up) noexcept {
+        std::destroy_at(&work_);
+        this->finish_with(fail(std::move(error)), give_up);
+    }
     void request_stop() noexcept {
         if constexpr (TakesStopToken<F>) {
             stop_.source.request_stop();
@@ -148,23 +151,28 @@ class TimedFunctionState final : public FunctionState<F> {
     TimedFunctionState(Crew* crew, F&& work, std::chrono::milliseconds timeout, std::string name)
         : FunctionState<F>(crew, std::move(work)), timeout_(timeout), name_(std::move(name)) {}
 
-    bool claim_and_run() noexcept override {
+    bool claim_and_run(bool give_up) noexcept override {
         if (!this->claim_start()) {
             return false;
         }
         Result<Deadline*> deadline = this->crew()->arm(*this, timeout_);
         if (!deadline) {  // refused rather than run without what was asked for
-            this->resolve(fail(std::move(deadline).error()));
-            this->end_callable();
+            this->refuse_run(std::move(deadline).error(), give_up);
             return true;
         }
-        this->run();
+        this->run(false);
         this->crew()->disarm(*deadline);
+        if (give_up) {
+            this->release();
+        }
         return true;
     }
     void expire() noexcept override {
-        this->resolve(fail(timed_out_error(name_, timeout_)));
+        this->overtake(StateWord<>::expired);
         this->request_stop();
+    }
+    [[nodiscard]] Error overtaken_error(bool expired) const override {
+        return expired ? timed_out_error(name_, timeout_) : cancelled_error();
     }
 
   private:

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "repartir/error.hpp"
 
+#include <atomic>
+#include <cstdint>
 #include <optional>
 #include <utility>
 
@@ -12,15 +14,28 @@ struct Error::Body {
     Fault fault;
     std::string sentence;
     std::optional<Error> cause;
+    mutable std::atomic<std::uint32_t> owners{1};
 };
 
 Error::Error(Domain domain, Code code, Fault fault, std::string sentence)
-    : body_(std::make_shared<const Body>(
-          Body{domain, code, fault, std::move(sentence), std::nullopt})) {}
+    : body_(new Body{domain, code, fault, std::move(sentence), std::nullopt}) {}
 
 Error::Error(Domain domain, Code code, Fault fault, std::string sentence, Error cause)
-    : body_(std::make_shared<const Body>(
-          Body{domain, code, fault, std::move(sentence), std::move(cause)})) {}
+    : body_(new Body{domain, code, fault, std::move(sentence), std::move(cause)}) {}
+
+const Error::Body* Error::share(const Body* body) noexcept {
+    if (body != nullptr) {
+        body->owners.fetch_add(1, std::memory_order_relaxed);  // ORDER: the caller keeps it alive
+    }
+    return body;
+}
+
+void Error::Drop::operator()(const Body* body) const noexcept {
+    // ORDER: acq_rel: the others' last reads come before the end
+    if (body->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        delete body;
+    }
+}
 
 Domain Error::domain() const noexcept { return body_->domain; }
 Code Error::code() const noexcept { return body_->code; }

@@ -258,18 +258,18 @@ Word Crew::Impl::look_around(Member& me) noexcept {
         if (word != 0) {
             return word;
         }
+        pause();
+        if (round % 8 != 7) {  // a look at the clock costs as much as one at the queues
+            continue;
+        }
         // One searcher spins on behalf of all; a second one not for long. Not at all would not do:
         // who was woken counts as a searcher long before it runs.
-        if (round > 2 &&
-            (base::now() - start >= (parker.sole_searcher() ? spin_time : spin_time / 4) ||
-             stopping.load(std::memory_order_relaxed))) {  // ORDER: a hint
+        if (base::now() - start >= (parker.sole_searcher() ? spin_time : spin_time / 4) ||
+            stopping.load(std::memory_order_relaxed)) {  // ORDER: a hint
             return 0;
         }
-        if (round % 32 == 31) {
+        if (round % 64 == 63) {
             std::this_thread::yield();  // on a busy machine the submitter may wait for this CPU
-        }
-        for (int i = 0; i < 4; ++i) {
-            pause();
         }
     }
 }

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <mutex>
+#include <utility>
 
 #include "repartir/detail/state.hpp"
 #include "sched/injector.hpp"
@@ -13,8 +14,10 @@ namespace repartir::sched {
 
 /// First in, first out, for any number of producers and consumers. The ring is small, so that it
 /// stays in the cache and an idle pool stays small; what does not fit queues in an intrusive list
-/// behind a mutex, which consumers empty in batches. How much may wait in all is the crew's
-/// business.
+/// behind it. Producers append to that list under one mutex; consumers take all of it at once and
+/// walk what they took under another, so that nobody waits while cold jobs are fetched (after M.
+/// Michael, M. Scott, "Simple, Fast, and Practical Non-Blocking and Blocking Concurrent Queue
+/// Algorithms", PODC 1996, the two-lock queue). How much may wait in all is the crew's business.
 ///
 /// Thread safety: every function from any thread.
 class Lane {
@@ -26,29 +29,29 @@ class Lane {
     void push(detail::Job& job) noexcept {
         // ORDER: relaxed: who sees 0 although another thread's job waits behind is concurrent with
         // it
-        if (behind_.load(std::memory_order_relaxed) == 0 && ring_.try_push(&job)) {
+        if (behind() == 0 && ring_.try_push(&job)) {
             return;
         }
-        const std::lock_guard lock(mutex_);
+        const std::lock_guard lock(in_.mutex);
         job.next_ = nullptr;
-        (first_ == nullptr ? first_ : last_->next_) = &job;
-        last_ = &job;
-        behind_.fetch_add(1, std::memory_order_seq_cst);  // the publication, for Parker::notify
+        (in_.first == nullptr ? in_.first : in_.last->next_) = &job;
+        in_.last = &job;
+        // ORDER: relaxed under the mutex; seq_cst is the publication, for Parker::notify
+        in_.count.store(in_.count.load(std::memory_order_relaxed) + 1, std::memory_order_seq_cst);
     }
 
     /// Takes up to `most` of the oldest jobs and gives them to `take(Job*)` in their order.
-    /// @return how many.
+    /// @return how many; perhaps 0 while another thread is fetching.
     template <class Take>
     std::size_t pop_batch(std::size_t most, Take&& take) noexcept {
         std::size_t taken = ring_.pop_batch(most, take);
-        // ORDER: relaxed, a hint; the list is guarded by the mutex
-        if (taken < most && behind_.load(std::memory_order_relaxed) != 0) {
+        if (taken < most && behind() != 0) {
             taken += pop_behind(most - taken, take);
         }
         return taken;
     }
 
-    /// Takes the oldest job. @return nullptr when there is none.
+    /// Takes the oldest job. @return nullptr when there is none, or as pop_batch().
     [[nodiscard]] detail::Job* pop() noexcept {
         detail::Job* job = nullptr;
         pop_batch(1, [&](detail::Job* taken) { job = taken; });
@@ -58,35 +61,56 @@ class Lane {
     /// How many jobs wait; a snapshot, never 0 while a push that the caller can know of is
     /// unserved.
     [[nodiscard]] std::size_t size() const noexcept {
-        return ring_.size() + behind_.load(std::memory_order_seq_cst);
+        // ORDER: relaxed, an old count of what left only makes the lane look longer.
+        const std::size_t out = out_.count.load(std::memory_order_relaxed);
+        return ring_.size() + in_.count.load(std::memory_order_seq_cst) - out;
     }
-    /// How many of them are behind the ring; a hint.
+    /// How many of them are behind the ring; a hint, but exact for who is alone.
     [[nodiscard]] std::size_t behind() const noexcept {
-        return behind_.load(std::memory_order_relaxed);  // ORDER: a hint
+        // ORDER: relaxed, a hint; `out` first, as above
+        const std::size_t out = out_.count.load(std::memory_order_relaxed);
+        return in_.count.load(std::memory_order_relaxed) - out;
     }
     [[nodiscard]] bool empty() const noexcept { return size() == 0; }
 
   private:
+    /// An end of the list: its jobs, and how many have ever passed it. Each job owns its reference.
+    struct alignas(detail::cache_line_bytes) End {
+        std::mutex mutex;
+        detail::Job* first = nullptr;
+        detail::Job* last = nullptr;
+        std::atomic<std::size_t> count{0};
+    };
+
     template <class Take>
     std::size_t pop_behind(std::size_t most, Take&& take) noexcept {
-        const std::lock_guard lock(mutex_);
+        const std::unique_lock lock(out_.mutex, std::try_to_lock);
+        if (!lock.owns_lock()) {
+            return 0;
+        }
         std::size_t taken = 0;
-        while (taken < most && first_ != nullptr) {
-            detail::Job* const job = first_;
-            first_ = job->next_;
+        while (taken < most && (out_.first != nullptr || refill())) {
+            detail::Job* const job = out_.first;
+            out_.first = job->next_;
             take(job);
             ++taken;
         }
-        // ORDER: relaxed: a size that is too large for a moment only makes a worker look again
-        behind_.fetch_sub(taken, std::memory_order_relaxed);
+        // ORDER: relaxed under the mutex; a count that is too low for a moment only makes a worker
+        // look again
+        out_.count.store(out_.count.load(std::memory_order_relaxed) + taken,
+                         std::memory_order_relaxed);
         return taken;
+    }
+    /// Takes over what producers have appended. @return whether there was anything.
+    bool refill() noexcept {
+        const std::lock_guard lock(in_.mutex);
+        out_.first = std::exchange(in_.first, nullptr);
+        return out_.first != nullptr;
     }
 
     Injector<detail::Job*> ring_;
-    alignas(detail::cache_line_bytes) std::atomic<std::size_t> behind_{0};
-    std::mutex mutex_;
-    detail::Job* first_ = nullptr;  // intrusive list; each job owns its reference
-    detail::Job* last_ = nullptr;
+    End in_;
+    End out_;
 };
 
 }  // namespace repartir::sched

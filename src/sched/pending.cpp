@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/clock.hpp"
+#include "repartir/detail/call.hpp"
 #include "repartir/detail/crew.hpp"
 #include "repartir/detail/state.hpp"
 #include "sched/futex.hpp"
@@ -42,7 +43,7 @@ Result<void> StateBase::wait() noexcept {
     if (crew_->on_crew_thread()) {
         return crew_->wait_on_worker(*this);
     }
-    if (!claim_and_run()) {
+    if (!claim_and_run(false)) {
         const base::BootTime end = base::now() + spin_time;
         while (!ready() && base::now() < end) {}
     }
@@ -75,6 +76,27 @@ void StateBase::notify(std::uint32_t left) noexcept {
     if ((left & StateWord<>::linked) != 0) {
         crew_->post(*continuation_);
     }
+}
+
+bool StateBase::end_finish(std::uint32_t left, bool give_up) noexcept {
+    switch (left) {
+        case StateWord<>::drop_result:
+            return false;
+        case StateWord<>::destroy:
+            destroy();
+            return true;
+        default:
+            notify(left);
+            if (give_up) {
+                release();
+            }
+            return true;
+    }
+}
+
+Error StateBase::overtaken_error(bool expired) const {
+    static_cast<void>(expired);
+    return cancelled_error();
 }
 
 void StateBase::attach(Continuation& continuation) noexcept {

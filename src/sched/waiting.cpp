@@ -145,7 +145,7 @@ Result<void> Crew::wait_on_worker(StateBase& state) noexcept {
     Impl& impl = *impl_;
     Member& me = member_of(*current_worker);
     const std::int64_t mark = std::exchange(me.mark, me.deque.position());
-    if (state.claim_and_run()) {
+    if (state.claim_and_run(false)) {
         me.functions_run.add(1);
     }
     me.mark = mark;

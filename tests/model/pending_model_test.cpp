@@ -16,9 +16,10 @@ namespace repartir::model {
 namespace {
 
 /// What the threads do, a letter a thread:
-///   'r' a worker runs the work, unless somebody came first
-///   'c' a cancellation resolves it, if nobody has begun it
-///   't' a timeout resolves it, begun or not
+///   'r' a worker runs the work, unless somebody came first, and gives up its ownership with it
+///   'k' the same, but keeps it until afterwards
+///   'c' a cancellation resolves it, if nobody has begun it, and else overtakes it
+///   'p' a producer that is no function's runner resolves it
 ///   'w' the consumer waits, and reads the result
 ///   'a' the consumer attaches a continuation
 ///   'd' the same, and tries to take it back
@@ -26,36 +27,44 @@ template <class Rule>
 class PendingModel {
   public:
     explicit PendingModel(const std::string& threads)
-        : owners_(static_cast<std::uint32_t>(threads.size())) {}
+        : word_(std::in_place, static_cast<std::uint32_t>(threads.size())) {}
 
     void act(char what) {
         switch (what) {
             case 'r':
+            case 'k':
                 if (word_->claim_start()) {
                     ++ran_;
-                    resolve(word_->claim(), 1);
+                    if (finish(what == 'r')) {
+                        return;
+                    }
                 }
                 break;
             case 'c':
-                resolve(word_->claim_unstarted(), 2);
+                if (word_->claim_unstarted()) {
+                    resolve(2);
+                } else if (std::uint32_t left = 0; word_->overtake(Word::cancelled, left)) {
+                    ++results_;
+                    tell(left);
+                }
                 break;
-            case 't':
-                resolve(word_->claim(), 3);
+            case 'p':
+                if (word_->claim()) {
+                    resolve(3);
+                }
                 break;
             case 'w':
                 word_->await([](const auto& word, std::uint32_t value) {
                     Atomics<Rule>::wait_while(word, value);
                     return true;
                 });
-                require(result_.get() != 0, "who waited sees the result");
+                require(see_result(), "who waited sees the result");
                 break;
             default:
                 attach(what == 'd');
         }
-        if (owners_.release()) {
-            ++destroyed_;
-            result_.set(-1);
-            word_.reset();
+        if (word_->release()) {
+            destroy();
         }
     }
 
@@ -72,19 +81,40 @@ class PendingModel {
     }
 
   private:
-    void resolve(bool claimed, int result) {
-        if (!claimed) {
-            return;
+    /// @return whether the ownership was given up.
+    bool finish(bool give_up) {
+        result_.set(1);
+        const std::uint32_t left = word_->finish(give_up);
+        if (left == Word::drop_result) {
+            result_.set(0);  // the runner's own until it gives up its ownership
+            return false;
         }
         ++results_;
+        if (left == Word::destroy) {
+            destroy();
+        } else {
+            tell(left);
+        }
+        return give_up && (left == 0 || left == Word::destroy);
+    }
+    void resolve(int result) {
+        ++results_;
         result_.set(result);
-        const std::uint32_t left = word_->publish();
+        tell(word_->publish());
+    }
+    void tell(std::uint32_t left) {
         if ((left & Word::waiting) != 0) {
             Atomics<Rule>::wake_all(word_->word());
         }
         if ((left & Word::linked) != 0) {
             post();
         }
+    }
+    bool see_result() { return word_->overtaken() == Word::cancelled || result_.get() != 0; }
+    void destroy() {
+        ++destroyed_;
+        result_.set(-1);
+        word_.reset();
     }
     void attach(bool and_detach) {
         continuation_.set(7);
@@ -95,13 +125,12 @@ class PendingModel {
     }
     void post() {
         require(continuation_.get() == 7, "who posts the continuation sees it whole");
-        require(result_.get() != 0, "a continuation sees the result");
+        require(see_result(), "a continuation sees the result");
         ++posted_;
     }
 
     using Word = detail::StateWord<Atomics<Rule>>;
-    std::optional<Word> word_{std::in_place};
-    detail::OwnerCount<Atomics<Rule>> owners_;
+    std::optional<Word> word_;
     Plain<int> result_;
     Plain<int> continuation_;
     int ran_ = 0;
@@ -112,7 +141,7 @@ class PendingModel {
 };
 
 template <class Rule>
-Report explore_pending(const std::string& threads) {
+Report explore_pending(const std::string& threads, const Options& options = {}) {
     std::unique_ptr<PendingModel<Rule>> pending;
     return explore({[&] {
                         pending = std::make_unique<PendingModel<Rule>>(threads);
@@ -123,7 +152,7 @@ Report explore_pending(const std::string& threads) {
                         return bodies;
                     },
                     [&] { pending->check(threads); }},
-                   {});
+                   options);
 }
 
 class PendingModelTest : public testing::TestWithParam<const char*> {};
@@ -139,11 +168,20 @@ TEST_P(PendingModelTest, OneResultReachesTheConsumer) { verify(GetParam()); }
 TEST_P(PendingModelLong, OneResultReachesTheConsumer) { verify(GetParam()); }
 
 INSTANTIATE_TEST_SUITE_P(Quick, PendingModelTest,
-                         testing::Values("r", "rw", "ra", "rd", "tw", "td", "cw", "rc", "rt", "rta",
-                                         "tta"),
+                         testing::Values("r", "k", "rw", "kw", "ra", "ka", "rd", "kd", "pw", "pd",
+                                         "ppa", "cw", "rc", "kc"),
                          [](const auto& threads) { return std::string(threads.param); });
-INSTANTIATE_TEST_SUITE_P(Long, PendingModelLong, testing::Values("rtd", "rtw", "rcd"),
+INSTANTIATE_TEST_SUITE_P(Long, PendingModelLong,
+                         testing::Values("rca", "rcd", "rcw", "kcw", "rcc", "rrw"),
                          [](const auto& threads) { return std::string(threads.param); });
+
+TEST(PendingModelBounded, ThreePartiesWithFewPreemptions) {
+    for (const char* const threads : {"rca", "rcw", "kcd"}) {
+        const Report report =
+            explore_pending<Faithful>(threads, {.search = Search::bounded, .preemptions_max = 2});
+        EXPECT_EQ(report.violation, "") << threads;
+    }
+}
 
 struct RelaxedExchanges : Faithful {
     static std::memory_order exchange(std::memory_order) { return std::memory_order_relaxed; }

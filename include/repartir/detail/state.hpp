@@ -51,18 +51,20 @@ class StateBase : public Job {
     /// @param crew where continuations run; outlives every call that can attach or post one
     /// @param references how many owners it begins with
     explicit StateBase(Crew* crew, std::uint32_t references = 1) noexcept
-        : crew_(crew), owners_(references) {}
+        : crew_(crew), word_(references) {}
 
     /// One more owner.
-    void retain() noexcept { owners_.retain(); }
+    void retain() noexcept { word_.retain(); }
     /// One owner less; the last one destroys it.
     void release() noexcept {
-        if (owners_.release()) {
+        if (word_.release()) {
             destroy();
         }
     }
     /// @return whether the result is there; then it may be taken.
     [[nodiscard]] bool ready() const noexcept { return word_.ready(); }
+    /// The error that stands for what has overtaken the work.
+    [[nodiscard]] virtual Error overtaken_error(bool expired) const;
     /// The consumer wants no result any more, or dropped its Pending. Idempotent.
     virtual void cancel() noexcept {}
     /// The work behind this state has passed its deadline.
@@ -70,8 +72,12 @@ class StateBase : public Job {
     /// Resolves the work with `error`, if nobody has begun it.
     virtual void refuse(Error error) noexcept { static_cast<void>(error); }
     /// Runs the work behind this state here and now, if there is some that nobody has begun.
+    /// @param give_up the caller gives up a reference with it, if it runs
     /// @return whether it did.
-    virtual bool claim_and_run() noexcept { return false; }
+    virtual bool claim_and_run(bool give_up) noexcept {
+        static_cast<void>(give_up);
+        return false;
+    }
 
     /// Blocks until ready. On a thread of the crew: see Pending::get. Errors: would_deadlock.
     [[nodiscard]] Result<void> wait() noexcept;
@@ -90,8 +96,9 @@ class StateBase : public Job {
 
     // As a job it owns one reference.
     void run_job() noexcept override {
-        claim_and_run();
-        release();
+        if (!claim_and_run(true)) {
+            release();
+        }
     }
     void abandon_job() noexcept override {
         cancel();
@@ -113,21 +120,37 @@ class StateBase : public Job {
             notify(left);
         }
     }
+    /// Resolves work that somebody runs with `how`, of StateWord's `cancelled` and `expired`, if it
+    /// has no result yet. The caller owns a reference until this returns.
+    void overtake(std::uint32_t how) noexcept {
+        if (std::uint32_t left = 0; word_.overtake(how, left) && left != 0) {
+            notify(left);
+        }
+    }
+    /// The runner's publish(). @return StateWord::drop_result, or that and the destruction are
+    /// done.
+    [[nodiscard]] bool finish(bool give_up) noexcept {
+        const std::uint32_t left = word_.finish(give_up);
+        if (left == 0) [[likely]] {
+            return true;
+        }
+        return end_finish(left, give_up);
+    }
     /// @return true for the first caller: only it may run the work. Fails once a result is claimed.
     [[nodiscard]] bool claim_start() noexcept { return word_.claim_start(); }
     /// As claim(), but only while the work has not begun.
     [[nodiscard]] bool claim_unstarted() noexcept { return word_.claim_unstarted(); }
-    /// @return whether somebody has claimed the result; a hint.
-    [[nodiscard]] bool claimed() const noexcept { return word_.claimed(); }
+    /// @return what has come before the runner's result, see StateWord::overtaken.
+    [[nodiscard]] std::uint32_t overtaken() const noexcept { return word_.overtaken(); }
 
   private:
     void notify(std::uint32_t left) noexcept;
+    bool end_finish(std::uint32_t left, bool give_up) noexcept;
     bool sleep_until(const std::chrono::steady_clock::time_point* deadline) noexcept;
 
     Crew* crew_;
     Continuation* continuation_ = nullptr;
     StateWord<> word_;
-    OwnerCount<> owners_;
 };
 
 /// A StateBase with room for the result. Large results, and those whose move may throw, are kept
@@ -137,8 +160,9 @@ class SharedState : public StateBase {
   public:
     using StateBase::StateBase;
 
-    /// Fulfils the state: wakes waiters, posts the continuation. The first call wins.
-    /// The caller owns a reference until this returns. @return whether this call did.
+    /// Fulfils the state: wakes waiters, posts the continuation. The first call wins. Not for the
+    /// runner of a function, nor while there is one. The caller owns a reference until this
+    /// returns. @return whether this call did.
     bool resolve(Result<T>&& result) noexcept {
         if (!claim()) {
             return false;
@@ -149,6 +173,9 @@ class SharedState : public StateBase {
     }
     /// Takes the result out. Consumer only, once, after ready().
     [[nodiscard]] Result<T> take() {
+        if (const std::uint32_t how = overtaken(); how != 0) [[unlikely]] {
+            return fail(overtaken_error(how == StateWord<>::expired));
+        }
         if constexpr (is_inline) {
             return std::move(storage_.result);
         } else {
@@ -158,8 +185,18 @@ class SharedState : public StateBase {
 
   protected:
     ~SharedState() override {
-        if (ready()) {
+        if (ready() && overtaken() == 0) {
             std::destroy_at(&storage_.result);
+        }
+    }
+    /// The runner's end: stores and publishes, unless somebody was faster.
+    void finish_with(Result<T>&& result, bool give_up) noexcept {
+        store(std::move(result));
+        if (!finish(give_up)) [[unlikely]] {
+            std::destroy_at(&storage_.result);
+            if (give_up) {
+                release();
+            }
         }
     }
     /// Between claim() and publish().

@@ -8,26 +8,42 @@
 
 namespace repartir::detail {
 
-/// One word that decides who runs the work, who writes the result, and who tells the consumer:
+/// One word that decides who runs the work, who writes the result, who tells the consumer, and who
+/// destroys it all:
 ///
-///     nothing -> started            claim_start: by the one who runs the work
-///     nothing -> claimed            claim_unstarted: by a cancellation that came first
-///     anything -> claimed           claim: by the first who has a result
-///     claimed -> claimed + ready    publish: the result is there
+///     nothing -> started                  claim_start: by the one who runs the work
+///     nothing -> claimed                  claim_unstarted: by a cancellation that came first
+///     started -> claimed + ready          finish: the runner's result, which it has stored before
+///     started -> claimed + ready + late   overtake: a cancellation or a deadline came before it
+///     anything -> claimed                 claim: by the first who has a result (no runner)
+///     claimed -> claimed + ready          publish: the result is there
+///
+/// Only the runner writes a result while the work runs: who overtakes it leaves a bit that stands
+/// for the result. So a runner needs one exchange for everything at the end of its work: on a line
+/// that a consumer may be looking at, each costs a trip between two caches.
 ///
 /// Beside these the consumer sets waiting (it sleeps on the word) and linked (a continuation stands
 /// by). Setting ready and looking at those two bits is one exchange, as is setting one of them and
 /// looking at ready: either the publisher sees the bit and acts, or the consumer sees the result.
+/// The upper bits count the owners.
 ///
 /// Thread safety: every function from any thread; attach, detach and await by the one consumer.
 template <class A = StdAtomics>
 class StateWord {
   public:
-    /// What publish() leaves to do.
+    static constexpr std::uint32_t owners_max = (1U << 24U) - 1;
+
+    // What publish(), overtake() and finish() leave to do.
     static constexpr std::uint32_t waiting = 4;  ///< wake all who sleep on word()
     static constexpr std::uint32_t linked = 8;   ///< post the continuation
+    // The same, finish() only.
+    static constexpr std::uint32_t drop_result = 1;  ///< somebody was faster: end what was stored
+    static constexpr std::uint32_t destroy = 2;      ///< the caller was the last owner
+    // How overtake() can come before the result.
+    static constexpr std::uint32_t cancelled = 32;
+    static constexpr std::uint32_t expired = 64;
 
-    StateWord() = default;
+    explicit StateWord(std::uint32_t owners) noexcept : word_(owners * one_owner) {}
     StateWord(const StateWord&) = delete;
     StateWord& operator=(const StateWord&) = delete;
 
@@ -39,7 +55,13 @@ class StateWord {
     [[nodiscard]] bool claimed() const noexcept {
         return (word_.load(std::memory_order_relaxed) & taken) != 0;  // ORDER: a hint
     }
-    /// @return true for the first caller: only it may store a result and publish it.
+    /// @return `cancelled` or `expired` when that is the result, else 0. After ready().
+    [[nodiscard]] std::uint32_t overtaken() const noexcept {
+        // ORDER: relaxed: set together with what ready() has seen, and never after it
+        return word_.load(std::memory_order_relaxed) & (cancelled | expired);
+    }
+    /// @return true for the first caller: only it may store a result and publish it. Not while
+    /// somebody runs the work.
     [[nodiscard]] bool claim() noexcept {
         // ORDER: who may write is decided here; what is written is released by publish()
         return (word_.fetch_or(taken, std::memory_order_acq_rel) & taken) == 0;
@@ -53,7 +75,54 @@ class StateWord {
     /// @return what is left to do, of `waiting` and `linked`.
     [[nodiscard]] std::uint32_t publish() noexcept {
         // ORDER: release pairs with ready(); acquire with attach(), whose continuation is read
-        return word_.fetch_add(published, std::memory_order_acq_rel) & (waiting | linked);
+        return word_.fetch_or(published, std::memory_order_acq_rel) & (waiting | linked);
+    }
+    /// Makes `how` the result of work that somebody runs now.
+    /// @param left what is left to do, of `waiting` and `linked`; unless false is returned
+    /// @return false when there is a result already.
+    [[nodiscard]] bool overtake(std::uint32_t how, std::uint32_t& left) noexcept {
+        // ORDER: as publish(); acquire on failure, because the result is there then
+        std::uint32_t seen = word_.load(std::memory_order_acquire);
+        while ((seen & taken) == 0) {
+            if (word_.compare_exchange_weak(seen, seen | taken | published | how,
+                                            std::memory_order_acq_rel, std::memory_order_acquire)) {
+                left = seen & (waiting | linked);
+                return true;
+            }
+        }
+        return false;
+    }
+    /// Makes the result that the runner has stored visible. After claim_start(), once.
+    /// @param give_up the caller gives up its ownership, unless something is left to do
+    /// @return what is left to do; the caller is an owner still where that is neither 0 nor
+    /// `destroy`.
+    [[nodiscard]] std::uint32_t finish(bool give_up) noexcept {
+        // ORDER: release pairs with ready(), and with the last owner's acquire in release();
+        // acquire with attach(), whose continuation is read, and with the other owners' last uses
+        std::uint32_t seen = word_.load(std::memory_order_relaxed);
+        for (;;) {
+            if ((seen & taken) != 0) {
+                return drop_result;
+            }
+            const std::uint32_t left = seen & (waiting | linked);
+            const std::uint32_t less = give_up && left == 0 ? one_owner : 0;
+            if (word_.compare_exchange_weak(seen, (seen | taken | published) - less,
+                                            std::memory_order_acq_rel, std::memory_order_relaxed)) {
+                return less != 0 && seen / one_owner == 1 ? destroy : left;
+            }
+        }
+    }
+
+    /// One owner more; the caller is one already.
+    void retain() noexcept {
+        word_.fetch_add(one_owner, std::memory_order_relaxed);  // ORDER: the caller keeps it alive
+    }
+    /// One less. @return whether the caller was the last and destroys the object.
+    [[nodiscard]] bool release() noexcept {
+        // ORDER: acquire/release pairs the owners' last uses with the destruction. A sole owner
+        // needs no read-modify-write: nobody is left who could retain.
+        return word_.load(std::memory_order_acquire) / one_owner == 1 ||
+               word_.fetch_sub(one_owner, std::memory_order_acq_rel) / one_owner == 1;
     }
 
     /// Says that a continuation stands by. @return false: the result was there before; the caller
@@ -97,6 +166,7 @@ class StateWord {
     static constexpr std::uint32_t taken = 1;      // somebody writes or has written the result
     static constexpr std::uint32_t published = 2;  // the result is there
     static constexpr std::uint32_t started = 16;   // the work has begun
+    static constexpr std::uint32_t one_owner = 256;
 
     [[nodiscard]] bool take(std::uint32_t bit) noexcept {
         // ORDER: the relaxed look only skips work; the exchange orders start against cancellation
@@ -110,31 +180,7 @@ class StateWord {
         return false;
     }
 
-    typename A::template atomic<std::uint32_t> word_{0};
-};
-
-/// How many owners an object has; the last one destroys it.
-template <class A = StdAtomics>
-class OwnerCount {
-  public:
-    explicit OwnerCount(std::uint32_t owners) noexcept : count_(owners) {}
-    OwnerCount(const OwnerCount&) = delete;
-    OwnerCount& operator=(const OwnerCount&) = delete;
-
-    /// One more; the caller is one already.
-    void retain() noexcept {
-        count_.fetch_add(1, std::memory_order_relaxed);  // ORDER: the caller keeps it alive
-    }
-    /// One less. @return whether the caller was the last and destroys the object.
-    [[nodiscard]] bool release() noexcept {
-        // ORDER: acquire/release pairs the owners' last uses with the destruction. A sole owner
-        // needs no read-modify-write: nobody is left who could retain.
-        return count_.load(std::memory_order_acquire) == 1 ||
-               count_.fetch_sub(1, std::memory_order_acq_rel) == 1;
-    }
-
-  private:
-    typename A::template atomic<std::uint32_t> count_;
+    typename A::template atomic<std::uint32_t> word_;
 };
 
 }  // namespace repartir::detail
