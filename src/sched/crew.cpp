@@ -30,6 +30,15 @@ void pause() noexcept {
 #endif
 }
 
+/// Asks for an object that this thread is about to write: one trip between caches instead of two.
+void prefetch_to_write(const void* object) noexcept {
+#if defined(__x86_64__)
+    asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(object)));  // SAFETY: only a hint
+#else
+    __builtin_prefetch(object, 1);
+#endif
+}
+
 Error bad_argument(const std::string& sentence) {
     return Error(Domain::scheduler, Code::invalid_argument, Fault::user, sentence);
 }
@@ -170,14 +179,14 @@ void Crew::Impl::run(Member& me, Word word) noexcept {
 
 Word Crew::Impl::next(Member& me) noexcept {
     if (++me.tick % fair_every == 0) [[unlikely]] {
-        if (Job* const job = low.empty() ? nullptr : low.pop()) {
+        if (Job* const job = low.ready() ? low.pop() : nullptr) {
             return word_of(job);
         }
         if (const Word word = take_from_lanes(me)) {
             return word;
         }
     }
-    if (!high.empty()) [[unlikely]] {
+    if (high.ready()) [[unlikely]] {
         if (Job* const job = high.pop()) {
             return word_of(job);
         }
@@ -191,7 +200,7 @@ Word Crew::Impl::next(Member& me) noexcept {
 Word Crew::Impl::take_from_lanes(Member& me) noexcept {
     for (std::size_t i = 0; i < normal.size(); ++i) {
         sched::Lane& lane = *normal[(me.index + i) % normal.size()];
-        if (!lane.empty()) {
+        if (lane.ready()) {
             if (const Word word = take_from(lane, me)) {
                 return word;
             }
@@ -202,7 +211,9 @@ Word Crew::Impl::take_from_lanes(Member& me) noexcept {
 
 Word Crew::Impl::take_from(sched::Lane& lane, Member& me) noexcept {
     // A fair share at once, so that the exchange is paid once for many; the rest stays stealable.
-    const std::size_t share = std::clamp<std::size_t>(lane.size() / (2 * workers), 1, batch_max);
+    const std::size_t share =
+        workers == 1 ? batch_max
+                     : std::clamp<std::size_t>(lane.size() / (2 * workers), 1, batch_max);
     std::array<Job*, batch_max> batch;
     std::size_t count = 0;
     lane.pop_batch(share, [&](Job* job) { batch[count++] = job; });
@@ -210,7 +221,7 @@ Word Crew::Impl::take_from(sched::Lane& lane, Member& me) noexcept {
         return 0;
     }
     for (std::size_t i = count; i-- > 1;) {  // the owner pops them in their order
-        __builtin_prefetch(batch[i], 1);
+        prefetch_to_write(batch[i]);
         if (!me.deque.push(word_of(batch[i]))) {
             lane.push(*batch[i]);
         }
@@ -252,7 +263,7 @@ Word Crew::Impl::look_around(Member& me) noexcept {
         if (word == 0) {
             word = steal(me);
         }
-        if (word == 0 && !low.empty()) {
+        if (word == 0 && low.ready()) {
             word = word_of(low.pop());
         }
         if (word != 0) {
