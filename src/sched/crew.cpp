@@ -182,7 +182,7 @@ Word Crew::Impl::next(Member& me) noexcept {
         if (Job* const job = low.ready() ? low.pop() : nullptr) {
             return word_of(job);
         }
-        if (const Word word = take_from_lanes(me)) {
+        if (const Word word = take_from_lanes(me, 1)) {  // more would be buried in the own deque
             return word;
         }
     }
@@ -194,14 +194,14 @@ Word Crew::Impl::next(Member& me) noexcept {
     if (const std::optional<Word> word = me.deque.pop()) {
         return *word;
     }
-    return take_from_lanes(me);
+    return take_from_lanes(me, batch_max);
 }
 
-Word Crew::Impl::take_from_lanes(Member& me) noexcept {
+Word Crew::Impl::take_from_lanes(Member& me, std::size_t most) noexcept {
     for (std::size_t i = 0; i < normal.size(); ++i) {
         sched::Lane& lane = *normal[(me.index + i) % normal.size()];
         if (lane.ready()) {
-            if (const Word word = take_from(lane, me)) {
+            if (const Word word = take_from(lane, me, most)) {
                 return word;
             }
         }
@@ -209,11 +209,13 @@ Word Crew::Impl::take_from_lanes(Member& me) noexcept {
     return 0;
 }
 
-Word Crew::Impl::take_from(sched::Lane& lane, Member& me) noexcept {
+Word Crew::Impl::take_from(sched::Lane& lane, Member& me, std::size_t most) noexcept {
     // A fair share at once, so that the exchange is paid once for many; the rest stays stealable.
+    // Where there is only one, the line that producers exchange on is left alone.
     const std::size_t share =
-        workers == 1 ? batch_max
-                     : std::clamp<std::size_t>(lane.size() / (2 * workers), 1, batch_max);
+        most == 1 || !lane.ready(2)
+            ? 1
+            : std::clamp<std::size_t>(lane.size() / (2 * std::size_t{workers}), 1, most);
     std::array<Job*, batch_max> batch;
     std::size_t count = 0;
     lane.pop_batch(share, [&](Job* job) { batch[count++] = job; });
@@ -253,6 +255,7 @@ Word Crew::Impl::search(Member& me) noexcept {
     if (parker.end_search() && visible_work()) {
         parker.wake_one();
     }
+    me.tick = 0;  // it has just looked everywhere
     return word;
 }
 

@@ -100,8 +100,8 @@ struct Crew::Impl {
     // crew.cpp: finding work and sleeping
     void serve(Member& me) noexcept;
     [[nodiscard]] Word next(Member& me) noexcept;
-    [[nodiscard]] Word take_from_lanes(Member& me) noexcept;
-    [[nodiscard]] Word take_from(sched::Lane& lane, Member& me) noexcept;
+    [[nodiscard]] Word take_from_lanes(Member& me, std::size_t most) noexcept;
+    [[nodiscard]] Word take_from(sched::Lane& lane, Member& me, std::size_t most) noexcept;
     [[nodiscard]] Word search(Member& me) noexcept;
     [[nodiscard]] Word look_around(Member& me) noexcept;
     [[nodiscard]] Word steal(Member& me) noexcept;

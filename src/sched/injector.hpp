@@ -107,12 +107,11 @@ class Injector {
         }
     }
 
-    /// Whether the oldest value can be taken; a hint for those who poll. It looks at the cell,
-    /// where size() looks at the line that producers exchange on: polling that would slow each of
-    /// them.
-    [[nodiscard]] bool ready() const noexcept {
+    /// Whether `count` values can be taken; a hint for those who poll. It looks at the cells, where
+    /// size() looks at the line that producers exchange on: polling that would slow each of them.
+    [[nodiscard]] bool ready(std::size_t count = 1) const noexcept {
         // ORDER: relaxed, a guess.
-        return count_ready(head_.load(std::memory_order_relaxed), 1) != 0;
+        return count_ready(head_.load(std::memory_order_relaxed), count) == count;
     }
     /// How many values there are, claimed but unpublished ones included; a snapshot. It is never 0
     /// when a push that the caller can know of is still in the queue: seq_cst on tail_.

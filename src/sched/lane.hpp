@@ -72,9 +72,11 @@ class Lane {
         return in_.count.load(std::memory_order_relaxed) - out;
     }
     [[nodiscard]] bool empty() const noexcept { return size() == 0; }
-    /// Whether pop() would find a job; a hint for those who poll, cheaper for producers than
-    /// empty().
-    [[nodiscard]] bool ready() const noexcept { return ring_.ready() || behind() != 0; }
+    /// Whether pop() would find a job, or so many; a hint for those who poll, cheaper for producers
+    /// than size().
+    [[nodiscard]] bool ready(std::size_t count = 1) const noexcept {
+        return ring_.ready(count) || behind() != 0;
+    }
 
   private:
     /// An end of the list: its jobs, and how many have ever passed it. Each job owns its reference.

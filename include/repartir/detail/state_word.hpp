@@ -97,15 +97,15 @@ class StateWord {
     /// @return what is left to do; the caller is an owner still where that is neither 0 nor
     /// `destroy`.
     [[nodiscard]] std::uint32_t finish(bool give_up) noexcept {
-        // ORDER: release pairs with ready(), and with the last owner's acquire in release();
-        // acquire with attach(), whose continuation is read, and with the other owners' last uses
-        std::uint32_t seen = word_.load(std::memory_order_relaxed);
+        std::uint32_t seen = word_.load(std::memory_order_relaxed);  // ORDER: a guess
         for (;;) {
             if ((seen & taken) != 0) {
                 return drop_result;
             }
             const std::uint32_t left = seen & (waiting | linked);
             const std::uint32_t less = give_up && left == 0 ? one_owner : 0;
+            // ORDER: release pairs with ready(), and with the last owner's acquire in release();
+            // acquire with attach(), whose continuation is read, and with the others' last uses
             if (word_.compare_exchange_weak(seen, (seen | taken | published) - less,
                                             std::memory_order_acq_rel, std::memory_order_relaxed)) {
                 return less != 0 && seen / one_owner == 1 ? destroy : left;
