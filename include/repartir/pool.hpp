@@ -83,7 +83,7 @@ class Pool {
     /// Errors: the first that a call returned or threw; calls that have not begun are skipped then.
     template <class F>
         requires std::invocable<F&, std::size_t>
-    [[nodiscard]] Result<void> parallel_for(std::size_t first, std::size_t last, F body) {
+    Result<void> parallel_for(std::size_t first, std::size_t last, F body) {
         return detail::parallel_for(scheduler_.crew(), first, last, body);
     }
 

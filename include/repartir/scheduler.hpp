@@ -60,7 +60,8 @@ class TaskPlane;
 /// idempotency.
 ///
 /// Thread safety: every function from any thread; moving and destroying from one. The destructor
-/// shuts down with Shutdown::cancel.
+/// shuts down with Shutdown::cancel and waits; on a thread of the scheduler's own (a function that
+/// held its last owner) it leaves the waiting to a thread that it starts.
 class Scheduler {
   public:
     /// Starts the crew. Errors: invalid_argument, out_of_resources (threads).

@@ -138,8 +138,9 @@ class TaskGroup {
 
     /// Runs what nobody has taken, helps others while thieves finish the rest, then sleeps. The
     /// group can be used again afterwards. Errors: the first that a child returned or threw
-    /// (Code::function_threw keeps its message); the others run all the same.
-    [[nodiscard]] Result<void> wait() noexcept { return core_.wait(); }
+    /// (Code::function_threw keeps its message); the others run all the same. Children that cannot
+    /// fail leave nothing to look at in the result.
+    Result<void> wait() noexcept { return core_.wait(); }
     /// Has children that have not begun skipped; wait() still joins those that have.
     void cancel() noexcept { core_.cancel_rest(); }
 

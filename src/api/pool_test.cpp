@@ -12,6 +12,7 @@
 #include <future>
 #include <span>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -190,6 +191,47 @@ TEST(Pool, AWorkerThatWaitsForAnotherPoolHasAStandIn) {
     });
     ASSERT_TRUE(back.wait_for(20s));  // not get(), which would run it on this thread
     EXPECT_TRUE(std::move(back).get().value());
+}
+
+TEST(Pool, EndsWhileAnotherThreadDropsItsPendings) {
+    for (int round = 0; round < 20; ++round) {
+        auto pool = Pool::builder().cpu_workers(1).build();
+        ASSERT_TRUE(pool.has_value());
+        std::vector<Pending<Outcome>> pendings;
+        for (int i = 0; i < 50; ++i) {
+            pendings.push_back(pool->submit(Task::binary("sleep", "1000")));
+            pendings.push_back(  // a follower: the second of its key
+                pool->submit(Task::binary("sleep", "999").idempotency_key("the same")));
+        }
+        std::promise<void> begun;
+        std::thread dropper([&] {
+            begun.set_value();
+            pendings.clear();
+        });
+        begun.get_future().wait();
+        { const Pool ended(*std::move(pool)); }
+        dropper.join();
+    }
+}
+
+TEST(Pool, MayEndInOneOfItsOwnFunctions) {
+    auto built = Pool::builder().cpu_workers(1).build();
+    ASSERT_TRUE(built.has_value());
+    auto pool = std::make_shared<Pool>(*std::move(built));
+    auto program = pool->submit(Task::binary("sleep", "1000"));
+    std::promise<void> alone;
+    auto owner = pool->submit([held = pool, go = alone.get_future()]() mutable {
+        go.wait();
+        held.reset();
+        return 5;
+    });
+    ASSERT_FALSE(owner.wait_for(1ms));  // it runs on the worker, not on this thread
+    pool.reset();
+    alone.set_value();
+    const auto ended = std::move(program).get();
+    ASSERT_TRUE(ended.has_value());
+    EXPECT_EQ(ended->ending.end, End::cancelled);
+    static_cast<void>(std::move(owner).get());  // its result, or that it was cancelled: no hang
 }
 
 TEST(PoolBuilder, RefusesMoreSlotsThanATableCouldHold) {

@@ -17,11 +17,11 @@ namespace repartir::detail {
 
 /// A second submission of a key: a Pending of its own that ends as the first task does.
 struct Follower final : SharedState<Outcome> {
-    Follower(Crew* crew, TaskPlane& owner, TaskRecord& first)
-        : SharedState<Outcome>(crew), plane(owner), primary(&first) {}
+    Follower(Crew* crew, std::shared_ptr<PlaneDoor> way, TaskRecord& first)
+        : SharedState<Outcome>(crew), door(std::move(way)), primary(&first) {}
     void cancel() noexcept override;
 
-    TaskPlane& plane;
+    const std::shared_ptr<PlaneDoor> door;
     TaskRecord* primary;  // nullptr once cancelled or once the task ended; under the plane's mutex
 };
 

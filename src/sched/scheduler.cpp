@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "repartir/scheduler.hpp"
 
+#include <system_error>
+#include <thread>
 #include <utility>
 
 #include "repartir/detail/crew.hpp"
@@ -21,10 +23,25 @@ Scheduler& Scheduler::operator=(Scheduler&& other) noexcept {
 }
 
 Scheduler::~Scheduler() {
-    if (plane_ != nullptr) {
-        plane_->close(Shutdown::cancel);
-        (void)crew_->shutdown(Shutdown::cancel);
+    if (plane_ == nullptr) {
+        return;
+    }
+    plane_->close(Shutdown::cancel);
+    if (!crew_->on_crew_thread() && !plane_->on_executor_thread()) {
+        static_cast<void>(crew_->shutdown(Shutdown::cancel));
         plane_->wait_closed();
+        return;
+    }
+    // One of its own threads dropped the last owner: it cannot wait for itself.
+    detail::Crew* const crew = crew_.release();
+    detail::TaskPlane* const plane = plane_.release();
+    try {
+        std::thread([crew, plane] {
+            Scheduler rest;
+            rest.crew_.reset(crew);
+            rest.plane_.reset(plane);
+        }).detach();
+    } catch (const std::system_error&) {  // no thread is left: it stays, closed and idle
     }
 }
 

@@ -53,10 +53,6 @@ struct TaskPlane::Deferred {
     }
 };
 
-void RetryTimer::due() noexcept { plane_.retry_due(record_); }
-void TaskRecord::cancel() noexcept { plane.cancel(*this); }
-void Follower::cancel() noexcept { plane.cancel(*this); }
-
 TaskPlane::TaskPlane(Crew& crew, const SchedulerOptions& options)
     : crew_(crew),
       capacity_(options.queue_capacity),
@@ -65,7 +61,7 @@ TaskPlane::TaskPlane(Crew& crew, const SchedulerOptions& options)
       job_(JobId::random()),
       random_(base::random_seed()) {}
 
-TaskPlane::~TaskPlane() = default;
+TaskPlane::~TaskPlane() { door_->close(); }
 
 Result<void> TaskPlane::register_backend(Backend backend, std::unique_ptr<Executor> executor) {
     const auto invalid = [](std::string sentence) {
@@ -135,7 +131,7 @@ Result<SharedState<Outcome>*> TaskPlane::accept(Task&& task) {
     }
     const bool keyed = !key.empty();
     longest_grace_ = std::max(longest_grace_, task.kill_grace());
-    auto* record = new TaskRecord(&crew_, *this, std::move(task), TaskId{job_, next_element_});
+    auto* record = new TaskRecord(&crew_, door_, std::move(task), TaskId{job_, next_element_});
     if (++next_element_ == 0) {
         job_ = JobId::random();
     }
@@ -196,7 +192,7 @@ Result<SharedState<Outcome>*> TaskPlane::join(KeyEntry& entry, const Task& task)
         finished->release();
         return finished;
     }
-    auto* follower = new Follower(&crew_, *this, *entry.live);
+    auto* follower = new Follower(&crew_, door_, *entry.live);
     follower->retain();  // the table's reference, beside the Pending's
     entry.followers.push_back(follower);
     ++entry.interested;

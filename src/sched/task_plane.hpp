@@ -19,6 +19,7 @@
 #include "repartir/pending.hpp"
 #include "repartir/scheduler.hpp"
 #include "sched/key_table.hpp"
+#include "sched/plane_door.hpp"
 #include "sched/task_lanes.hpp"
 #include "sched/timekeeper.hpp"
 
@@ -85,6 +86,7 @@ class TaskPlane final : public AttemptSink {
     void abandon_running() noexcept;
 
     Crew& crew_;
+    const std::shared_ptr<PlaneDoor> door_ = std::make_shared<PlaneDoor>(*this);
     const std::uint32_t capacity_;
     const OnFull on_full_;
 

@@ -12,6 +12,7 @@
 #include "repartir/detail/state.hpp"
 #include "repartir/outcome.hpp"
 #include "repartir/task.hpp"
+#include "sched/plane_door.hpp"
 #include "sched/timekeeper.hpp"
 
 namespace repartir::detail {
@@ -37,11 +38,11 @@ enum class TaskPhase : std::uint8_t { queued, running, backing_off, done };
 /// small, since a hundred thousand of them may wait. All but the base is guarded by the plane's
 /// mutex.
 struct TaskRecord final : SharedState<Outcome> {
-    TaskRecord(Crew* crew, TaskPlane& owner, Task&& what, const TaskId& identity)
-        : SharedState<Outcome>(crew), plane(owner), task(std::move(what)), id(identity) {}
+    TaskRecord(Crew* crew, std::shared_ptr<PlaneDoor> way, Task&& what, const TaskId& identity)
+        : SharedState<Outcome>(crew), door(std::move(way)), task(std::move(what)), id(identity) {}
     void cancel() noexcept override;
 
-    TaskPlane& plane;
+    const std::shared_ptr<PlaneDoor> door;
     Task task;
     TaskId id;
     TaskRecord* previous = nullptr;
