@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Data that a function makes, a program transforms and a function reads, without a copy: the
 // program opens both buffers as files. Nothing passes through a pipe, however large they are.
+// usage: 06_shared_buffer [MiB]
 #include <algorithm>
 #include <cstddef>
 #include <cstdio>
+#include <cstdlib>
 #include <repartir/repartir.hpp>
 #include <utility>
 
-namespace {
-
-constexpr std::size_t size = 8U << 20U;
-
-}  // namespace
-
-int main() {
+int main(int argc, char** argv) {
+    const std::size_t size = (argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 8) << 20U;
     auto pool = repartir::Pool::builder().build();
     auto input = repartir::SharedBuffer::create(size);
     auto output = repartir::SharedBuffer::create(size);
