@@ -82,8 +82,13 @@ std::vector<std::uint64_t> steal_runs(Exchange& exchange, bool& correct) {
 
 std::vector<std::uint64_t> steals(std::uint64_t run_length, bool& correct) {
     Exchange exchange(run_length);
-    const std::jthread owner([&] { push_runs(exchange); });
-    return steal_runs(exchange, correct);
+    std::vector<std::uint64_t> samples;
+    {
+        // Both in threads of their own: each binds itself to a CPU.
+        const std::jthread owner([&] { push_runs(exchange); });
+        const std::jthread thief([&] { samples = steal_runs(exchange, correct); });
+    }
+    return samples;
 }
 
 }  // namespace
