@@ -195,6 +195,14 @@ Result<ResumeLog> ResumeLog::open(const std::string& path, const ResumeHeader& h
     if (!log.file_) {
         return fail(log.error("cannot be opened", errno));
     }
+    struct stat status{};
+    if (::fstat(log.file_.get(), &status) != 0) {
+        return fail(log.error("cannot be examined", errno));
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return fail(usage_error(
+            cat({"the resume log ", printable(path), " is no regular file; name one"})));
+    }
     // A record lock belongs to this process alone: a child that has just been cloned never keeps
     // it.
     struct flock whole{};
@@ -212,12 +220,8 @@ Result<ResumeLog> ResumeLog::open(const std::string& path, const ResumeHeader& h
         return fail(valid.error());
     }
     log.size_ = *valid;
-    struct stat status{};
     if (::fstat(log.file_.get(), &status) != 0) {
         return fail(log.error("cannot be examined", errno));
-    }
-    if (!S_ISREG(status.st_mode)) {
-        return fail(usage_error(cat({"the resume log ", printable(path), " is no regular file"})));
     }
     if (static_cast<std::uint64_t>(status.st_size) > *valid &&
         ::ftruncate(log.file_.get(), static_cast<off_t>(*valid)) != 0) {

@@ -102,6 +102,13 @@ class Resume(ProgramTest):
         self.assertIn("damaged", self.refused("run", "--resume", "log", "./note", ":::", "a"))
         self.assertEqual(self.ran(), [])
 
+    def test_what_is_no_regular_file_is_refused_at_once(self):
+        os.mkfifo(os.path.join(self.folder, "fifo"))
+        for path in ("fifo", "/dev/full", "/dev/zero"):
+            result = self.run_program("run", "--resume", path, "echo", ":::", "a", timeout=30)
+            self.assertEqual(result.returncode, 2, path)
+            self.assertIn("is no regular file", result.stderr)
+
     def test_logs_of_other_commands_and_other_files_are_refused(self):
         self.run_ok("run", "--resume", "log", "./note", ":::", "a")
         self.assertIn("another command", self.refused("run", "--resume", "log", "echo", ":::", "a"))
