@@ -193,6 +193,8 @@ TEST(Pool, AWorkerThatWaitsForAnotherPoolHasAStandIn) {
     EXPECT_TRUE(std::move(back).get().value());
 }
 
+// That nobody gets into a plane that is gone is PlaneDoor's own test: the moment is too short to be
+// met here. This one is for what is around it, and that it ends.
 TEST(Pool, EndsWhileAnotherThreadDropsItsPendings) {
     for (int round = 0; round < 20; ++round) {
         auto pool = Pool::builder().cpu_workers(1).build();

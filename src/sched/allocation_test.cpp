@@ -59,6 +59,15 @@ void* aligned_alloc(std::size_t alignment, std::size_t bytes) {
 namespace repartir::detail {
 namespace {
 
+class Allocation : public testing::Test {
+  protected:
+    void SetUp() override {
+        if (REPARTIR_COUNTS_ALLOCATIONS == 0) {
+            GTEST_SKIP() << "the sanitizer's allocator is not counted";
+        }
+    }
+};
+
 /// Runs `work` twice on a crew of two workers. @return what the second run allocated.
 template <class Work>
 std::uint64_t allocated_when_warm(Work&& work) {
@@ -88,10 +97,7 @@ std::uint64_t fib(Crew& crew, std::uint64_t n) {
     return forked + called;
 }
 
-TEST(Allocation, TheCounterCounts) {
-    if (REPARTIR_COUNTS_ALLOCATIONS == 0) {
-        GTEST_SKIP() << "the sanitizer's allocator is not counted";
-    }
+TEST_F(Allocation, TheCounterCounts) {
     EXPECT_GE(allocated_when_warm([](Crew&) {
                   const std::unique_ptr<int> one = std::make_unique<int>(1);
                   int* volatile seen = one.get();  // not to be optimised away
@@ -100,17 +106,11 @@ TEST(Allocation, TheCounterCounts) {
               1U);
 }
 
-TEST(Allocation, NoneForSpawnedChildren) {
-    if (REPARTIR_COUNTS_ALLOCATIONS == 0) {
-        GTEST_SKIP() << "the sanitizer's allocator is not counted";
-    }
+TEST_F(Allocation, NoneForSpawnedChildren) {
     EXPECT_EQ(allocated_when_warm([](Crew& crew) { EXPECT_EQ(fib(crew, 18), 2584U); }), 0U);
 }
 
-TEST(Allocation, NoneForClosuresInAGroup) {
-    if (REPARTIR_COUNTS_ALLOCATIONS == 0) {
-        GTEST_SKIP() << "the sanitizer's allocator is not counted";
-    }
+TEST_F(Allocation, NoneForClosuresInAGroup) {
     EXPECT_EQ(allocated_when_warm([](Crew& crew) {
                   for (int round = 0; round < 100; ++round) {
                       std::atomic<int> ran{0};
@@ -125,10 +125,7 @@ TEST(Allocation, NoneForClosuresInAGroup) {
               0U);
 }
 
-TEST(Allocation, NoneForSubmittedFunctions) {
-    if (REPARTIR_COUNTS_ALLOCATIONS == 0) {
-        GTEST_SKIP() << "the sanitizer's allocator is not counted";
-    }
+TEST_F(Allocation, NoneForSubmittedFunctions) {
     EXPECT_EQ(allocated_when_warm([](Crew& crew) {
                   for (int i = 0; i < 1000; ++i) {
                       auto pending = submit_function(crew, [i] { return i; }, Priority::normal);

@@ -61,14 +61,16 @@ class Lane {
     /// How many jobs wait; a snapshot, never 0 while a push that the caller can know of is
     /// unserved.
     [[nodiscard]] std::size_t size() const noexcept {
-        // ORDER: relaxed, an old count of what left only makes the lane look longer.
-        const std::size_t out = out_.count.load(std::memory_order_relaxed);
+        // ORDER: acquire, pairs with pop_behind: what left is in the other count too, which is read
+        // after this one, so that the difference is never below 0. An old count of what left only
+        // makes the lane look longer.
+        const std::size_t out = out_.count.load(std::memory_order_acquire);
         return ring_.size() + in_.count.load(std::memory_order_seq_cst) - out;
     }
     /// How many of them are behind the ring; a hint, but exact for who is alone.
     [[nodiscard]] std::size_t behind() const noexcept {
-        // ORDER: relaxed, a hint; `out` first, as above
-        const std::size_t out = out_.count.load(std::memory_order_relaxed);
+        // ORDER: as in size(), but a hint
+        const std::size_t out = out_.count.load(std::memory_order_acquire);
         return in_.count.load(std::memory_order_relaxed) - out;
     }
     [[nodiscard]] bool empty() const noexcept { return size() == 0; }
@@ -100,10 +102,9 @@ class Lane {
             take(job);
             ++taken;
         }
-        // ORDER: relaxed under the mutex; a count that is too low for a moment only makes a worker
-        // look again
+        // ORDER: relaxed under the mutex; release pairs with size()
         out_.count.store(out_.count.load(std::memory_order_relaxed) + taken,
-                         std::memory_order_relaxed);
+                         std::memory_order_release);
         return taken;
     }
     /// Takes over what producers have appended. @return whether there was anything.

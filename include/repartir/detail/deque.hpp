@@ -28,8 +28,8 @@ namespace repartir::detail {
 /// (begin_raid), and an owner that sees no announcement orders nothing, but passes the light half
 /// of an asymmetric fence; the thief whose announcement may not have been seen passes the heavy
 /// half, once. From then on the owner is alert and its pops are the paper's, until `alert_pops` of
-/// them have passed and no raid is under way: about what the heavy fence costs, so that neither
-/// side ever pays more than twice what the better of the two protocols would have cost it. Source
+/// them have passed and no raid is under way: about what the heavy fence costs, so that no pattern
+/// of raids makes either protocol much dearer than the better of the two. Source
 /// of the fence: D. Dice, H. Huang, M. Yang, "Asymmetric Dekker Synchronization", Sun Microsystems,
 /// 2001; docs/decisions/0009.
 ///

@@ -31,8 +31,6 @@ namespace repartir::detail {
 template <class A = StdAtomics>
 class StateWord {
   public:
-    static constexpr std::uint32_t owners_max = (1U << 24U) - 1;
-
     // What publish(), overtake() and finish() leave to do.
     static constexpr std::uint32_t waiting = 4;  ///< wake all who sleep on word()
     static constexpr std::uint32_t linked = 8;   ///< post the continuation
