@@ -3,11 +3,13 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
 #include <limits>
+#include <utility>
 
 #include "base/fd.hpp"
 #include "base/os_error.hpp"
@@ -114,6 +116,21 @@ class Stream {
         return fail(error("cannot be read", error_number));
     }
 
+    /// @return where it stands when it is a regular file; nothing for what is read only once.
+    [[nodiscard]] std::optional<off_t> position() const noexcept {
+        struct stat status{};
+        const off_t at = ::lseek(fd_, 0, SEEK_CUR);
+        const bool regular = ::fstat(fd_, &status) == 0 && S_ISREG(status.st_mode);
+        return regular && at >= 0 ? std::optional(at) : std::nullopt;
+    }
+    /// Goes back to a position().
+    [[nodiscard]] Result<void> rewind(off_t position) {
+        if (::lseek(fd_, position, SEEK_SET) < 0) {
+            return fail(error("cannot be read twice", errno));
+        }
+        return {};
+    }
+
     [[nodiscard]] int fd() const noexcept { return fd_; }
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
@@ -200,6 +217,25 @@ class JobSource final : public InputSource {
   public:
     explicit JobSource(Stream stream) : stream_(std::move(stream)) {}
 
+    /// Reads a regular file to its end and starts anew.
+    Result<void> check() {
+        const std::optional<off_t> start = stream_.position();
+        if (!start) {
+            return {};
+        }
+        Item item;
+        Result<Pull> pull = Pull::item;
+        while (pull && *pull != Pull::end) {
+            pull = next(item);
+        }
+        if (!pull) {
+            return fail(pull.error());
+        }
+        total_ = std::exchange(count_, 0);
+        reader_ = JobReader();
+        return stream_.rewind(*start);
+    }
+
     Result<Pull> next(Item& item) override {
         while (true) {
             Result<std::optional<JobSpec>> job = reader_.next();
@@ -231,7 +267,7 @@ class JobSource final : public InputSource {
         }
     }
     [[nodiscard]] std::optional<std::uint64_t> total() const override {
-        return reader_.ended() ? std::optional(count_) : std::nullopt;
+        return reader_.ended() ? std::optional(count_) : total_;
     }
     [[nodiscard]] int wait_fd() const override { return stream_.fd(); }
 
@@ -240,6 +276,7 @@ class JobSource final : public InputSource {
     JobReader reader_;
     std::string piece_;
     std::uint64_t count_ = 0;
+    std::optional<std::uint64_t> total_;  // as check() found it
 };
 
 }  // namespace
@@ -314,7 +351,11 @@ Result<std::unique_ptr<InputSource>> job_source(const std::string& path) {
     if (!stream) {
         return fail(stream.error());
     }
-    return std::make_unique<JobSource>(std::move(*stream));
+    auto source = std::make_unique<JobSource>(std::move(*stream));
+    if (Result<void> checked = source->check(); !checked) {
+        return fail(checked.error());
+    }
+    return source;
 }
 
 }  // namespace repartir::cli

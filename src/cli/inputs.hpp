@@ -74,7 +74,9 @@ class InputSource {
 /// @param delimiter '\n' or NUL. Errors: not_found, permission_denied, io_error.
 [[nodiscard]] Result<std::unique_ptr<InputSource>> line_source(const std::string& path,
                                                                char delimiter);
-/// The objects of a JSON array, read one by one. Errors: as line_source.
+/// The objects of a JSON array, read one by one. A regular file is read to its end first, so that
+/// a mistake anywhere in it is found before anything of it is run; a pipe is not. Errors: as
+/// line_source, and invalid_argument.
 [[nodiscard]] Result<std::unique_ptr<InputSource>> job_source(const std::string& path);
 
 }  // namespace repartir::cli

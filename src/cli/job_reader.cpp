@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cli/job_reader.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <vector>
@@ -15,17 +16,20 @@ using Json = nlohmann::json;
 /// Reads the members of one task object.
 class JobParser {
   public:
-    explicit JobParser(std::uint64_t element) : element_(element) {}
+    explicit JobParser(const JobPlace& place) : place_(place) {}
 
     Result<JobSpec> run(std::string_view text) {
-        const Json object = Json::parse(text, watch_keys(), false);
+        Json object;
+        try {
+            object = Json::parse(text, watch_keys());
+        } catch (const Json::parse_error& error) {
+            return fail(malformed(text, error.byte));
+        } catch (const Json::exception&) {
+            return fail(usage_error(cat({where(), " has a number that is too large"})));
+        }
         if (!twice_.empty()) {
             return fail(usage_error(
                 cat({where(), " has the key \"", printable(twice_), "\" twice; leave one"})));
-        }
-        if (object.is_discarded()) {
-            return fail(
-                usage_error(cat({where(), " is no well-formed JSON (strings must be UTF-8)"})));
         }
         if (!object.is_object()) {
             return fail(usage_error(cat({where(), " is no object; write {\"program\": \"...\"}"})));
@@ -186,11 +190,23 @@ class JobParser {
         return fail(usage_error(cat({where(), ": \"", key, "\" must be ", wanted})));
     }
 
-    [[nodiscard]] std::string where() const {
-        return cat({"--from-json: element ", number(element_)});
+    /// @param count how many bytes of the text were read, the wrong one included.
+    [[nodiscard]] Error malformed(std::string_view text, std::size_t count) const {
+        const std::size_t good = std::min(count == 0 ? 0 : count - 1, text.size());
+        const auto lines = std::ranges::count(text.substr(0, good), '\n');
+        return usage_error(cat({where(),
+                                " is no well-formed JSON (strings must be UTF-8): look at"
+                                " line ",
+                                number(place_.line + static_cast<std::uint64_t>(lines)), ", byte ",
+                                number(place_.byte + good), " of the input"}));
     }
 
-    std::uint64_t element_;
+    [[nodiscard]] std::string where() const {
+        return cat(
+            {"--from-json: element ", number(place_.element), " (line ", number(place_.line), ")"});
+    }
+
+    JobPlace place_;
     JobSpec job_;
     std::vector<std::set<std::string>> open_;  // the keys of each object that is being read
     std::string twice_;
@@ -200,8 +216,8 @@ bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; 
 
 }  // namespace
 
-Result<JobSpec> parse_job(std::string_view json, std::uint64_t element) {
-    return JobParser(element).run(json);
+Result<JobSpec> parse_job(std::string_view json, const JobPlace& place) {
+    return JobParser(place).run(json);
 }
 
 void JobReader::feed(std::string_view text) {
@@ -211,9 +227,17 @@ void JobReader::feed(std::string_view text) {
     buffer_ += text;
 }
 
+void JobReader::consume(std::size_t end) noexcept {
+    const std::string_view text = std::string_view(buffer_).substr(at_, end - at_);
+    place_.line += static_cast<std::uint64_t>(std::ranges::count(text, '\n'));
+    place_.byte += text.size();
+    at_ = end;
+}
+
 Error JobReader::malformed(std::string_view what) const {
-    return usage_error(cat({"--from-json: after element ", number(elements_), ": ", what,
-                            "; write an array of task objects"}));
+    return usage_error(cat({"--from-json: after element ", number(place_.element), ", at line ",
+                            number(place_.line), ", byte ", number(place_.byte),
+                            " of the input: ", what, "; write an array of task objects"}));
 }
 
 bool JobReader::scan_element() noexcept {
@@ -237,9 +261,9 @@ bool JobReader::scan_element() noexcept {
 
 Result<std::optional<JobSpec>> JobReader::take_element() {
     const std::string_view text = std::string_view(buffer_).substr(at_, scan_ - at_);
-    ++elements_;
-    Result<JobSpec> job = parse_job(text, elements_);
-    at_ = scan_;
+    ++place_.element;
+    Result<JobSpec> job = parse_job(text, place_);
+    consume(scan_);
     state_ = State::comma;
     if (!job) {
         return fail(job.error());
@@ -250,7 +274,7 @@ Result<std::optional<JobSpec>> JobReader::take_element() {
 Result<std::optional<JobSpec>> JobReader::next() {
     while (true) {
         while (at_ < buffer_.size() && state_ != State::element && is_space(buffer_[at_])) {
-            ++at_;
+            consume(at_ + 1);
         }
         if (state_ == State::element) {
             if (scan_element()) {
@@ -270,13 +294,13 @@ Result<std::optional<JobSpec>> JobReader::next() {
         const char c = buffer_[at_];
         if (state_ == State::before && c == '[') {
             state_ = State::first;
-            ++at_;
+            consume(at_ + 1);
         } else if ((state_ == State::first || state_ == State::comma) && c == ']') {
             state_ = State::after;
-            ++at_;
+            consume(at_ + 1);
         } else if (state_ == State::comma && c == ',') {
             state_ = State::value;
-            ++at_;
+            consume(at_ + 1);
         } else if ((state_ == State::first || state_ == State::value) && c == '{') {
             state_ = State::element;
             scan_ = at_;

@@ -29,9 +29,17 @@ struct JobSpec {
     std::string name;
 };
 
+/// Where an element of the array stands.
+struct JobPlace {
+    std::uint64_t element = 1;  ///< its number, from 1
+    std::uint64_t line = 1;     ///< of its first character, from 1
+    std::uint64_t byte = 0;     ///< its first one, from 0
+};
+
 /// Reads one task object. Strict: an unknown key, a wrong type or a missing program is an error
-/// that names the element (counted from 1) and the key. Errors: invalid_argument.
-[[nodiscard]] Result<JobSpec> parse_job(std::string_view json, std::uint64_t element);
+/// that names the element, its line and the key; one that is no JSON, the line and byte of the
+/// mistake. Errors: invalid_argument.
+[[nodiscard]] Result<JobSpec> parse_job(std::string_view json, const JobPlace& place);
 
 /// Cuts the elements out of a JSON array that arrives in pieces. Bounded: an element may have up to
 /// element_bytes_max bytes. One thread.
@@ -53,12 +61,13 @@ class JobReader {
     enum class State : std::uint8_t { before, first, element, comma, value, after };
     [[nodiscard]] Result<std::optional<JobSpec>> take_element();
     [[nodiscard]] bool scan_element() noexcept;
+    void consume(std::size_t end) noexcept;
     [[nodiscard]] Error malformed(std::string_view what) const;
 
     std::string buffer_;
     std::size_t at_ = 0;    // consumed up to here
     std::size_t scan_ = 0;  // looked at up to here, inside an element
-    std::uint64_t elements_ = 0;
+    JobPlace place_{0};     // of the element taken last; line and byte of what comes next
     std::uint32_t depth_ = 0;
     State state_ = State::before;
     bool in_string_ = false;

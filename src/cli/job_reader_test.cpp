@@ -8,12 +8,13 @@ namespace repartir::cli {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Pair;
 
 std::string error_of(std::string_view json) {
-    const auto job = parse_job(json, 3);
+    const auto job = parse_job(json, {3, 7, 100});
     return job ? "no error" : job.error().sentence();
 }
 
@@ -21,7 +22,7 @@ TEST(JobReader, EveryKey) {
     const JobSpec job = parse_job(R"({"program":"p","args":["a","b c"],"env":{"K":"v"},"cwd":"/d",
         "stdin_text":"in\u0000put","timeout":"2m","retries":3,"cores":2,"priority":"high",
         "name":"n"})",
-                                  1)
+                                  {})
                             .value();
     EXPECT_EQ(job.program, "p");
     EXPECT_THAT(job.args, ElementsAre("a", "b c"));
@@ -33,7 +34,7 @@ TEST(JobReader, EveryKey) {
     EXPECT_EQ(job.cores, 2U);
     EXPECT_EQ(job.priority, Priority::high);
     EXPECT_EQ(job.name, "n");
-    EXPECT_EQ(parse_job(R"({"program":"p","timeout":1.5})", 1)->timeout, 1500ms);
+    EXPECT_EQ(parse_job(R"({"program":"p","timeout":1.5})", {})->timeout, 1500ms);
 }
 
 TEST(JobReader, ErrorsNameElementAndKey) {
@@ -45,9 +46,25 @@ TEST(JobReader, ErrorsNameElementAndKey) {
           R"({"program":"p","retries":-1})", R"({"program":"p","cores":0})",
           R"({"program":"p","priority":"urgent"})", R"({"program":"p\u0000"})", R"({"args":[]})",
           R"({"program":"p","stdin":"f","stdin_text":"t"})", R"([1])", R"({"program":)"}) {
-        EXPECT_THAT(error_of(json), HasSubstr("element 3")) << json;
+        EXPECT_THAT(error_of(json), HasSubstr("element 3 (line 7)")) << json;
     }
     EXPECT_THAT(error_of(R"({"program":"p","colour":1})"), HasSubstr("colour"));
+    EXPECT_THAT(error_of(R"({"program":"p","retries":1e999})"), HasSubstr("number"));
+}
+
+TEST(JobReader, AMistakeInTheTextHasItsLineAndByte) {
+    EXPECT_THAT(error_of("{\"program\":\n\"p\",\n  oops}"), HasSubstr("line 9, byte 119 of"));
+    JobReader reader;
+    reader.feed("[\n{\"program\":\"p\"},\n");
+    ASSERT_TRUE(reader.next().value());
+    ASSERT_FALSE(reader.next().value());
+    reader.feed(" {\"program\":\n ?}]");
+    EXPECT_THAT(reader.next().error().sentence(),
+                AllOf(HasSubstr("element 2 (line 3)"), HasSubstr("line 4, byte 33 of")));
+    JobReader late;
+    late.feed("[\n{\"program\":\"p\"},\n\n;");
+    ASSERT_TRUE(late.next().value());
+    EXPECT_THAT(late.next().error().sentence(), HasSubstr("after element 1, at line 4, byte 20"));
 }
 
 /// @return programs in order, then "!" and the sentence if it failed, or "." when the array ended.

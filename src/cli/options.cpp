@@ -23,10 +23,12 @@ constexpr std::array run_options{
                "One task for each number from A to B. Made as needed, so it may be large. Given"
                " several times, or with :::, it makes the product.",
                true},
-    OptionSpec{Opt::from_json, 0, "from-json", "FILE", "", "", in,
-               "One task for each object of the JSON array in FILE (- is standard input), with the"
-               " keys program, args, env, cwd, stdin, stdin_text, timeout, retries, priority, cores"
-               " and name."},
+    OptionSpec{
+        Opt::from_json, 0, "from-json", "FILE", "", "", in,
+        "One task for each object of the JSON array in FILE (- is standard input), with the"
+        " keys program, args, env, cwd, stdin, stdin_text, timeout, retries, priority, cores"
+        " and name. A mistake in a file is found before any task starts; what comes through a"
+        " pipe is run as it comes."},
     OptionSpec{Opt::keep_order, 'k', "keep-order", "", "REPARTIR_KEEP_ORDER", "", out,
                "Print outputs in the order of the inputs, not as tasks end."},
     OptionSpec{Opt::tag, 't', "tag", "", "REPARTIR_TAG", "", out,

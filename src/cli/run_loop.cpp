@@ -284,6 +284,9 @@ void Run::submit(Item& item, MadeTask made, const Fingerprint& key, bool rerun) 
         cpu = take_cpu();
         made.task.on_cores({*cpu});
     }
+    if (item.job && item.job->name.empty()) {
+        item.values.clear();  // a task without a name has no input to show
+    }
     Done done{item.sequence,
               std::move(made.label),
               std::move(item.values),

@@ -186,20 +186,51 @@ class Inputs(ProgramTest):
         self.assertEqual(
             self.lines("--from-json", "-", input=json.dumps(tasks[1:])), ["from a file"])
 
-    def test_json_mistakes_name_element_and_key(self):
-        self.write("tasks.json", '[{"program":"true"},{"program":"true","colour":"red"}]')
-        result = self.run_program("run", "--from-json", "tasks.json")
-        self.assertEqual(result.returncode, 2)
-        self.assertIn('element 2 has the unknown key "colour"', result.stderr)
+    def test_a_mistake_late_in_a_json_file_is_found_before_anything_runs(self):
+        first = '[{"program":"touch","args":["ran"]},\n'
+        for rest, words in (
+                ('{"program":"true","colour":"red"}]', 'element 2 (line 2) has the unknown key'
+                 ' "colour"'),
+                ('{"program":"true","args":"x"}]', 'element 2 (line 2): "args" must be'),
+                ('{"program":\n;}]', "element 2 (line 2) is no well-formed JSON (strings must be"
+                 " UTF-8): look at line 3, byte 49 of the input"),
+                ('{"program":"true"},\n', "after element 2, at line 3, byte 57 of the input: the"
+                 " text ends"),
+                (' ' * 200_000 + "]", "after element 1, at line 2, byte 200037")):
+            with self.subTest(words):
+                self.write("tasks.json", first + rest)
+                self.assertIn(words, self.refused("run", "--from-json", "tasks.json"))
+                with open(self.path("tasks.json")) as file:
+                    result = self.run_program("run", "--from-json", "-", stdin=file)
+                self.assertEqual(result.returncode, 2)
+                self.assertFalse(os.path.exists(self.path("ran")))
+                result = self.run_program("run", "--from-json", "-", input=first + rest)
+                self.assertEqual(result.returncode, 2)
+                self.assertIn(words, result.stderr)  # a pipe is run as it comes
+                self.assertTrue(os.path.exists(self.path("ran")))
+                os.unlink(self.path("ran"))
+
+    def test_json_from_a_file_that_is_standard_input_begins_where_it_stands(self):
+        text = 'a line\n[{"program":"echo","args":["a"]}]'
+        with open(self.write("tasks", text)) as file:
+            os.lseek(file.fileno(), len("a line\n"), os.SEEK_SET)
+            self.assertEqual(self.lines("--from-json", "-", stdin=file), ["a"])
+        self.write("tasks", '[{"program":"true"},{"program":"true"}]')
+        self.assertIn("tasks      2", self.run_ok("run", "--explain", "--from-json", "tasks"))
+
+    def test_the_input_of_a_json_task_is_its_name(self):
+        self.write("tasks", '[{"program":"true"},{"program":"true","name":"n"}]')
+        lines = self.lines("--json", "--from-json", "tasks")
+        self.assertEqual([json.loads(line)["input"] for line in lines], [[], ["n"]])
+        self.assertEqual(self.lines("--from-json", "tasks", "-e", "K={1}", "-o", "{}d"), [])
 
     def test_json_keys_stand_once(self):
         for text, words in (
                 ('{"program":"true","args":["a"],"args":["b"]}', 'the key "args" twice'),
                 ('{"program":"true","env":{"A":"1","B":"2","A":"3"}}', 'the key "A" twice')):
             self.write("tasks.json", f'[{{"program":"true"}},{text}]')
-            result = self.run_program("run", "--from-json", "tasks.json")
-            self.assertEqual((result.returncode, result.stdout), (2, ""), result.stderr)
-            self.assertIn(f"element 2 has {words}", result.stderr)
+            self.assertIn(f"element 2 (line 1) has {words}",
+                          self.refused("run", "--from-json", "tasks.json"))
 
     def test_many_inputs_from_the_command_line(self):
         words = [str(i) for i in range(2000)]
