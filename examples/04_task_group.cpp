@@ -24,8 +24,8 @@ repartir::Result<void> merge_sort(repartir::Pool& pool, std::span<std::uint64_t>
     repartir::Spawned left(
         [&pool, values, middle] { return merge_sort(pool, values.first(middle)); });
     group.run(left);  // another worker may steal it
-    repartir::Result<void> right = merge_sort(pool, values.subspan(middle));
-    repartir::Result<void> joined = group.wait();  // its own error, or one of the left half
+    const repartir::Result<void> right = merge_sort(pool, values.subspan(middle));
+    const repartir::Result<void> joined = group.wait();  // its own error, or one of the left half
     if (!right || !joined) {
         return right ? joined : right;
     }

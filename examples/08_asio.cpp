@@ -28,6 +28,7 @@ asio::awaitable<void> count_lines(repartir::Pool& pool, asio::io_context& contex
 
 }  // namespace
 
+// NOLINTNEXTLINE(bugprone-exception-escape): an exception of asio may end an example
 int main() {
     auto pool = repartir::Pool::builder().build();
     if (!pool) {

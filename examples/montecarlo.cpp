@@ -68,13 +68,13 @@ class Random {
 class Lattice {
   public:
     explicit Lattice(std::uint32_t size)
-        : size_(size), width_(size + 2U), open_(width_ * width_, false) {}
+        : size_(size), width_(size + 2U), open_(width_ * width_, 0) {}
 
     /// Opens each site with probability `threshold` / 2^53.
     void fill(Random& random, std::uint64_t threshold) {
         for (std::size_t row = 1; row <= size_; ++row) {
             for (std::size_t column = 1; column <= size_; ++column) {
-                open_[row * width_ + column] = (random.next() >> 11U) < threshold;
+                open_[row * width_ + column] = (random.next() >> 11U) < threshold ? 1 : 0;
             }
         }
     }

@@ -61,10 +61,7 @@ class Error {
     Error(Domain domain, Code code, Fault fault, std::string sentence, Error cause);
     Error(const Error& other) noexcept : body_(share(other.body_.get())) {}
     Error(Error&&) noexcept = default;
-    Error& operator=(const Error& other) noexcept {
-        body_.reset(share(other.body_.get()));
-        return *this;
-    }
+    Error& operator=(const Error& other) noexcept { return *this = Error(other); }
     Error& operator=(Error&&) noexcept = default;
     ~Error() = default;
 

@@ -208,10 +208,11 @@ template <class State, class Value, class... Args>
     return pending;
 }
 
-/// Submits a plain callable.
+/// Submits a plain callable, which is given up to it.
 template <class F>
+    requires(!std::is_reference_v<F>)
 [[nodiscard]] Pending<ValueOf<F>> submit_function(Crew& crew, F&& work, Priority priority) {
-    return submit_state<FunctionState<F>, ValueOf<F>>(crew, priority, std::move(work));
+    return submit_state<FunctionState<F>, ValueOf<F>>(crew, priority, std::forward<F>(work));
 }
 
 /// Submits a callable with options.

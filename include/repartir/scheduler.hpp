@@ -37,17 +37,18 @@ struct SchedulerOptions {
     Topology topology;                     ///< for victim order and pinning
 };
 
-/// Counts since the start; each monotone, together no consistent snapshot.
+/// Counts since the start, but for what is queued and what runs now. Each is right by itself;
+/// together they are no consistent snapshot.
 struct SchedulerStats {
-    std::uint64_t functions_run = 0;   ///< functions that workers took up
-    std::uint64_t steals = 0;          ///< pieces of work taken from another worker's deque
-    std::uint64_t parks = 0;           ///< times that a worker went to sleep
-    std::uint64_t wakes = 0;           ///< times that a sleeper was woken
-    std::uint64_t tasks_accepted = 0;  ///< programs and pipelines accepted
-    std::uint64_t tasks_finished = 0;  ///< of them, those with an outcome
-    std::uint64_t tasks_queued = 0;    ///< of them, those that wait now (for a slot or a retry)
-    std::uint64_t tasks_running = 0;   ///< of them, those that an executor holds now
-    std::uint64_t attempts_retried = 0;
+    std::uint64_t functions_run = 0;     ///< functions that workers took up
+    std::uint64_t steals = 0;            ///< pieces of work taken from another worker's deque
+    std::uint64_t parks = 0;             ///< times that a worker went to sleep
+    std::uint64_t wakes = 0;             ///< times that a sleeper was woken
+    std::uint64_t tasks_accepted = 0;    ///< programs and pipelines accepted
+    std::uint64_t tasks_finished = 0;    ///< of them, those with an outcome
+    std::uint64_t tasks_queued = 0;      ///< of them, those that wait now (for a slot or a retry)
+    std::uint64_t tasks_running = 0;     ///< of them, those that an executor holds now
+    std::uint64_t attempts_retried = 0;  ///< attempts after which the task was tried again
 };
 
 namespace detail {
@@ -65,7 +66,7 @@ class TaskPlane;
 class Scheduler {
   public:
     /// Starts the crew. Errors: invalid_argument, out_of_resources (threads).
-    [[nodiscard]] static Result<Scheduler> create(SchedulerOptions options);
+    [[nodiscard]] static Result<Scheduler> create(const SchedulerOptions& options);
 
     /// Adds an executor. Several may share a backend; they are tried in order of registration.
     /// Errors: shut_down, invalid_argument (Backend::any, a null executor, no slots).
@@ -86,8 +87,8 @@ class Scheduler {
     /// The crew that runs functions; for Pool and TaskGroup.
     [[nodiscard]] detail::Crew& crew() noexcept { return *crew_; }
 
-    Scheduler(Scheduler&&) noexcept;
-    Scheduler& operator=(Scheduler&&) noexcept;
+    Scheduler(Scheduler&& other) noexcept;
+    Scheduler& operator=(Scheduler&& other) noexcept;
     ~Scheduler();
 
   private:

@@ -102,7 +102,7 @@ class Loop {
     base::Fd waker_;  // eventfd, edge-triggered and therefore never read
     TimerQueue timers_;
     base::BootTime now_;
-    std::array<epoll_event, batch_max> batch_;
+    std::array<epoll_event, batch_max> batch_{};
     std::size_t batch_position_ = 0;  // what comes before has been dispatched
     std::size_t batch_size_ = 0;
     bool precise_ = true;                                            // epoll_pwait2 exists

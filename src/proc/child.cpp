@@ -61,7 +61,7 @@ class ChildGroup::Member final : public loop::Handler {
         pidfd_ = std::move(pidfd);
         return group_.loop_.add(pidfd_.get(), EPOLLIN, *this);
     }
-    void on_event(std::uint32_t) noexcept override {
+    void on_event(std::uint32_t /*events*/) noexcept override {
         group_.loop_.remove(*this);
         const bool leader = index_ == 0;
         const Exit exit =
@@ -155,7 +155,7 @@ void ChildGroup::check_end() noexcept {
     }
 }
 
-void ChildGroup::on_timer(base::BootTime) noexcept {
+void ChildGroup::on_timer(base::BootTime /*now*/) noexcept {
     kill();
     if (lingering_) {
         finish();

@@ -72,7 +72,7 @@ REPARTIR_RAW_INLINE void enter_group(ExecPlan& exec) noexcept {
     }
     if (exec.guard != nullptr) {
         // A recycled id belongs to a process that started after this time (guardian_child.cpp).
-        timespec now;
+        timespec now{};
         raw::call(SYS_clock_gettime, CLOCK_BOOTTIME, raw::address(&now));
         __atomic_store_n(exec.guard, guard_entry(id, now), __ATOMIC_SEQ_CST);
     }
@@ -233,6 +233,8 @@ REPARTIR_RAW __attribute__((noinline)) void exec_child(void* plan) noexcept {
     run_program(exec);
 }
 
-REPARTIR_RAW __attribute__((noinline)) void exit_child(void*) noexcept { raw::exit(0); }
+REPARTIR_RAW __attribute__((noinline)) void exit_child(void* /*argument*/) noexcept {
+    raw::exit(0);
+}
 
 }  // namespace repartir::proc

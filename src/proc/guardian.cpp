@@ -7,7 +7,6 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/rseq.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,7 +35,7 @@ struct Image {
     std::uintptr_t end = 0;
 };
 
-int look_at_image(dl_phdr_info* info, std::size_t, void* out) {
+int look_at_image(dl_phdr_info* info, std::size_t /*size*/, void* out) {
     // SAFETY: an address is compared, never called or read.
     const auto code = reinterpret_cast<std::uintptr_t>(&guardian_child);
     Image image{.begin = UINTPTR_MAX, .end = 0};

@@ -5,7 +5,6 @@
 #include "proc/guardian_child.hpp"
 
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -271,7 +270,7 @@ REPARTIR_RAW_INLINE void close_range(long first, long last) noexcept {
     }
     struct {
         unsigned long soft, hard;
-    } open_files;
+    } open_files{};
     raw::call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, raw::address(&open_files));
     for (long fd = first; fd <= last && static_cast<unsigned long>(fd) < open_files.hard; ++fd) {
         raw::call(SYS_close, fd);
@@ -289,8 +288,8 @@ REPARTIR_RAW_INLINE void close_others(const GuardianPlan& plan) noexcept {
 
 }  // namespace
 
-REPARTIR_RAW __attribute__((noinline)) void guardian_child(void* argument) noexcept {
-    GuardianPlan& plan = *static_cast<GuardianPlan*>(argument);
+REPARTIR_RAW __attribute__((noinline)) void guardian_child(void* given) noexcept {
+    GuardianPlan& plan = *static_cast<GuardianPlan*>(given);
     raw::call(SYS_setpgid, 0, 0);
     raw::call(SYS_prctl, PR_SET_NAME, raw::address("repartir-guard"));
     raw::call(SYS_chdir, raw::address("/"));

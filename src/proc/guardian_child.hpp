@@ -53,7 +53,7 @@ struct GuardianPlan {
 
 /// The guardian's life: lets go of all memory and descriptors that it does not need, waits for the
 /// parent's end, kills the groups in the table and what is in the cgroups, removes those, exits.
-/// @param plan a GuardianPlan. Does not return.
-void guardian_child(void* plan) noexcept;
+/// @param given a GuardianPlan. Does not return.
+void guardian_child(void* given) noexcept;
 
 }  // namespace repartir::proc

@@ -25,6 +25,7 @@ namespace repartir::proc::raw {
 
 #if defined(__x86_64__)
 
+// NOLINTBEGIN(misc-const-correctness): it does not see what the assembler writes
 /// @return what the kernel returned: -errno when it failed.
 REPARTIR_RAW_INLINE long call(long number, long a = 0, long b = 0, long c = 0, long d = 0,
                               long e = 0) noexcept {
@@ -62,6 +63,7 @@ REPARTIR_RAW_INLINE long clone_call(long number, long a, long b, long c,
         : "rcx", "r11", "memory", "cc");
     return result;
 }
+// NOLINTEND(misc-const-correctness)
 
 #elif defined(__aarch64__)
 

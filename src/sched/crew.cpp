@@ -216,7 +216,7 @@ Word Crew::Impl::take_from(sched::Lane& lane, Member& me, std::size_t most) noex
         most == 1 || !lane.ready(2)
             ? 1
             : std::clamp<std::size_t>(lane.size() / (2 * std::size_t{workers}), 1, most);
-    std::array<Job*, batch_max> batch;
+    std::array<Job*, batch_max> batch{};
     std::size_t count = 0;
     lane.pop_batch(share, [&](Job* job) { batch[count++] = job; });
     if (count == 0) {

@@ -125,7 +125,7 @@ struct Crew::Impl {
 
     // waiting.cpp
     [[nodiscard]] Word steal_spawned(Member& me) noexcept;
-    [[nodiscard]] bool retire(Member& spare) noexcept;
+    [[nodiscard]] bool retire(Member& me) noexcept;
     /// A member that holds no job is about to sleep.
     void rest() noexcept;
     [[nodiscard]] bool quiet() const noexcept;

@@ -139,7 +139,7 @@ class Injector {
         return static_cast<std::int64_t>(sequence - position) < 0;
     }
 
-    std::size_t count_ready(std::uint64_t at, std::size_t most) const noexcept {
+    [[nodiscard]] std::size_t count_ready(std::uint64_t at, std::size_t most) const noexcept {
         std::size_t ready = 0;
         // ORDER: acquire, pairs with the release store of the producer: the value is there.
         while (ready < most && cells_[(at + ready) & mask_].sequence.load(

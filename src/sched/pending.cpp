@@ -2,7 +2,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <optional>
 
 #include "base/clock.hpp"
 #include "repartir/detail/call.hpp"

@@ -41,11 +41,11 @@ Scheduler::~Scheduler() {
             rest.crew_.reset(crew);
             rest.plane_.reset(plane);
         }).detach();
-    } catch (const std::system_error&) {  // no thread is left: it stays, closed and idle
+    } catch (const std::system_error&) {  // dropped: no thread is left; it stays, closed and idle
     }
 }
 
-Result<Scheduler> Scheduler::create(SchedulerOptions options) {
+Result<Scheduler> Scheduler::create(const SchedulerOptions& options) {
     if (options.queue_capacity == 0) {
         return fail(Error(Domain::scheduler, Code::invalid_argument, Fault::user,
                           "a queue of capacity 0 takes no task: give it room for at least one"));

@@ -39,14 +39,14 @@ class Slab {
     [[nodiscard]] void* allocate(std::size_t bytes) noexcept;
     /// Any thread: takes a block back. @param mine the caller's own slab, or nullptr: a block that
     /// comes home needs no atomic instruction.
-    static void free(void* block, Slab* mine) noexcept;
+    static void free(void* memory, Slab* mine) noexcept;
 
   private:
     struct Chunk;
     struct Block {
         Block* next;
     };
-    static constexpr std::size_t chunk_bytes = 64 * 1024;
+    static constexpr std::size_t chunk_bytes = std::size_t{64} * 1024;
     static constexpr std::size_t granule = 64;
     static constexpr std::size_t classes = 8;
 

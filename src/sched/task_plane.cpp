@@ -104,6 +104,7 @@ Result<void> TaskPlane::register_backend(Backend backend, std::unique_ptr<Execut
 Pending<Outcome> TaskPlane::schedule(Task task) {
     Result<SharedState<Outcome>*> accepted = accept(std::move(task));
     if (accepted) {
+        // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDelete): join() gives up one of two references
         return Pending<Outcome>(*accepted);
     }
     auto* refused = new SharedState<Outcome>(&crew_);
@@ -315,7 +316,7 @@ void TaskPlane::settle(TaskRecord& record, Outcome&& outcome, Deferred& deferred
     ++deferred.settled;
     if (record.keyed) {
         const std::string& key = record.task.extras().idempotency_key;
-        KeyEntry& entry = *keys_.find(key);
+        const KeyEntry& entry = *keys_.find(key);
         for (Follower* follower : entry.followers) {
             follower->primary = nullptr;
             deferred.resolve(*follower, outcome);
@@ -336,6 +337,7 @@ void TaskPlane::request_cancel(TaskRecord& record, Deferred& deferred) noexcept 
             if (timekeeper_.cancel(*record.timer)) {
                 record.release();  // the timer's reference; the plane's own remains
             }
+            // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDelete): as said, it remains
             settle(record, cancelled_outcome(record), deferred);
             break;
         case TaskPhase::running:

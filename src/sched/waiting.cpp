@@ -5,7 +5,6 @@
 
 #include "base/clock.hpp"
 #include "repartir/detail/crew.hpp"
-#include "repartir/detail/group.hpp"
 #include "sched/crew_impl.hpp"
 #include "sched/futex.hpp"
 
@@ -46,6 +45,7 @@ void Crew::disarm(Deadline* deadline) noexcept {
     if (impl_->timekeeper.cancel(*deadline)) {
         deadline->drop();
     }
+    // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDelete): the second of two owners
     deadline->drop();
 }
 

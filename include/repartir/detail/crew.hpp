@@ -42,6 +42,7 @@ struct Worker {
 };
 
 /// The worker that the calling thread is; nullptr on an outside thread.
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): the house's one exception
 inline constinit thread_local Worker* current_worker = nullptr;
 
 /// A running function that watches a stop_token: a node in the crew's list of those.

@@ -213,7 +213,7 @@ class alignas(cache_line_bytes) WorkDeque {
         std::unique_ptr<atomic<T>[]> slots;
         std::unique_ptr<Ring> older;
 
-        atomic<T>& slot(std::int64_t position) const noexcept {
+        [[nodiscard]] atomic<T>& slot(std::int64_t position) const noexcept {
             return slots[static_cast<std::size_t>(position & (capacity - 1))];
         }
     };

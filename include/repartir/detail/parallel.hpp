@@ -56,7 +56,7 @@ class RangeLoop {
                 group.run(upper);
                 Result<void> lower = split(first, middle, piece);
                 Result<void> joined = group.wait();
-                return lower ? joined : lower;
+                return lower ? std::move(joined) : std::move(lower);
             }
             const std::size_t end = first + (left < piece ? left : piece);
             const auto began = std::chrono::steady_clock::now();

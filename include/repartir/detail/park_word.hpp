@@ -49,7 +49,7 @@ class ParkWord {
     /// The word after the head became `head`, and the count of searchers changed by `searchers`.
     [[nodiscard]] constexpr ParkWord with(std::uint32_t head, int searchers) const noexcept {
         const std::uint64_t tag = (bits_ + (std::uint64_t{1} << 32U)) & tag_bits;
-        const std::uint64_t count =
+        const auto count =
             static_cast<std::uint64_t>(static_cast<std::int64_t>(searching()) + searchers);
         return ParkWord((bits_ & fenced_bit) | tag | count << 16U | head);
     }

@@ -70,14 +70,12 @@ class StateBase : public Job {
     /// The work behind this state has passed its deadline.
     virtual void expire() noexcept {}
     /// Resolves the work with `error`, if nobody has begun it.
-    virtual void refuse(Error error) noexcept { static_cast<void>(error); }
+    // NOLINTNEXTLINE(performance-unnecessary-value-param): those who override it keep the error
+    virtual void refuse([[maybe_unused]] Error error) noexcept {}
     /// Runs the work behind this state here and now, if there is some that nobody has begun.
     /// @param give_up the caller gives up a reference with it, if it runs
     /// @return whether it did.
-    virtual bool claim_and_run(bool give_up) noexcept {
-        static_cast<void>(give_up);
-        return false;
-    }
+    virtual bool claim_and_run([[maybe_unused]] bool give_up) noexcept { return false; }
 
     /// Blocks until ready. On a thread of the crew: see Pending::get. Errors: would_deadlock.
     [[nodiscard]] Result<void> wait() noexcept;
