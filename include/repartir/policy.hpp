@@ -49,7 +49,8 @@ struct RetryPolicy {
 /// Address space, CPU time, file size and open files are rlimits. Resident memory and process count
 /// need a cgroup; where none can be made the task is refused rather than run without its limit.
 struct Limits {
-    std::optional<std::chrono::seconds> cpu_time;      ///< SIGXCPU at this much, SIGKILL one later
+    /// RLIMIT_CPU, of each process: SIGXCPU at this much, SIGKILL one second later.
+    std::optional<std::chrono::seconds> cpu_time;
     std::optional<std::uint64_t> address_space_bytes;  ///< RLIMIT_AS
     std::optional<std::uint64_t> file_bytes;           ///< RLIMIT_FSIZE
     std::optional<std::uint64_t> open_files;           ///< RLIMIT_NOFILE

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cli/config.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include "cli/placeholders.hpp"
@@ -28,6 +29,12 @@ class Reader {
     template <class T>
     void size(Opt id, std::string_view name, T& into) {
         take(id, [&](std::string_view text) { return parse_size(name, text); }, into);
+    }
+    void size_above_0(Opt id, std::string_view name, std::optional<std::uint64_t>& into) {
+        size(id, name, into);
+        if (into == 0) {
+            refuse(cat({name, " must be above 0"}));
+        }
     }
     void text(Opt id, std::string_view name, std::string& into) {
         const std::optional<std::string_view> value = parsed_.last(id);
@@ -97,6 +104,24 @@ Result<Priority> parse_priority(std::string_view text) {
         cat({"--priority: \"", printable(text), "\" is none of high, normal and low"})));
 }
 
+/// The kernel counts whole seconds. Rounded up, 500ms would let twice as much pass as was asked
+/// for.
+Result<std::chrono::seconds> parse_cpu_time(std::string_view text) {
+    const Result<std::chrono::milliseconds> time = parse_duration("--limit-cpu-time", text);
+    if (!time) {
+        return fail(time.error());
+    }
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(*time);
+    if (seconds != *time || seconds.count() == 0) {
+        return fail(
+            usage_error(cat({"--limit-cpu-time: \"", printable(text),
+                             "\" is no whole number of seconds above 0, which is what the"
+                             " kernel counts; write ",
+                             std::to_string(std::max<std::int64_t>(seconds.count(), 1)), "s"})));
+    }
+    return seconds;
+}
+
 Result<void> read_env(const Parsed& parsed, RunConfig& config) {
     for (const std::string_view setting : parsed.all(Opt::env)) {
         const std::size_t equals = setting.find('=');
@@ -119,21 +144,15 @@ void read_task_options(const Parsed& parsed, Reader& reader, RunConfig& config) 
     reader.count(Opt::nice, "--nice", 0, 19, config.nice);
     reader.text(Opt::cwd, "--cwd", config.cwd);
     reader.text(Opt::stdin_from, "--stdin", config.stdin_from);
-    std::optional<std::chrono::milliseconds> cpu_time;
-    reader.duration(Opt::limit_cpu_time, "--limit-cpu-time", cpu_time);
-    if (cpu_time && cpu_time->count() < 1) {
-        reader.refuse("--limit-cpu-time must be above 0");
-    } else if (cpu_time) {
-        config.limits.cpu_time = std::chrono::ceil<std::chrono::seconds>(*cpu_time);
-    }
-    reader.size(Opt::limit_address_space, "--limit-address-space",
-                config.limits.address_space_bytes);
+    reader.take(Opt::limit_cpu_time, parse_cpu_time, config.limits.cpu_time);
+    reader.size_above_0(Opt::limit_address_space, "--limit-address-space",
+                        config.limits.address_space_bytes);
     reader.size(Opt::limit_file_size, "--limit-file-size", config.limits.file_bytes);
     reader.count(Opt::limit_open_files, "--limit-open-files", 1, no_bound,
                  config.limits.open_files);
-    reader.size(Opt::limit_memory, "--limit-memory", config.limits.resident_bytes);
+    reader.size_above_0(Opt::limit_memory, "--limit-memory", config.limits.resident_bytes);
     reader.count(Opt::limit_processes, "--limit-processes", 1, no_bound, config.limits.processes);
-    reader.size(Opt::limit_output, "--limit-output", config.output_bytes);
+    reader.size_above_0(Opt::limit_output, "--limit-output", config.output_bytes);
     reader.refuse(read_env(parsed, config));
     config.clean_env = parsed.on(Opt::clean_env);
     config.pin = parsed.on(Opt::pin);

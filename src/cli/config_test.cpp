@@ -97,11 +97,11 @@ TEST(Config, EveryOptionArrives) {
 
 TEST(Config, EveryLimitArrives) {
     const RunConfig config =
-        configure({"--limit-cpu-time", "1500ms", "--limit-address-space", "1G", "--limit-file-size",
+        configure({"--limit-cpu-time", "2000ms", "--limit-address-space", "1G", "--limit-file-size",
                    "1M", "--limit-open-files", "9", "--limit-memory", "2G", "--limit-processes",
                    "7", "--limit-output", "3M", "p"})
             .value();
-    EXPECT_EQ(config.limits.cpu_time, 2s);  // rounded up to what the kernel counts in
+    EXPECT_EQ(config.limits.cpu_time, 2s);
     EXPECT_EQ(config.limits.address_space_bytes, 1ULL << 30U);
     EXPECT_EQ(config.limits.file_bytes, 1ULL << 20U);
     EXPECT_EQ(config.limits.open_files, 9U);
@@ -135,7 +135,12 @@ TEST(Config, BadValuesNameTheirOption) {
     EXPECT_THAT(refusal({"--env", "=x", "p"}), HasSubstr("--env"));
     EXPECT_THAT(refusal({"--array", "x", "p"}), HasSubstr("--array"));
     EXPECT_THAT(refusal({"--nice", "20", "p"}), HasSubstr("--nice"));
-    EXPECT_THAT(refusal({"--limit-cpu-time", "0", "p"}), HasSubstr("--limit-cpu-time"));
+    EXPECT_THAT(refusal({"--limit-cpu-time", "0", "p"}), HasSubstr("write 1s"));
+    EXPECT_THAT(refusal({"--limit-cpu-time", "500ms", "p"}), HasSubstr("\"500ms\" is no whole"));
+    EXPECT_THAT(refusal({"--limit-cpu-time", "1.5", "p"}), HasSubstr("write 2s"));
+    for (const char* option : {"--limit-memory", "--limit-address-space", "--limit-output"}) {
+        EXPECT_THAT(refusal({option, "0", "p"}), HasSubstr(std::string(option) + " must be above"));
+    }
     EXPECT_THAT(refusal({"--cwd", "", "p"}), HasSubstr("--cwd"));
 }
 

@@ -84,7 +84,7 @@ constexpr std::array run_options{
     OptionSpec{Opt::stdin_from, 0, "stdin", "FILE", "", "nothing", each,
                "Standard input of each task: a file, or - for a copy of ours."},
     OptionSpec{Opt::limit_cpu_time, 0, "limit-cpu-time", "TIME", "", "", limit,
-               "CPU time, in whole seconds."},
+               "CPU time, in whole seconds, of each process."},
     OptionSpec{Opt::limit_address_space, 0, "limit-address-space", "SIZE", "", "", limit,
                "Address space of each process."},
     OptionSpec{Opt::limit_file_size, 0, "limit-file-size", "SIZE", "", "", limit,

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -69,6 +70,7 @@ struct SpawnPlan {
     int cgroup = -1;   ///< directory descriptor of the v2 cgroup to be born in; -1: ours
     std::span<const int>
         cgroup_procs;  ///< open cgroup.procs (v1): it moves itself there before exec
+    std::optional<std::uint64_t> memory_limit;  ///< bytes that its cgroup grants: to name the cause
     /// The slot of a Guardian's table that is to hold its group (guardian.hpp); nullptr: none.
     /// Filled before exec, so that there is no moment in which the group runs and the guardian does
     /// not know.

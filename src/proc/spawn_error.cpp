@@ -141,8 +141,22 @@ std::size_t bytes_of(const char* const* strings) noexcept {
     return bytes;
 }
 
+// Where a program cannot even begin in its cgroup's memory, the kernel's words mean something else:
+// that the machine is short of memory (which would pass), or that the arguments are too long.
+bool too_small_to_begin(const SpawnPlan& plan, int os_error) noexcept {
+    constexpr std::uint64_t always_enough = 1U << 20U;  // here 32 KiB were, and /bin/true took 200
+    return (os_error == ENOMEM || os_error == E2BIG) && plan.memory_limit &&
+           *plan.memory_limit < always_enough;
+}
+
 Error exec_error(const SpawnPlan& plan, int os_error, const char* path) {
     const std::string what = "cannot start " + quoted(path);
+    if (too_small_to_begin(plan, os_error)) {
+        return make(Code::invalid_argument, Fault::user,
+                    "cannot start " + quoted(plan.program) + ": its memory limit of " +
+                        std::to_string(*plan.memory_limit) +
+                        " bytes is too small for it to begin; raise it");
+    }
     switch (os_error) {
         case ENOENT:
         case ENOTDIR:

@@ -203,6 +203,26 @@ TEST_P(SpawnError, StepsThatTheKernelRefuses) {
 }
 
 // What cannot be provoked here without harming the machine.
+TEST(SpawnErrorTable, AMemoryLimitUnderWhichNothingBegins) {
+    SpawnPlan plan;
+    plan.program = "true";
+    const char* const none = nullptr;
+    plan.argv = plan.envp = &none;
+    for (const int os_error : {ENOMEM, E2BIG}) {
+        plan.memory_limit = 4096;
+        const Error error = spawn_error(plan, Step::exec, os_error, "/bin/true", 0);
+        EXPECT_EQ(
+            error.sentence(),
+            "cannot start 'true': its memory limit of 4096 bytes is too small for it to begin; "
+            "raise it");
+        EXPECT_EQ(error.code(), Code::invalid_argument);
+        EXPECT_FALSE(error.retryable());
+        plan.memory_limit = 64U << 20U;
+        EXPECT_EQ(spawn_error(plan, Step::exec, os_error, "/bin/true", 0).retryable(),
+                  os_error == ENOMEM);
+    }
+}
+
 TEST(SpawnErrorTable, ShortagesOfTheWholeMachine) {
     const Strings argv({"tool"});
     SpawnPlan plan;

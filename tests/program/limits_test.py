@@ -56,6 +56,16 @@ class Limits(ProgramTest):
         self.assertEqual(result.returncode, 137)
         self.assertIn("ran out of memory", result.stderr)
 
+    def test_a_memory_limit_under_which_nothing_begins_is_final(self):
+        result = self.run_program("run", "--json", "--retries", "2", "--limit-memory", "1", "true",
+                                  ":::", "a")
+        record = json.loads(result.stdout)
+        self.assertEqual((result.returncode, record["ending"]), (1, "not_started"))
+        self.assertEqual(len(record["attempts"]), 1)
+        error = record["attempts"][0]["error"]
+        self.assertEqual(error["fault"], "user")
+        self.assertIn("its memory limit of 1 bytes is too small", error["sentence"])
+
     def test_a_process_limit_refuses_the_fork(self):
         self.script("many", "for i in 1 2 3 4 5 6 7 8; do sleep 600 > /dev/null 2>&1 & done\n"
                             "echo all")

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <sstream>
 
@@ -96,6 +97,23 @@ TEST_F(RealCgroupTest, ATaskThatUsesTooMuchMemoryEndsAsOutOfMemory) {
     EXPECT_GT(result.attempt.peak_memory.bytes, 12U << 20U);
     EXPECT_LE(result.attempt.peak_memory.bytes, 24U << 20U);
     EXPECT_EQ(result.attempt.containment, Containment::cgroup);
+    EXPECT_EQ(groups_of_ours(), 0U);
+}
+
+TEST_F(RealCgroupTest, ALimitUnderWhichNothingCanBeginIsTheRequestsFault) {
+    for (const std::uint64_t kib : {0U, 4U, 8U, 16U, 32U, 64U}) {
+        Limits limits;
+        limits.resident_bytes = std::max<std::uint64_t>(kib << 10U, 1);
+        const AttemptResult result = run(Task::binary("true").limits(limits));
+        if (kib > 0 && result.attempt.ending.end == End::out_of_memory) {
+            continue;  // as true: the kernel ended it after it had begun
+        }
+        ASSERT_EQ(result.attempt.ending, (Ending{End::not_started, 0})) << kib;
+        EXPECT_FALSE(result.attempt.error->retryable());
+        EXPECT_THAT(
+            result.attempt.error->sentence(),
+            AllOf(HasSubstr("cannot start 'true': its memory limit"), HasSubstr("raise it")));
+    }
     EXPECT_EQ(groups_of_ours(), 0U);
 }
 

@@ -277,6 +277,7 @@ Result<void> Run::start_stage(std::size_t index, int in, int out) {
     plan.guard = group_.guard_slot();
     plan.terminal = foreground_ && index == 0 ? STDIN_FILENO : -1;
     plan.cgroup_procs = entrances_;
+    plan.memory_limit = task_->extras().limits.resident_bytes;
     auto spawned = context_.spawner.spawn(plan);
     if (!spawned) {
         return fail(spawned.error());
