@@ -67,7 +67,7 @@ std::vector<std::uint64_t> steal_runs(Exchange& exchange, bool& correct) {
     samples.reserve(runs);
     for (std::uint64_t run = 0; run < runs; ++run) {
         while (exchange.pushed.load() < (run + 1) * run_length) {}
-        std::uint64_t first = run * run_length;
+        const std::uint64_t first = run * run_length;
         const std::uint64_t begin = bench::now_ns();
         exchange.deque.begin_raid([] { repartir::sched::FutexAtomics::heavy_fence(); });
         for (std::uint64_t i = 0; i < run_length; ++i) {

@@ -35,7 +35,7 @@ struct CpuExecutorOptions {
 class CpuExecutor final : public Executor {
   public:
     /// Starts the spawners. Errors: unsupported (SIGCHLD is ignored in this process),
-    /// out_of_resources.
+    /// invalid_argument (more than 65,536 slots), out_of_resources.
     [[nodiscard]] static Result<std::unique_ptr<CpuExecutor>> create(CpuExecutorOptions options);
     ~CpuExecutor() override;
 

@@ -23,8 +23,8 @@ struct Capabilities {
 /// What one attempt came to.
 struct AttemptResult {
     Attempt attempt;  ///< number and backend are filled in by the scheduler
-    Captured out;
-    Captured err;
+    Captured out;     ///< standard output (of a pipeline's last program)
+    Captured err;     ///< standard error (of all programs)
 };
 
 /// Who is told when an attempt ends.
@@ -56,6 +56,7 @@ class Executor {
     Executor& operator=(const Executor&) = delete;
     virtual ~Executor() = default;
 
+    /// @return what it can take; asked at registration, and by Scheduler::capabilities().
     [[nodiscard]] virtual Capabilities capabilities() const = 0;
     /// Begins an attempt. What prevents it from starting is a result (End::not_started), told
     /// through the sink. @param task outlives the call of sink.finished for this id. @param sink

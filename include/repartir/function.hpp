@@ -49,9 +49,10 @@ class FunctionTask {
     FunctionTask&& timeout(std::chrono::milliseconds value) && { return std::move(timeout(value)); }
     FunctionTask&& name(std::string_view value) && { return std::move(name(value)); }
 
-    [[nodiscard]] Priority priority() const noexcept { return priority_; }
+    [[nodiscard]] Priority priority() const noexcept { return priority_; }  ///< as set
+    /// @return as set; 0 ms: none.
     [[nodiscard]] std::chrono::milliseconds timeout() const noexcept { return timeout_; }
-    [[nodiscard]] const std::string& name() const noexcept { return name_; }
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }  ///< as set, or empty
     /// @return the callable, moved out.
     [[nodiscard]] F take() && { return std::move(work_); }
 

@@ -36,7 +36,7 @@ struct AttemptId {
     std::uint64_t issuer = 0;  ///< who handed it out: a random number per scheduler
     std::uint64_t epoch = 0;   ///< fencing: grows with every lease of this issuer
 
-    auto operator<=>(const AttemptId&) const = default;  ///< by task, then number
+    auto operator<=>(const AttemptId&) const = default;  ///< by task, number, issuer, epoch
 };
 
 /// @return 24 hexadecimal digits.

@@ -67,8 +67,8 @@ class Captured {
     /// @return how many bytes the task wrote after those that are kept; they are gone. At least
     /// that many: what it would have written had it not been ended, nobody knows.
     [[nodiscard]] std::uint64_t lost() const noexcept { return lost_; }
-    [[nodiscard]] bool complete() const noexcept { return lost_ == 0; }  ///< nothing was lost
-    [[nodiscard]] bool in_memory() const noexcept { return path_.empty(); }
+    [[nodiscard]] bool complete() const noexcept { return lost_ == 0; }      ///< nothing was lost
+    [[nodiscard]] bool in_memory() const noexcept { return path_.empty(); }  ///< not in a file
     /// @return the bytes, when in_memory(); empty otherwise.
     [[nodiscard]] const std::string& bytes() const noexcept { return bytes_; }
     /// @return a path that opens the file that holds the bytes; empty when in_memory(). That of a
@@ -98,8 +98,8 @@ struct PeakMemory {
         rusage,   ///< the largest single process, by getrusage
         at_most,  ///< an upper bound: the child inherits its parent's high-water mark
     };
-    std::uint64_t bytes = 0;
-    Source source = Source::unknown;
+    std::uint64_t bytes = 0;          ///< 0 when unknown
+    Source source = Source::unknown;  ///< who measured it
 };
 [[nodiscard]] std::string_view to_string(PeakMemory::Source source) noexcept;  ///< "cgroup", ...
 
@@ -138,7 +138,7 @@ struct Outcome {
     Captured err;                   ///< standard error of the last attempt (all programs)
     Ending ending;                  ///< the verdict: of the last attempt, or cancelled
 
-    [[nodiscard]] bool ok() const noexcept { return ending.ok(); }
+    [[nodiscard]] bool ok() const noexcept { return ending.ok(); }  ///< it exited with 0
     /// @return why it did not start, or why its output was lost; nullptr otherwise.
     [[nodiscard]] const Error* error() const noexcept;
     /// @return the last attempt; a static empty one when it was never tried.

@@ -57,7 +57,9 @@ struct Limits {
     std::optional<std::uint64_t> resident_bytes;       ///< cgroup memory
     std::optional<std::uint64_t> processes;            ///< cgroup pids
 
+    /// @return whether rlimits do not suffice for them.
     [[nodiscard]] bool needs_cgroup() const noexcept { return resident_bytes || processes; }
+    /// @return whether nothing is limited.
     [[nodiscard]] bool empty() const noexcept {
         return !cpu_time && !address_space_bytes && !file_bytes && !open_files && !needs_cgroup();
     }

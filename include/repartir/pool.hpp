@@ -58,6 +58,8 @@ class Pool {
         return detail::submit_function(scheduler_.crew(), std::move(owned), Priority::normal);
     }
     /// As above, with a priority, a timeout and a name: submit(Task::function(work).timeout(1s)).
+    /// Errors besides: timed_out, invalid_task (a negative timeout, a priority that does not
+    /// exist).
     template <class F>
     [[nodiscard]] Pending<detail::ValueOf<F>> submit(FunctionTask<F> task) {
         return detail::submit_function(scheduler_.crew(), std::move(task));
@@ -98,7 +100,9 @@ class Pool {
     /// Scheduler::shutdown.
     Result<void> shutdown(Shutdown how) { return scheduler_.shutdown(how); }
 
+    /// @return the low-level API of the same pool, such as its capabilities; lives as long as this.
     [[nodiscard]] Scheduler& scheduler() noexcept { return scheduler_; }
+    /// @return counts since the start: see SchedulerStats.
     [[nodiscard]] SchedulerStats stats() const { return scheduler_.stats(); }
 
   private:

@@ -81,6 +81,7 @@ class Scheduler {
     /// executor's, such as in an OutputCallback (would_deadlock).
     Result<void> shutdown(Shutdown how);
 
+    /// @return counts since the start: see SchedulerStats. Takes the scheduler's lock.
     [[nodiscard]] SchedulerStats stats() const;
     /// @return what the registered executors can take, in order of registration.
     [[nodiscard]] std::vector<Capabilities> capabilities() const;

@@ -24,18 +24,20 @@ class SharedBuffer {
     [[nodiscard]] static Result<SharedBuffer> create(std::size_t bytes);
     /// Makes a buffer that holds a copy of a file, at the cost of that one copy (a foreign file can
     /// be truncated under a mapping, so it is never mapped). Errors: not_found, permission_denied,
-    /// io_error.
+    /// invalid_argument (no regular file), too_large, out_of_resources, io_error (also when the
+    /// file became shorter meanwhile).
     [[nodiscard]] static Result<SharedBuffer> copy_of_file(const std::string& path);
 
     [[nodiscard]] std::size_t size() const noexcept;         ///< in bytes
     [[nodiscard]] std::span<std::byte> writable() noexcept;  ///< empty once sealed
+    /// @return what it holds; good as long as a handle lives, also across seal().
     [[nodiscard]] std::span<const std::byte> bytes() const noexcept;
     [[nodiscard]] std::string_view text() const noexcept;  ///< the bytes as characters
     /// Forbids writing for ever, in this process and others. Invalidates spans from writable().
     /// Errors: io_error, when some process still maps it for writing.
     [[nodiscard]] Result<void> seal();
-    [[nodiscard]] bool sealed() const noexcept;
-    [[nodiscard]] int fd() const noexcept;  ///< close-on-exec; owned by the buffer
+    [[nodiscard]] bool sealed() const noexcept;  ///< nobody can write any more
+    [[nodiscard]] int fd() const noexcept;       ///< close-on-exec; owned by the buffer
 
   private:
     struct Mapping;

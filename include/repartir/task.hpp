@@ -60,22 +60,20 @@ enum class Kind : std::uint8_t { binary, pipeline };
 /// A program with its arguments: one for a binary, several for a pipeline.
 class Program {
   public:
-    Program() = default;
-    explicit Program(std::string_view path);
+    Program() = default;                      ///< no program yet
+    explicit Program(std::string_view path);  ///< a path, or a name for PATH
 
-    void add(std::string_view arg);
-    [[nodiscard]] std::string_view path()
-        const noexcept;  ///< argument 0: a path, or a name for PATH
-    [[nodiscard]] std::size_t size() const noexcept {
-        return count_;
-    }  ///< arguments, path included
+    void add(std::string_view arg);  ///< one more argument, copied
+    /// @return argument 0: a path, or a name for PATH.
+    [[nodiscard]] std::string_view path() const noexcept;
+    /// @return how many arguments, path included.
+    [[nodiscard]] std::size_t size() const noexcept { return count_; }
     /// @return path and arguments, each ended by NUL, back to back: ready for execve.
     [[nodiscard]] const std::string& packed() const noexcept { return packed_; }
     /// @return path and arguments as strings.
     [[nodiscard]] std::vector<std::string> argv() const;
-    [[nodiscard]] bool has_nul() const noexcept {
-        return nul_;
-    }  ///< an argument held a NUL: refused
+    /// @return whether an argument held a NUL, which Task::validate refuses.
+    [[nodiscard]] bool has_nul() const noexcept { return nul_; }
 
   private:
     std::string packed_;
@@ -138,6 +136,7 @@ class Task {
         (stages.push_back(std::forward<Tasks>(rest)), ...);
         return pipeline(std::move(stages));
     }
+    /// As above; without stages it is a task without a program, which submit refuses.
     [[nodiscard]] static Task pipeline(std::vector<Task> stages);
     /// A C++ callable with options; include repartir/function.hpp (or pool.hpp) to use it. It is a
     /// type of its own, since only a Pool can run it: Pool::submit(Task::function(work)).
@@ -147,7 +146,8 @@ class Task {
     }
 
     // What to run.
-    Task& arg(std::string_view value) &;
+    Task& arg(std::string_view value) &;  ///< one argument, after those that are there
+    /// As many arguments.
     template <class... Args>
         requires((std::convertible_to<Args, std::string_view> && ...))
     Task& args(Args&&... values) & {
@@ -155,19 +155,20 @@ class Task {
         return *this;
     }
     Task& args(const std::vector<std::string>& values) &;
+    /// Sets a variable of its environment; of two values for one name the last counts.
     Task& env(std::string_view name, std::string_view value) &;
-    Task& env_mode(EnvMode mode) &;
-    Task& cwd(std::string_view directory) &;
-    Task& stdin_bytes(std::string bytes) &;
-    Task& stdin_file(std::string_view path) &;
-    Task& stdin_inherit() &;
+    Task& env_mode(EnvMode mode) &;             ///< over our environment (default), or instead
+    Task& cwd(std::string_view directory) &;    ///< where it starts; default: our directory
+    Task& stdin_bytes(std::string bytes) &;     ///< its input: these bytes
+    Task& stdin_file(std::string_view path) &;  ///< its input: a file, handed over, not copied
+    Task& stdin_inherit() &;                    ///< its input: ours
     /// Shares a buffer: the program finds it open for reading and writing at the path that the
     /// variable `name` holds in its environment. Zero copy.
     Task& buffer(std::string_view name, SharedBuffer buffer) &;
 
     // Where its output goes.
-    Task& stdout_file(std::string_view path) &;
-    Task& stderr_file(std::string_view path) &;
+    Task& stdout_file(std::string_view path) &;  ///< created or truncated, handed over
+    Task& stderr_file(std::string_view path) &;  ///< created or truncated, handed over
     Task& stdout_to(Output where) &;             ///< capture, inherit or discard
     Task& stderr_to(Output where) &;             ///< capture, inherit or discard
     Task& on_output(OutputCallback callback) &;  ///< both streams, as they arrive
@@ -180,24 +181,24 @@ class Task {
     Task& spill_dir(std::string_view directory) &;
 
     // How to run it.
-    Task& backend(Backend value) &;
-    Task& affinity(Affinity value) &;
+    Task& backend(Backend value) &;                     ///< the kind of executor; default any
+    Task& affinity(Affinity value) &;                   ///< beyond the backend; default none
     Task& cores(std::uint32_t count) &;                 ///< CPU slots that it takes; default 1
     Task& memory(std::uint64_t bytes) &;                ///< requested, for admission, not a limit
     Task& on_cores(std::vector<std::uint32_t> cpus) &;  ///< CPUs that it may run on
     Task& on_numa_node(std::uint32_t node) &;           ///< CPUs and memory of this node
-    Task& priority(Priority value) &;
-    Task& nice(int increment) &;
-    Task& timeout(std::chrono::milliseconds value) &;  ///< per attempt, from its start
-    Task& kill_grace(
-        std::chrono::milliseconds value) &;  ///< SIGTERM, this long, SIGKILL; default 2 s
-    Task& retries(std::uint32_t count) &;    ///< for its own failures
-    Task& retry(RetryPolicy policy) &;
-    Task& limits(Limits value) &;
-    Task& idempotency_key(std::string_view key) &;  ///< a second submission joins the first,
-                                                    ///< unless that was cancelled
-    Task& name(std::string_view value) &;
-    Task& label(std::string_view key, std::string_view value) &;
+    Task& priority(Priority value) &;                   ///< the lane it waits in; default normal
+    Task& nice(int increment) &;                        ///< added to our niceness
+    Task& timeout(std::chrono::milliseconds value) &;   ///< per attempt, from its start; 0: none
+    /// From SIGTERM to SIGKILL when it must end; default 2 s.
+    Task& kill_grace(std::chrono::milliseconds value) &;
+    Task& retries(std::uint32_t count) &;  ///< for its own failures; default 0
+    Task& retry(RetryPolicy policy) &;     ///< the same and all else about retries
+    Task& limits(Limits value) &;          ///< ceilings that the kernel enforces
+    /// A second submission with the same key joins the first, unless that was cancelled.
+    Task& idempotency_key(std::string_view key) &;
+    Task& name(std::string_view value) &;                         ///< for people and reports
+    Task& label(std::string_view key, std::string_view value) &;  ///< one more, for reports
 
     // The same on a temporary.
     Task&& arg(std::string_view v) && { return std::move(arg(v)); }
@@ -242,10 +243,12 @@ class Task {
     Task&& label(std::string_view k, std::string_view v) && { return std::move(label(k, v)); }
 
     // What an executor reads.
-    [[nodiscard]] Kind kind() const noexcept;
+    [[nodiscard]] Kind kind() const noexcept;  ///< one program, or several
     [[nodiscard]] const Program& program() const noexcept { return program_; }  ///< the first stage
-    [[nodiscard]] std::size_t stage_count() const noexcept;
+    [[nodiscard]] std::size_t stage_count() const noexcept;  ///< programs; at least 1
+    /// @return a program. @param index from 0, below stage_count()
     [[nodiscard]] const Program& stage(std::size_t index) const noexcept;
+    // As they were set.
     [[nodiscard]] EnvMode env_mode() const noexcept { return env_mode_; }
     [[nodiscard]] Input stdin_kind() const noexcept { return input_; }
     [[nodiscard]] Output stdout_kind() const noexcept { return out_; }

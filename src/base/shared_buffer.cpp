@@ -142,7 +142,8 @@ Result<SharedBuffer> SharedBuffer::create(std::size_t bytes) {
 }
 
 Result<SharedBuffer> SharedBuffer::copy_of_file(const std::string& path) {
-    const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+    // Not blocking: a FIFO that nobody writes to would hold us for ever. Regular files do not care.
+    const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
     if (fd.get() < 0) {
         return fail(open_error(path, errno));
     }

@@ -4,11 +4,14 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <future>
 #include <limits>
 #include <thread>
 #include <vector>
@@ -161,6 +164,23 @@ TEST(SharedBuffer, SaysWhyAFileCannotBeCopied) {
     const auto folder = SharedBuffer::copy_of_file("/tmp");
     ASSERT_FALSE(folder.has_value());
     EXPECT_EQ(folder.error().code(), Code::invalid_argument);
+}
+
+TEST(SharedBuffer, RefusesAFifoAtOnceThoughNobodyWritesToIt) {
+    const ScratchFile file("");
+    ASSERT_EQ(::unlink(file.path().c_str()), 0);
+    ASSERT_EQ(::mkfifo(file.path().c_str(), 0600), 0);
+    auto copying =
+        std::async(std::launch::async, [&] { return SharedBuffer::copy_of_file(file.path()); });
+    const bool at_once = copying.wait_for(std::chrono::seconds(10)) == std::future_status::ready;
+    EXPECT_TRUE(at_once);
+    const int writer = at_once ? -1 : ::open(file.path().c_str(), O_RDWR);  // lets it go on
+    const auto copied = copying.get();
+    ASSERT_FALSE(copied.has_value());
+    EXPECT_EQ(copied.error().code(), Code::invalid_argument);
+    if (writer >= 0) {
+        ::close(writer);
+    }
 }
 
 }  // namespace

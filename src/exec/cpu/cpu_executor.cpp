@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <map>
 #include <mutex>
 #include <string>
@@ -93,6 +94,7 @@ exec::Lane& CpuExecutor::Impl::choose_lane() const {
             most = free;
         }
     }
+    assert(best != nullptr);  // start_lanes() makes at least one
     return *best;
 }
 

@@ -74,7 +74,7 @@ class Lane final : private RunObserver {
     class SecondTry final : public loop::Timer {
       public:
         explicit SecondTry(Lane& lane) : lane_(lane) {}
-        void on_timer(base::BootTime) noexcept override { lane_.begin_parked(); }
+        void on_timer(base::BootTime /*now*/) noexcept override { lane_.begin_parked(); }
 
       private:
         Lane& lane_;

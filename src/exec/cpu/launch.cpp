@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <ranges>
 #include <string_view>
 #include <utility>
 
@@ -98,12 +99,12 @@ void Launch::prepare_environment(const Task& task) {
         own_texts_.push_back(name + "=/proc/self/fd/" + std::to_string(fd));
         buffers_.push_back({fd++, buffer.fd()});
     }
-    for (auto entry = extras_->env.rbegin(); entry != extras_->env.rend(); ++entry) {
+    // Of two values for one name the last counts; a buffer's path comes first.
+    for (const auto& entry : std::views::reverse(extras_->env)) {
         const bool overruled = std::ranges::any_of(
-            own_texts_, [&](const std::string& text) { return sets(text, entry->first); });
-        if (!overruled) {  // of two values for one name the last counts; a buffer's path comes
-                           // first
-            own_texts_.push_back(entry->first + "=" + entry->second);
+            own_texts_, [&](const std::string& text) { return sets(text, entry.first); });
+        if (!overruled) {
+            own_texts_.push_back(entry.first + "=" + entry.second);
         }
     }
     if (inherits) {

@@ -27,7 +27,8 @@ bool HighWaterMark::below(std::uint64_t child_max_rss_bytes) noexcept {
     return child_max_rss_bytes > known_bytes_;
 }
 
-void Run::Collector::on_bytes(proc::PipeReader&, std::span<const std::byte> bytes) noexcept {
+void Run::Collector::on_bytes(proc::PipeReader& /*reader*/,
+                              std::span<const std::byte> bytes) noexcept {
     // SAFETY: char may alias std::byte.
     const std::span<const char> text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     if (kind_ == Output::capture) {
@@ -316,7 +317,7 @@ Result<void> Run::watch() {
     return {};
 }
 
-void Run::on_exit(proc::ChildGroup&, std::size_t index, const proc::Exit& exit) noexcept {
+void Run::on_exit(proc::ChildGroup& /*group*/, std::size_t index, const proc::Exit& exit) noexcept {
     assert(index < stages_.size() && running_ > 0);
     stages_[index] = {exit.signaled ? End::signaled : End::exited, exit.code};
     --running_;
@@ -331,7 +332,7 @@ void Run::on_exit(proc::ChildGroup&, std::size_t index, const proc::Exit& exit) 
     max_rss_ = std::max(max_rss_, exit.max_rss_bytes);
 }
 
-void Run::on_ended(proc::ChildGroup&) noexcept { finish(); }
+void Run::on_ended(proc::ChildGroup& /*group*/) noexcept { finish(); }
 
 Ending Run::ending_of_programs() const {
     const auto failed = std::ranges::find_if(stages_.rbegin(), stages_.rend(),
@@ -436,7 +437,7 @@ void Run::finish() noexcept {
     if (ran_) {
         attempt.containment = cgroup_ ? Containment::cgroup : Containment::process_group;
         if (!guarded_) {
-            notes_.push_back(
+            notes_.emplace_back(
                 "not guarded: the guardian's table is full, so the task's programs "
                 "would outlive a kill -9 of this process");
         }

@@ -44,7 +44,8 @@ void SpawnWatch::expect(base::BootTime deadline) {
     try {
         thread_ = std::thread([this] { run(); });
     } catch (const std::system_error&) {
-        // No thread to be had: the next start tries again. A stuck one holds its lane that long.
+        // dropped: no thread is to be had. The next start tries again. A stuck one holds its lane
+        // that long.
     }
 }
 

@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <charconv>
 #include <memory>
-#include <utility>
 
 namespace repartir::exec {
 
@@ -41,7 +40,7 @@ using Bitmap = std::unique_ptr<std::remove_pointer_t<::hwloc_bitmap_t>, BitmapDe
 
 [[nodiscard]] std::uint32_t ancestor_index(::hwloc_topology_t topology, ::hwloc_obj_t pu,
                                            ::hwloc_obj_type_t type) {
-    const ::hwloc_obj_t found = ::hwloc_get_ancestor_obj_by_type(topology, type, pu);
+    const ::hwloc_obj* const found = ::hwloc_get_ancestor_obj_by_type(topology, type, pu);
     return found == nullptr ? 0 : found->logical_index;
 }
 
@@ -199,7 +198,10 @@ Topology usable_cpus() {
         ::hwloc_bitmap_and(allowed.get(), allowed.get(), bound.get());
     }
     Topology result = list_cpus(topology.get(), allowed.get());
-    return result.cpus.empty() ? affinity_mask_cpus() : result;
+    if (result.cpus.empty()) {
+        return affinity_mask_cpus();
+    }
+    return result;
 }
 
 std::vector<CgroupMount> parse_cgroup_mounts(std::string_view mountinfo) {
