@@ -99,9 +99,9 @@ TEST_F(DeliveryTest, NotesATaskOnlyOnceItsOutputIsOut) {
         EXPECT_TRUE(delivery.sync(base::now()));
     }
     ResumeLog opened = log();
-    EXPECT_EQ(opened.take(Fingerprint{{1, 0}}, false), Prior::ended_well);
-    EXPECT_EQ(opened.take(Fingerprint{{2, 0}}, false), Prior::none);
-    EXPECT_EQ(opened.take(Fingerprint{{3, 0}}, false), Prior::none);
+    EXPECT_EQ(opened.take(Fingerprint{{1, 0}}, false), (Ending{End::exited, 0}));
+    EXPECT_EQ(opened.take(Fingerprint{{2, 0}}, false), std::nullopt);
+    EXPECT_EQ(opened.take(Fingerprint{{3, 0}}, false), std::nullopt);
 }
 
 TEST_F(DeliveryTest, OutputThatIsNotWholeIsSaidAndNotLogged) {
@@ -119,7 +119,7 @@ TEST_F(DeliveryTest, OutputThatIsNotWholeIsSaidAndNotLogged) {
                   "kept; the disk is full\n");
         EXPECT_TRUE(delivery.sync(base::now()));
     }
-    EXPECT_EQ(log().take(Fingerprint{{1, 0}}, false), Prior::none) << "it runs again";
+    EXPECT_EQ(log().take(Fingerprint{{1, 0}}, false), std::nullopt) << "it runs again";
 }
 
 TEST_F(DeliveryTest, OutputThatCannotBeReadBackIsSaidAndNotLogged) {
@@ -138,8 +138,8 @@ TEST_F(DeliveryTest, OutputThatCannotBeReadBackIsSaidAndNotLogged) {
         EXPECT_TRUE(delivery.sync(base::now()));
     }
     ResumeLog opened = log();
-    EXPECT_EQ(opened.take(Fingerprint{{1, 0}}, false), Prior::none) << "it runs again";
-    EXPECT_EQ(opened.take(Fingerprint{{2, 0}}, false), Prior::ended_well);
+    EXPECT_EQ(opened.take(Fingerprint{{1, 0}}, false), std::nullopt) << "it runs again";
+    EXPECT_EQ(opened.take(Fingerprint{{2, 0}}, false), (Ending{End::exited, 0}));
 }
 
 TEST_F(DeliveryTest, WithAFolderForOutputsNothingIsPrintedUnasked) {

@@ -48,8 +48,10 @@ constexpr std::array run_options{
     OptionSpec{Opt::workers, 'j', "workers", "N", "REPARTIR_WORKERS", "the CPUs granted", course,
                "Tasks at once. The default is the CPUs that this process may use, or fewer where a"
                " cgroup grants less CPU time."},
-    OptionSpec{Opt::resume, 'r', "resume", "FILE", "", "", course,
-               "Note what ends in FILE, and skip what FILE says has ended (docs/resume-log.md)."},
+    OptionSpec{
+        Opt::resume, 'r', "resume", "FILE", "", "", course,
+        "Note what ends in FILE, and skip what FILE says has ended, even where its results are gone"
+        " since (docs/resume-log.md)."},
     OptionSpec{Opt::rerun_failed, 0, "rerun-failed", "", "", "", course,
                "With --resume: run those again that ended badly."},
     OptionSpec{Opt::halt, 0, "halt", "WHEN,fail=N", "REPARTIR_HALT", "never", course,

@@ -276,35 +276,34 @@ void ResumeLog::index(const std::vector<ResumeRecord>& records) {
     for (const std::size_t i : order) {
         const ResumeRecord& record = records[i];
         if (entries_.empty() || entries_.back().key != record.key) {
-            entries_.push_back(Entry{record.key});
+            entries_.push_back(Entry{record.key, 0, 0, bad_endings_.size()});
         }
         Entry& entry = entries_.back();
         if (record.rerun && entry.badly > 0) {
+            ++entry.first_bad;  // as take() took it
             --entry.badly;
         }
         if (record.ending.ok()) {
             ++entry.well;
         } else {
             ++entry.badly;
-            entry.bad = record.ending;
+            bad_endings_.push_back(record.ending);
         }
     }
     entries_.shrink_to_fit();
 }
 
-Prior ResumeLog::take(const Fingerprint& key, bool prefer_bad) noexcept {
+std::optional<Ending> ResumeLog::take(const Fingerprint& key, bool prefer_bad) noexcept {
     const auto found = std::ranges::lower_bound(entries_, key, {}, &Entry::key);
     if (found == entries_.end() || found->key != key || (found->well == 0 && found->badly == 0)) {
-        return Prior::none;
+        return std::nullopt;
     }
-    const bool bad = found->badly > 0 && (prefer_bad || found->well == 0);
-    --(bad ? found->badly : found->well);
-    return bad ? Prior::ended_badly : Prior::ended_well;
-}
-
-Ending ResumeLog::bad_ending(const Fingerprint& key) const noexcept {
-    const auto found = std::ranges::lower_bound(entries_, key, {}, &Entry::key);
-    return found == entries_.end() || found->key != key ? Ending{End::exited, 0} : found->bad;
+    if (found->badly > 0 && (prefer_bad || found->well == 0)) {
+        --found->badly;
+        return bad_endings_[found->first_bad++];
+    }
+    --found->well;
+    return Ending{End::exited, 0};
 }
 
 void ResumeLog::append(const ResumeRecord& record) {

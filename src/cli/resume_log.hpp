@@ -67,9 +67,6 @@ class ResumeReader {
     bool damaged_ = false;
 };
 
-/// What an earlier run has to say about a task.
-enum class Prior : std::uint8_t { none, ended_well, ended_badly };
-
 /// @return what a log keeps of how a task ended: for one that could not be started the code is its
 /// exit code (127 not found, 126 not executable, else 1).
 [[nodiscard]] Ending recorded_ending(const Outcome& outcome) noexcept;
@@ -87,9 +84,8 @@ class ResumeLog {
 
     /// Looks a task up, and takes one of the records of its key: as many tasks of one key are
     /// skipped as have ended. @param prefer_bad take one that ended badly first.
-    [[nodiscard]] Prior take(const Fingerprint& key, bool prefer_bad) noexcept;
-    /// @return how the latest record of a key ended that ended badly; exited 0 where there is none.
-    [[nodiscard]] Ending bad_ending(const Fingerprint& key) const noexcept;
+    /// @return how it ended; nothing when it has not.
+    [[nodiscard]] std::optional<Ending> take(const Fingerprint& key, bool prefer_bad) noexcept;
     /// Notes a task for the next sync().
     void append(const ResumeRecord& record);
     /// Writes what was noted, and waits until the disk has it. After an error everything unwritten
@@ -105,7 +101,7 @@ class ResumeLog {
         Fingerprint key;
         std::uint32_t well = 0;
         std::uint32_t badly = 0;
-        Ending bad{End::exited, 0};  // the latest that ended badly
+        std::size_t first_bad = 0;  // of so many in bad_endings_, oldest first
     };
     ResumeLog() = default;
     [[nodiscard]] Result<std::uint64_t> load(const ResumeHeader& header);
@@ -117,6 +113,7 @@ class ResumeLog {
     std::string path_;
     base::Fd file_;
     std::vector<Entry> entries_;  // by key
+    std::vector<Ending> bad_endings_;
     std::string pending_;
     std::uint64_t size_ = 0;  // of the file, whole lines only
     std::uint64_t unsynced_ = 0;

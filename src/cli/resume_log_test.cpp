@@ -109,12 +109,25 @@ TEST_F(ResumeLogTest, ARightChecksumDoesNotMakeSenseOfNonsense) {
     EXPECT_THAT(parse_header("repartir-resume 2 x").error().sentence(), HasSubstr("version"));
 }
 
-TEST_F(ResumeLogTest, TheLatestBadEndingOfAKeyIsKnown) {
-    write({{key(1), false, bad}, {key(1), false, Ending{End::exited, 3}}, {key(2), false, good}});
+TEST_F(ResumeLogTest, OfSeveralWithOneKeyTheOldestBadEndingIsRunAgain) {
+    constexpr Ending late{End::timed_out, 0};
+    constexpr Ending third{End::exited, 3};
+    write({{key(1), false, late}, {key(2), false, bad}, {key(1), false, bad}});
+    {
+        ResumeLog log = open().value();
+        EXPECT_EQ(log.take(key(1), false), late);
+        EXPECT_EQ(log.take(key(1), false), bad);
+        EXPECT_EQ(log.take(key(2), false), bad);
+    }
+    write({{key(1), true, third}});
     ResumeLog log = open().value();
-    EXPECT_EQ(log.bad_ending(key(1)), (Ending{End::exited, 3}));
-    EXPECT_TRUE(log.bad_ending(key(2)).ok());
-    EXPECT_TRUE(log.bad_ending(key(3)).ok());
+    EXPECT_EQ(log.take(key(1), true), bad);
+    EXPECT_EQ(log.take(key(1), true), third);
+    EXPECT_EQ(log.take(key(1), true), std::nullopt);
+    EXPECT_EQ(log.take(key(2), true), bad);
+}
+
+TEST_F(ResumeLogTest, AnEndingHasTheExitCodeOfATask) {
     EXPECT_EQ(recorded_exit_code(bad), 137);
     EXPECT_EQ(recorded_exit_code(Ending{End::not_started, 0}), 1) << "an older log";
     Outcome absent;
@@ -127,33 +140,33 @@ TEST_F(ResumeLogTest, TheLatestBadEndingOfAKeyIsKnown) {
 TEST_F(ResumeLogTest, WhatWasSyncedIsThereAgain) {
     write({{key(1), false, good}, {key(2), false, bad}});
     ResumeLog log = open().value();
-    EXPECT_EQ(log.take(key(1), false), Prior::ended_well);
-    EXPECT_EQ(log.take(key(1), false), Prior::none);
-    EXPECT_EQ(log.take(key(2), false), Prior::ended_badly);
-    EXPECT_EQ(log.take(key(3), false), Prior::none);
+    EXPECT_EQ(log.take(key(1), false), good);
+    EXPECT_EQ(log.take(key(1), false), std::nullopt);
+    EXPECT_EQ(log.take(key(2), false), bad);
+    EXPECT_EQ(log.take(key(3), false), std::nullopt);
 }
 
 TEST_F(ResumeLogTest, AsManyOfAKeyAreSkippedAsHaveEnded) {
     write({{key(1), false, good}, {key(1), false, bad}, {key(1), false, good}});
     {
         ResumeLog log = open().value();
-        EXPECT_EQ(log.take(key(1), true), Prior::ended_badly);
-        EXPECT_EQ(log.take(key(1), true), Prior::ended_well);
-        EXPECT_EQ(log.take(key(1), true), Prior::ended_well);
-        EXPECT_EQ(log.take(key(1), true), Prior::none);
+        EXPECT_EQ(log.take(key(1), true), bad);
+        EXPECT_EQ(log.take(key(1), true), good);
+        EXPECT_EQ(log.take(key(1), true), good);
+        EXPECT_EQ(log.take(key(1), true), std::nullopt);
     }
     ResumeLog log = open().value();
-    EXPECT_EQ(log.take(key(1), false), Prior::ended_well);
+    EXPECT_EQ(log.take(key(1), false), good);
 }
 
 TEST_F(ResumeLogTest, ARerunReplacesWhatEndedBadly) {
     write({{key(1), false, bad}, {key(2), false, bad}});
     write({{key(1), true, good}, {key(2), true, bad}});
     ResumeLog log = open().value();
-    EXPECT_EQ(log.take(key(1), true), Prior::ended_well);
-    EXPECT_EQ(log.take(key(1), true), Prior::none);
-    EXPECT_EQ(log.take(key(2), true), Prior::ended_badly);
-    EXPECT_EQ(log.take(key(2), true), Prior::none);
+    EXPECT_EQ(log.take(key(1), true), good);
+    EXPECT_EQ(log.take(key(1), true), std::nullopt);
+    EXPECT_EQ(log.take(key(2), true), bad);
+    EXPECT_EQ(log.take(key(2), true), std::nullopt);
 }
 
 TEST_F(ResumeLogTest, ATornTailIsCutWhereverItTore) {
@@ -163,8 +176,8 @@ TEST_F(ResumeLogTest, ATornTailIsCutWhereverItTore) {
     for (std::size_t size = second; size < whole.size(); ++size) {
         set_content(whole.substr(0, size));
         ResumeLog log = open().value();
-        EXPECT_EQ(log.take(key(1), false), Prior::ended_well);
-        EXPECT_EQ(log.take(key(2), false), Prior::none);
+        EXPECT_EQ(log.take(key(1), false), good);
+        EXPECT_EQ(log.take(key(2), false), std::nullopt);
         log.append({key(2), false, good});
         ASSERT_TRUE(log.sync(base::now()).has_value());
         EXPECT_EQ(content(), whole);

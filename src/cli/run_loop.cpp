@@ -225,18 +225,14 @@ bool Run::feed_one() {
         return false;
     }
     Fingerprint key;
-    Prior prior = Prior::none;
+    std::optional<Ending> prior;
     if (parts_.log != nullptr) {
         key = parts_.maker.key(made->task, item_);
         prior = parts_.log->take(key, parts_.config.rerun_failed);
     }
-    const bool rerun = prior == Prior::ended_badly && parts_.config.rerun_failed;
-    if (prior != Prior::none && !rerun) {
-        ++skipped_;
-        skipped_bad_ += prior == Prior::ended_badly ? 1 : 0;
-        if (parts_.config.single() && prior == Prior::ended_badly) {
-            single_code_ = recorded_exit_code(parts_.log->bad_ending(key));
-        }
+    const bool rerun = prior && !prior->ok() && parts_.config.rerun_failed;
+    if (prior && !rerun) {
+        skip(*prior);
         delivery_.skip(item_.sequence);
         return true;
     }
@@ -245,6 +241,16 @@ bool Run::feed_one() {
     }
     submit(item_, std::move(*made), key, rerun);
     return true;
+}
+
+/// Counts a task that ended in an earlier run as if it had ended in this one.
+void Run::skip(const Ending& prior) {
+    ++skipped_;
+    skipped_bad_ += prior.ok() ? 0 : 1;
+    verdict_.add(prior, false);
+    if (parts_.config.single()) {
+        single_code_ = recorded_exit_code(prior);
+    }
 }
 
 bool Run::make_folder(const std::string& path) {
@@ -471,8 +477,7 @@ int Run::code() const noexcept {
         return *single_code_;
     }
     Verdict verdict = verdict_;
-    verdict.failed =
-        verdict.failed || skipped_bad_ > 0 || error_code_ != exit_ok || delivery_.unreadable() > 0;
+    verdict.failed = verdict.failed || error_code_ != exit_ok || delivery_.unreadable() > 0;
     return exit_code(verdict);
 }
 

@@ -61,6 +61,7 @@ class Run {
     void settle(InFlight& task);
     bool feed();
     bool feed_one();
+    void skip(const Ending& prior);
     void submit(Item& item, MadeTask made, const Fingerprint& key, bool rerun);
     [[nodiscard]] bool make_folder(const std::string& path);
     [[nodiscard]] std::uint32_t take_cpu();

@@ -47,6 +47,40 @@ class Resume(ProgramTest):
         self.run_ok("run", "--resume", "log", "--rerun-failed", "./note", ":::", "a", "b")
         self.assertEqual(self.ran(), [])
 
+    def test_what_is_skipped_counts_for_the_exit_code_as_when_it_ended(self):
+        self.script("end", 'case "$1" in sleep) sleep 600;; *) eval "$1";; esac')
+        limited = ["run", "-q", "--timeout", "100ms", "--kill-grace", "1ms"]
+        for inputs, code in ((["sleep"], 4), (["sleep", "exit 3", "kill -9 $$"], 4),
+                             (["exit 3"], 1), (["kill -9 $$"], 1), (["true"], 0)):
+            with self.subTest(inputs):
+                log = f"log{len(inputs)}{inputs[0]}"
+                args = [*limited, "--resume", log, "./end", ":::", *inputs]
+                for _ in range(2):
+                    result = self.run_program(*args)
+                    self.assertEqual(result.returncode, code, result.stderr)
+        for _ in range(2):  # one that could not be started has failed
+            self.assertEqual(self.run_program("run", "-q", "--resume", "none", "./no", ":::",
+                                              "a").returncode, 1)
+        for _ in range(2):  # one that was refused never began
+            self.assertEqual(self.run_program("run", "-q", "--resume", "wide", "-j1", "-c2", "true",
+                                              ":::", "a").returncode, 6)
+        self.assertEqual(self.read("wide").count("\n"), 1)
+        # What ended badly is forgiven once it was run well again.
+        args = ["run", "-q", "--timeout", "100ms", "--resume", "again", "./note", ":::", "a", "b"]
+        self.script("note", "test -e go || sleep 600")
+        self.assertEqual(self.run_program(*args).returncode, 4)
+        self.write("go", "")
+        self.assertEqual(self.run_program(*args).returncode, 4)
+        self.assertEqual(self.run_program(*args[:-4], "--rerun-failed", *args[-4:]).returncode, 0)
+        self.assertEqual(self.run_program(*args).returncode, 0)
+
+    def test_the_log_decides_though_an_output_file_is_gone(self):
+        self.run_ok("run", "--resume", "log", "-o", "out", "./note", ":::", "a", "b")
+        self.ran()
+        os.unlink(self.path("out/000001-a.out"))
+        self.run_ok("run", "--resume", "log", "-o", "out", "./note", ":::", "a", "b")
+        self.assertEqual(self.ran(), [])
+
     def test_a_single_program_keeps_its_own_code(self):
         for script, code in (("exit 3", 3), ("kill -9 $$", 137), ("exit 0", 0)):
             for _ in range(2):
