@@ -36,6 +36,7 @@ class FunctionTask {
     }
     /// From its start. At the deadline its Pending is resolved with Code::timed_out and its
     /// stop_token is told; the worker stays busy until it returns. 0: no deadline (the default).
+    /// An outside thread's get() never runs it, so as to return at the deadline.
     FunctionTask& timeout(std::chrono::milliseconds value) & {
         timeout_ = value;
         return *this;
@@ -79,28 +80,20 @@ class FunctionState : public SharedState<ValueOf<F>> {
     ~FunctionState() override {}  // the callable has ended by then
 
     bool claim_and_run(bool give_up) noexcept override {
-        if (!this->claim_start()) {
+        if (!begin(give_up)) {
             return false;
         }
         run(give_up);
         return true;
     }
     void cancel() noexcept override {
-        if (this->claim_unstarted()) {
-            std::destroy_at(&work_);
-            this->store(fail(cancelled_error()));
-            this->publish();
-            return;
+        if (!end_unstarted(cancelled_error)) {
+            this->overtake(StateWord<>::cancelled);  // first: what it returns when told is dropped
+            request_stop();
         }
-        this->overtake(StateWord<>::cancelled);  // first: what it returns when told is dropped
-        request_stop();
     }
     void refuse(Error error) noexcept override {
-        if (this->claim_unstarted()) {
-            std::destroy_at(&work_);
-            this->store(fail(std::move(error)));
-            this->publish();
-        }
+        end_unstarted([&error] { return std::move(error); });
     }
 
   protected:
@@ -108,7 +101,21 @@ class FunctionState : public SharedState<ValueOf<F>> {
         this->~FunctionState();
         Crew::free(this);
     }
-    /// After claim_start(). @param give_up a reference of the caller's, with the publication
+    void leave_queue() noexcept override {
+        Crew::drop(this);
+        this->release();
+    }
+    /// claim_start(). @param from_queue the caller has taken the function from its queue
+    [[nodiscard]] bool begin(bool from_queue) noexcept {
+        if (!this->claim_start()) {
+            return false;
+        }
+        if (!from_queue) {
+            Crew::spend(this);
+        }
+        return true;
+    }
+    /// After begin(). @param give_up a reference of the caller's, with the publication
     void run(bool give_up) noexcept {
         if constexpr (TakesStopToken<F>) {
             Stoppable node(*this);
@@ -135,6 +142,19 @@ class FunctionState : public SharedState<ValueOf<F>> {
     }
 
   private:
+    /// Resolves it with `error()`, unless it has begun. @return whether this call did.
+    template <class MakeError>
+    bool end_unstarted(MakeError&& error) noexcept {
+        if (!this->claim_unstarted()) {
+            return false;
+        }
+        Crew::spend(this);
+        std::destroy_at(&work_);
+        this->store(fail(error()));
+        this->publish();
+        return true;
+    }
+
     struct Stop {
         std::stop_source source;
     };
@@ -153,7 +173,7 @@ class TimedFunctionState final : public FunctionState<F> {
         : FunctionState<F>(crew, std::move(work)), timeout_(timeout), name_(std::move(name)) {}
 
     bool claim_and_run(bool give_up) noexcept override {
-        if (!this->claim_start()) {
+        if (!give_up || !this->begin(true)) {  // get() is to return at the deadline: not from here
             return false;
         }
         Result<Deadline*> deadline = this->crew()->arm(*this, timeout_);
@@ -204,7 +224,7 @@ template <class State, class Value, class... Args>
     Pending<Value> pending(state);
     if (Result<void> queued = crew.submit(*state, priority); !queued) {
         state->refuse(std::move(queued).error());
-        state->release();  // the queue's reference
+        state->run_job();  // the queue's part: it has ended, and leaves
     }
     return pending;
 }

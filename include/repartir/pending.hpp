@@ -106,10 +106,10 @@ class [[nodiscard]] Pending {
 
     /// Waits for the result and takes it.
     ///
-    /// A function that has not started runs here, on the calling thread. Otherwise an outside
-    /// thread sleeps; a pool thread runs work that was submitted above its frame, then sleeps while
-    /// a spare worker stands in for it. Errors: those of the work, and would_deadlock when the pool
-    /// has no spare worker left (the work is cancelled then).
+    /// A function without a timeout that has not started runs here, on the calling thread.
+    /// Otherwise an outside thread sleeps; a pool thread runs work that was submitted above its
+    /// frame, then sleeps while a spare worker stands in for it. Errors: those of the work, and
+    /// would_deadlock when the pool has no spare worker left (the work is cancelled then).
     [[nodiscard]] Result<T> get() && {
         assert(state_ != nullptr);
         if (!state_->ready()) {

@@ -57,11 +57,14 @@ Crew::Impl::Impl(Crew& owner, const SchedulerOptions& wanted, std::uint32_t coun
         normal.push_back(std::make_unique<sched::Lane>(ring_slots));
     }
     for (std::uint32_t i = 0; i < count; ++i) {
-        owned.push_back(std::make_unique<Member>(crew, true, i, parker.word()));
+        owned.push_back(std::make_unique<Member>(crew, true, i, parker.word(), room));
         owned.back()->tiers = sched::victim_order(options.topology, count, i);
         members[i].store(owned.back().get(), std::memory_order_release);  // ORDER: with all readers
     }
     member_count.store(count, std::memory_order_release);  // ORDER: with all readers
+    for (OutsideShard& shard : outside) {
+        shard.slab = sched::Slab::create(room);
+    }
 }
 
 Crew::Crew(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -157,12 +160,11 @@ void Crew::Impl::serve(Member& me) noexcept {
 }
 
 void Crew::Impl::run(Member& me, Word word) noexcept {
-    if ((word & spawned_bit) != 0) {
+    Job* const job = job_of(word);
+    if (job == nullptr) {
         GroupCore::run_spawned(GroupCore::child_of(word), me);
         return;
     }
-    // SAFETY: a word without spawned_bit was made from a Job that owns itself until it has run
-    Job* const job = reinterpret_cast<Job*>(word);
     const std::int64_t mark = std::exchange(me.mark, me.deque.position());
     if (cancelling.load(std::memory_order_relaxed))
         [[unlikely]] {  // ORDER: a late look only runs it
@@ -172,7 +174,7 @@ void Crew::Impl::run(Member& me, Word word) noexcept {
     }
     me.mark = mark;
     me.functions_run.add(1);
-    if (room_waiters.load(std::memory_order_seq_cst) != 0) [[unlikely]] {
+    if (room->awaited()) [[unlikely]] {
         give_room();
     }
 }

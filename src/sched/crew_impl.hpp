@@ -16,6 +16,7 @@
 #include "sched/awake_count.hpp"
 #include "sched/lane.hpp"
 #include "sched/parker.hpp"
+#include "sched/queue_room.hpp"
 #include "sched/slab.hpp"
 #include "sched/timekeeper.hpp"
 #include "sched/victims.hpp"
@@ -40,16 +41,21 @@ class Count {
 /// A worker thread of the crew, a spare one, or (member == false) a guest's place.
 struct Member final : Worker {
     Member(Crew& owner, bool is_member, std::uint32_t number,
-           const std::atomic<std::uint64_t>& word)
-        : Worker(owner, is_member, word), index(number), random(base::random_seed()) {}
+           const std::atomic<std::uint64_t>& word, std::shared_ptr<sched::QueueRoom> room)
+        : Worker(owner, is_member, word),
+          index(number),
+          random(base::random_seed()),
+          slab(sched::Slab::create(std::move(room))) {}
 
     const std::uint32_t index;       // among members; the parker's number of it
     std::vector<sched::Tier> tiers;  // whom to steal from first
     base::Prng random;
-    sched::Slab::Owner slab = sched::Slab::create();
-    std::uint32_t tick = 0;   // pops since the start
-    std::uint32_t depth = 0;  // stolen work that runs inside waits now
-    std::int64_t mark = 0;    // the deque's position when the running job began
+    sched::Slab::Owner slab;
+    std::uint32_t tick = 0;      // pops since the start
+    std::uint32_t depth = 0;     // stolen work that runs inside waits now
+    std::size_t tidy_at = 4096;  // tidy_own() when the deque has so many entries,
+    std::size_t tidy_skip = 0;   // after so many calls
+    std::int64_t mark = 0;       // the deque's position when the running job began
     Count functions_run;
     Count steals;
     Count parks;
@@ -76,14 +82,21 @@ class Raid {
 
 /// @return the job as a deque holds it; 0 for none.
 [[nodiscard]] inline Word word_of(Job* job) noexcept {
-    // SAFETY: a Job is aligned to at least 8, so that spawned_bit stays clear; run() casts it back
+    // SAFETY: a Job is aligned to at least 8, so that spawned_bit stays clear; job_of() casts it
+    // back
     return reinterpret_cast<Word>(job);
+}
+
+/// @return the job behind a word of a deque; nullptr for a child of a TaskGroup.
+[[nodiscard]] inline Job* job_of(Word word) noexcept {
+    // SAFETY: a word without spawned_bit was made by word_of() from a Job that is still queued
+    return (word & spawned_bit) != 0 ? nullptr : reinterpret_cast<Job*>(word);
 }
 
 /// A shard of storage for threads that are no workers.
 struct alignas(cache_line_bytes) OutsideShard {
     std::atomic<bool> locked{false};
-    sched::Slab::Owner slab = sched::Slab::create();
+    sched::Slab::Owner slab;
 };
 
 struct Crew::Impl {
@@ -93,6 +106,7 @@ struct Crew::Impl {
     static constexpr std::uint32_t depth_max = 32;   // stolen work nested in waits of one thread
     static constexpr std::size_t batch_max = 64;     // jobs taken from a lane or a victim at once
     static constexpr std::size_t ring_slots = 4096;
+    static constexpr std::size_t spent_many = 4096;  // spent entries that are let be
     static constexpr std::chrono::microseconds spin_time{30};
 
     Impl(Crew& owner, const SchedulerOptions& wanted, std::uint32_t count);
@@ -116,11 +130,22 @@ struct Crew::Impl {
     // submit.cpp
     /// Wakes a sleeper for a job that was just pushed on a lane, unless somebody searches.
     void notify_outside() noexcept;
+    /// Queues a function on the own deque. Errors: queue_full.
+    [[nodiscard]] Result<void> submit_own(Member& me, StateBase& function) noexcept;
     /// Whether an outside thread may queue another function.
     [[nodiscard]] bool has_room() const noexcept;
-    /// Sleeps until it may. @return false: the crew was shut down meanwhile.
+    /// How many of queued() are to run.
+    [[nodiscard]] std::size_t alive() const noexcept;
+    /// Sleeps until there is room. @return false: the crew was shut down meanwhile.
     [[nodiscard]] bool await_room() noexcept;
     void give_room() noexcept;
+    /// Takes spent entries out of the lanes, when they have become many.
+    void tidy_lanes() noexcept;
+    /// Takes those out of the own deque that the running job has pushed, from the newest on.
+    /// @param through past entries that are alive too
+    void tidy_deque(Member& me, bool through) noexcept;
+    /// That, from a submission to a deque of `size` entries, where it may be worth it.
+    void tidy_own(Member& me, std::size_t size) noexcept;
     [[nodiscard]] sched::Lane& shard_of_caller() noexcept;
 
     // waiting.cpp
@@ -153,8 +178,8 @@ struct Crew::Impl {
     std::atomic<std::uint32_t> blocked{0};        // workers that wait; written under spare_mutex
     std::atomic<std::uint32_t> active_spares{0};  // written under spare_mutex
 
-    std::atomic<std::uint32_t> room_waiters{0};
-    std::atomic<std::uint32_t> room_epoch{0};  // changes when there is room again
+    const std::shared_ptr<sched::QueueRoom> room = std::make_shared<sched::QueueRoom>();
+    std::atomic<std::size_t> tidy_at{spent_many};  // tidy_lanes() when so many entries are spent
 
     std::atomic<bool> closed{false};      // takes no more functions
     std::atomic<bool> cancelling{false};  // resolves queued functions instead of running them

@@ -194,6 +194,10 @@ TEST(CrewTest, AFunctionThatOverrunsItsTimeoutResolvesAtItsDeadline) {
     EXPECT_NE(result.error().sentence().find("slow"), std::string::npos);
     returned.acquire();
     EXPECT_TRUE(told);
+    std::binary_semaphore taken(0);
+    auto deaf = submit_function(*crew, Task::function([&] { taken.acquire(); }).timeout(3ms));
+    EXPECT_EQ(std::move(deaf).get().error().code(), Code::timed_out);  // at once, not when it ends
+    taken.release();
     auto quick = submit_function(*crew, Task::function([] { return 4; }).timeout(1h));
     EXPECT_EQ(std::move(quick).get().value(), 4);
 }

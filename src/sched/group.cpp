@@ -211,7 +211,7 @@ Worker* Crew::enter() noexcept {
     }
     try {
         impl.owned_guests.push_back(
-            std::make_unique<Member>(*this, false, index, impl.parker.word()));
+            std::make_unique<Member>(*this, false, index, impl.parker.word(), impl.room));
     } catch (const std::exception&) { return nullptr; }
     Member& place = *impl.owned_guests.back();
     place.taken.store(true, std::memory_order_relaxed);  // ORDER: published by the next lines

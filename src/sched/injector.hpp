@@ -96,8 +96,8 @@ class Injector {
                 at = fresh;
                 continue;
             }
-            // ORDER: relaxed: the cells' sequence numbers carry the values; count_ready acquired.
-            if (head_.compare_exchange_weak(at, at + ready, std::memory_order_relaxed,
+            // ORDER: release pairs with size(). The cells' sequence numbers carry the values.
+            if (head_.compare_exchange_weak(at, at + ready, std::memory_order_release,
                                             std::memory_order_relaxed)) {
                 for (std::size_t i = 0; i < ready; ++i) {
                     empty_cell(at + i, take);
@@ -116,8 +116,9 @@ class Injector {
     /// How many values there are, claimed but unpublished ones included; a snapshot. It is never 0
     /// when a push that the caller can know of is still in the queue: seq_cst on tail_.
     [[nodiscard]] std::size_t size() const noexcept {
-        // ORDER: relaxed, an old head only makes the queue look longer.
-        const std::uint64_t head = head_.load(std::memory_order_relaxed);
+        // ORDER: acquire: who finds a value gone sees what its consumer had done before. An old
+        // head only makes the queue look longer.
+        const std::uint64_t head = head_.load(std::memory_order_acquire);
         const std::uint64_t tail = tail_.load(std::memory_order_seq_cst);
         return tail > head ? static_cast<std::size_t>(tail - head) : 0;
     }

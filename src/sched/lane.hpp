@@ -9,6 +9,7 @@
 
 #include "repartir/detail/state.hpp"
 #include "sched/injector.hpp"
+#include "sched/job_list.hpp"
 
 namespace repartir::sched {
 
@@ -33,11 +34,8 @@ class Lane {
             return;
         }
         const std::lock_guard lock(in_.mutex);
-        job.next_ = nullptr;
-        (in_.first == nullptr ? in_.first : in_.last->next_) = &job;
-        in_.last = &job;
-        // ORDER: relaxed under the mutex; seq_cst is the publication, for Parker::notify
-        in_.count.store(in_.count.load(std::memory_order_relaxed) + 1, std::memory_order_seq_cst);
+        in_.jobs.push_back(job);
+        in_.add(1);
     }
 
     /// Takes up to `most` of the oldest jobs and gives them to `take(Job*)` in their order.
@@ -56,6 +54,38 @@ class Lane {
         detail::Job* job = nullptr;
         pop_batch(1, [&](detail::Job* taken) { job = taken; });
         return job;
+    }
+
+    /// Takes out the jobs that are spent, and has each leave. The others keep their order; a job
+    /// that is pushed at the same moment may come before them.
+    void tidy() noexcept {
+        JobList spent;
+        {
+            const std::lock_guard out(out_.mutex);
+            // The ring's go to the list, before what is there. They are counted in it beforehand,
+            // so that size() never misses one.
+            const std::size_t most = ring_.size();
+            {
+                const std::lock_guard in(in_.mutex);
+                in_.add(most);
+            }
+            std::size_t gone = most;
+            JobList kept;
+            const auto sort = [&](detail::Job* job) {
+                const bool over = job->spent();
+                (over ? spent : kept).push_back(*job);
+                gone += over ? 1 : 0;
+            };
+            gone -= ring_.pop_batch(most, sort);
+            while (!out_.jobs.empty() || refill()) {
+                sort(&out_.jobs.pop_front());
+            }
+            out_.jobs = std::move(kept);
+            out_.add(gone);
+        }
+        while (!spent.empty()) {  // without the lock: a result that goes with it is user code
+            spent.pop_front().run_job();
+        }
     }
 
     /// How many jobs wait; a snapshot, never 0 while a push that the caller can know of is
@@ -84,9 +114,15 @@ class Lane {
     /// An end of the list: its jobs, and how many have ever passed it. Each job owns its reference.
     struct alignas(detail::cache_line_bytes) End {
         std::mutex mutex;
-        detail::Job* first = nullptr;
-        detail::Job* last = nullptr;
+        JobList jobs;
         std::atomic<std::size_t> count{0};
+
+        /// Under the mutex.
+        void add(std::size_t more) noexcept {
+            // ORDER: relaxed under the mutex; seq_cst is the publication: a push is followed by
+            // Parker::notify, and size() must not miss what leaves the ring in tidy()
+            count.store(count.load(std::memory_order_relaxed) + more, std::memory_order_seq_cst);
+        }
     };
 
     template <class Take>
@@ -96,22 +132,19 @@ class Lane {
             return 0;
         }
         std::size_t taken = 0;
-        while (taken < most && (out_.first != nullptr || refill())) {
-            detail::Job* const job = out_.first;
-            out_.first = job->next_;
-            take(job);
+        while (taken < most && (!out_.jobs.empty() || refill())) {
+            take(&out_.jobs.pop_front());
             ++taken;
         }
-        // ORDER: relaxed under the mutex; release pairs with size()
-        out_.count.store(out_.count.load(std::memory_order_relaxed) + taken,
-                         std::memory_order_release);
+        out_.add(taken);
         return taken;
     }
-    /// Takes over what producers have appended. @return whether there was anything.
+    /// Takes over what producers have appended, when all before it is gone. @return whether there
+    /// was anything.
     bool refill() noexcept {
         const std::lock_guard lock(in_.mutex);
-        out_.first = std::exchange(in_.first, nullptr);
-        return out_.first != nullptr;
+        out_.jobs = std::move(in_.jobs);
+        return !out_.jobs.empty();
     }
 
     Injector<detail::Job*> ring_;

@@ -9,9 +9,9 @@
 namespace repartir::sched {
 
 struct alignas(64) Slab::Chunk {
-    Slab* home;  // nullptr: one large block of the system's
+    Slab* home;
     Chunk* older;
-    std::size_t size_class;  // blocks of (size_class + 1) granules
+    std::size_t size_class;  // blocks of (size_class + 1) granules; `classes`: one large block
 };
 
 Slab::~Slab() {
@@ -32,7 +32,11 @@ void* Slab::allocate(std::size_t bytes) noexcept {
     if (size_class >= classes) {
         const std::size_t whole = (bytes + sizeof(Chunk) + chunk_bytes - 1) & ~(chunk_bytes - 1);
         void* const memory = std::aligned_alloc(chunk_bytes, whole);
-        return memory == nullptr ? nullptr : new (memory) Chunk{nullptr, nullptr, size_class} + 1;
+        if (memory == nullptr) {
+            return nullptr;
+        }
+        ++blocks_;
+        return new (memory) Chunk{this, nullptr, classes} + 1;
     }
     Block*& list = free_[size_class];
     if (list == nullptr) {
@@ -50,8 +54,9 @@ void* Slab::allocate(std::size_t bytes) noexcept {
 void Slab::free(void* memory, Slab* mine) noexcept {
     Chunk& chunk = chunk_of(memory);
     Slab* const home = chunk.home;
-    if (home == nullptr) {
+    if (chunk.size_class == classes) {
         std::free(&chunk);  // NOLINT: pairs with aligned_alloc in allocate
+        home->leave();
         return;
     }
     auto* const block = new (memory) Block{nullptr};
@@ -65,10 +70,7 @@ void Slab::free(void* memory, Slab* mine) noexcept {
     Block* head = remote.load(std::memory_order_relaxed);
     do {
         if (head == home->closed()) {
-            // ORDER: acq_rel: the last to leave sees the others' uses before it deletes
-            if (home->orphans_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-                delete home;
-            }
+            home->leave();
             return;
         }
         block->next = head;
@@ -76,6 +78,15 @@ void Slab::free(void* memory, Slab* mine) noexcept {
     } while (!remote.compare_exchange_weak(head, block, std::memory_order_acq_rel,
                                            std::memory_order_relaxed));
 }
+
+void Slab::leave() noexcept {
+    // ORDER: acq_rel: the last to leave sees the others' uses before it deletes
+    if (orphans_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        delete this;
+    }
+}
+
+QueueRoom& Slab::room_of(void* block) noexcept { return *chunk_of(block).home->room_; }
 
 bool Slab::add_chunk(std::size_t size_class) noexcept {
     void* const memory = std::aligned_alloc(chunk_bytes, chunk_bytes);

@@ -6,8 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "repartir/detail/atomics.hpp"
+#include "sched/queue_room.hpp"
 
 namespace repartir::sched {
 
@@ -16,7 +18,8 @@ namespace repartir::sched {
 /// nothing.
 ///
 /// A block may outlive its slab: a Pending may outlive its Pool. abandon() hands the slab to the
-/// blocks that are still out; the last one to come back takes it away.
+/// blocks that are still out; the last one to come back takes it away. Until then a block leads to
+/// its slab's room.
 ///
 /// Layout: chunks of 64 KiB at multiples of 64 KiB, so that a block's address leads to the chunk's
 /// head and from there to its slab. A chunk holds blocks of one size.
@@ -30,8 +33,10 @@ class Slab {
     };
     using Owner = std::unique_ptr<Slab, Abandon>;
 
-    /// Throws std::bad_alloc.
-    [[nodiscard]] static Owner create() { return Owner(new Slab); }
+    /// Throws std::bad_alloc. @param room what its blocks lead to; may be nullptr
+    [[nodiscard]] static Owner create(std::shared_ptr<QueueRoom> room) {
+        return Owner(new Slab(std::move(room)));
+    }
     Slab(const Slab&) = delete;
     Slab& operator=(const Slab&) = delete;
 
@@ -40,6 +45,8 @@ class Slab {
     /// Any thread: takes a block back. @param mine the caller's own slab, or nullptr: a block that
     /// comes home needs no atomic instruction.
     static void free(void* memory, Slab* mine) noexcept;
+    /// Any thread that holds the block: what its slab was made with, not nullptr.
+    [[nodiscard]] static QueueRoom& room_of(void* block) noexcept;
 
   private:
     struct Chunk;
@@ -50,9 +57,11 @@ class Slab {
     static constexpr std::size_t granule = 64;
     static constexpr std::size_t classes = 8;
 
-    Slab() = default;
+    explicit Slab(std::shared_ptr<QueueRoom> room) noexcept : room_(std::move(room)) {}
     ~Slab();
     void abandon() noexcept;
+    /// A block is back that is in no list.
+    void leave() noexcept;
     bool add_chunk(std::size_t size_class) noexcept;
     static Chunk& chunk_of(void* block) noexcept;
     /// What remote_ holds once the slab is abandoned.
@@ -60,11 +69,13 @@ class Slab {
 
     std::array<Block*, classes> free_{};  // owner's, by size
     Chunk* newest_ = nullptr;             // owns the list of chunks
-    std::int64_t blocks_ = 0;             // in all chunks
+    std::int64_t blocks_ = 0;             // in all chunks, and large ones ever made
+    const std::shared_ptr<QueueRoom> room_;
     Block closed_{nullptr};
     // Came back from others, by size: taken over whole.
     alignas(detail::cache_line_bytes) std::array<std::atomic<Block*>, classes> remote_{};
-    std::atomic<std::int64_t> orphans_{0};  // after abandon(): blocks still out
+    // After abandon(): blocks still out. Before it, less the large ones that came back.
+    std::atomic<std::int64_t> orphans_{0};
 };
 
 }  // namespace repartir::sched

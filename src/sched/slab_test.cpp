@@ -17,7 +17,7 @@ namespace repartir::sched {
 namespace {
 
 TEST(SlabTest, BlocksAreAlignedDistinctAndRecycled) {
-    const Slab::Owner slab = Slab::create();
+    const Slab::Owner slab = Slab::create(nullptr);
     std::set<void*> seen;
     for (const std::size_t bytes : {std::size_t{1}, std::size_t{64}, std::size_t{65},
                                     std::size_t{512}, std::size_t{513}, std::size_t{200'000}}) {
@@ -40,7 +40,7 @@ TEST(SlabTest, BlocksAreAlignedDistinctAndRecycled) {
 }
 
 TEST(SlabTest, WhatOthersFreeComesBack) {
-    const Slab::Owner slab = Slab::create();
+    const Slab::Owner slab = Slab::create(nullptr);
     std::vector<void*> all(5000);
     std::set<void*> before;
     for (void*& block : all) {
@@ -64,11 +64,12 @@ TEST(SlabTest, WhatOthersFreeComesBack) {
 }
 
 TEST(SlabTest, BlocksMayOutliveTheirSlab) {
-    for (int round = 0; round < 200; ++round) {
-        Slab::Owner slab = Slab::create();
+    constexpr std::array<std::size_t, 3> sizes{64, 400, 1000};
+    for (std::size_t round = 0; round < 200; ++round) {
+        Slab::Owner slab = Slab::create(nullptr);
         std::array<void*, 64> all{};
         for (void*& block : all) {
-            block = slab->allocate(round % 2 == 0 ? 64 : 400);
+            block = slab->allocate(sizes[round % sizes.size()]);
         }
         std::atomic<bool> go{false};
         std::thread other([&] {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <functional>
+#include <limits>
 #include <string>
 #include <thread>
 
@@ -92,12 +93,7 @@ Result<void> Crew::submit(StateBase& function, Priority priority) noexcept {
     }
     Worker* const worker = on_crew_thread() ? current_worker : nullptr;
     if (worker != nullptr && priority == Priority::normal) {
-        if (worker->deque.size() >= impl.options.queue_capacity ||
-            !worker->deque.push(word_of(&function))) {
-            return fail(queue_full_error(impl.options.queue_capacity));
-        }
-        impl.parker.notify_after_release();
-        return {};
+        return impl.submit_own(member_of(*worker), function);
     }
     sched::Lane& lane = priority == Priority::high  ? impl.high
                         : priority == Priority::low ? impl.low
@@ -109,6 +105,9 @@ Result<void> Crew::submit(StateBase& function, Priority priority) noexcept {
         if (!impl.await_room()) {
             return fail(shut_down_error());
         }
+    }
+    if (impl.room->spent() >= impl.tidy_at.load(std::memory_order_relaxed)) [[unlikely]] {
+        impl.tidy_lanes();  // ORDER: relaxed, tidy_lanes() looks again
     }
     lane.push(function);
     impl.notify_outside();
@@ -143,34 +142,106 @@ bool Crew::Impl::has_room() const noexcept {
     for (const auto& lane : normal) {
         most += lane->behind();
     }
-    return most < options.queue_capacity || queued() < options.queue_capacity;
+    return most < options.queue_capacity || alive() < options.queue_capacity;
+}
+
+std::size_t Crew::Impl::alive() const noexcept {
+    const std::size_t spent = room->spent();
+    const std::size_t all = queued();
+    return all > spent ? all - spent : 0;
 }
 
 bool Crew::Impl::await_room() noexcept {
-    room_waiters.fetch_add(1, std::memory_order_seq_cst);
-    bool room = false;
-    for (;;) {
-        const std::uint32_t epoch = room_epoch.load(std::memory_order_seq_cst);
-        if (closed.load(std::memory_order_seq_cst)) {
-            break;
-        }
-        room = queued() < options.queue_capacity;
-        if (room) {
-            break;
-        }
-        sched::FutexAtomics::wait_while(room_epoch, epoch);
-    }
-    room_waiters.fetch_sub(1, std::memory_order_seq_cst);
-    return room;
+    bool open = false;
+    room->await([&] {
+        open = !closed.load(std::memory_order_seq_cst);
+        return !open || alive() < options.queue_capacity;
+    });
+    return open;
 }
 
 void Crew::Impl::give_room() noexcept {
     // Not at every free place: a waiter that fills one is asleep again before it has paid its
     // waking.
     const std::size_t capacity = options.queue_capacity;
-    if (queued() < capacity - capacity / 8 || closed.load(std::memory_order_seq_cst)) {
-        room_epoch.fetch_add(1, std::memory_order_seq_cst);
-        sched::FutexAtomics::wake_all(room_epoch);
+    if (alive() < capacity - capacity / 8 || closed.load(std::memory_order_seq_cst)) {
+        room->wake();
+    }
+}
+
+void Crew::Impl::tidy_lanes() noexcept {
+    // Who gets here first does it; the others see that there is nothing to do until it has set when
+    // the next time is: not before as many more are spent as a look at all of them costs.
+    constexpr std::size_t never = std::numeric_limits<std::size_t>::max();
+    if (tidy_at.exchange(never, std::memory_order_seq_cst) == never) {
+        return;
+    }
+    high.tidy();
+    low.tidy();
+    for (const auto& lane : normal) {
+        lane->tidy();
+    }
+    tidy_at.store(room->spent() + std::max(spent_many, queued()), std::memory_order_seq_cst);
+}
+
+Result<void> Crew::Impl::submit_own(Member& me, StateBase& function) noexcept {
+    const std::size_t capacity = options.queue_capacity;
+    const std::size_t size = me.deque.size();
+    if (size >= std::min(me.tidy_at, capacity)) [[unlikely]] {
+        tidy_own(me, size);
+        if (me.deque.size() >= capacity) {
+            return fail(queue_full_error(options.queue_capacity));
+        }
+    }
+    if (!me.deque.push(word_of(&function))) {
+        return fail(no_memory_error());
+    }
+    parker.notify_after_release();
+    return {};
+}
+
+void Crew::Impl::tidy_own(Member& me, std::size_t size) noexcept {
+    if (room->spent() == 0) {
+        return;
+    }
+    if (me.tidy_skip > 0) {
+        --me.tidy_skip;
+        return;
+    }
+    tidy_deque(me, true);
+    // A large deque is not looked through again for every single entry.
+    const std::size_t left = me.deque.size();
+    const std::size_t worthwhile = size / 64 + left;
+    me.tidy_skip = worthwhile > size ? worthwhile - size : 0;
+    me.tidy_at = std::max(spent_many, 2 * left);
+}
+
+void Crew::Impl::tidy_deque(Member& me, bool through) noexcept {
+    sched::JobList spent;
+    sched::JobList alive;
+    const auto put_back = [&](Word word) {
+        if (!me.deque.push(word)) {
+            run(me, word);  // cannot be: its place has just become free
+        }
+        parker.notify_after_release();  // who looked meanwhile has missed it
+    };
+    Word word = 0;
+    while (me.deque.position() > me.mark && me.deque.pop_into(word)) {
+        Job* const job = job_of(word);
+        if (job != nullptr && job->spent()) {
+            spent.push_back(*job);
+        } else if (job != nullptr && through) {
+            alive.push_front(*job);
+        } else {
+            put_back(word);
+            break;
+        }
+    }
+    while (!alive.empty()) {
+        put_back(word_of(&alive.pop_front()));
+    }
+    while (!spent.empty()) {
+        spent.pop_front().run_job();
     }
 }
 
@@ -182,6 +253,10 @@ void Crew::post(Continuation& continuation) noexcept {
     impl_->shard_of_caller().push(continuation);
     impl_->notify_outside();
 }
+
+void Crew::spend(void* block) noexcept { sched::Slab::room_of(block).spend(); }
+
+void Crew::drop(void* block) noexcept { sched::Slab::room_of(block).drop(); }
 
 void* Crew::allocate(std::size_t bytes) noexcept {
     if (current_worker != nullptr && current_worker->crew == this) {

@@ -262,6 +262,19 @@ TEST(TaskPlane, AFullQueueRefusesWhenAskedTo) {
     auto running = f.submit(Task::binary("a"));
     auto queued = f.submit(Task::binary("b"));
     EXPECT_EQ(refusal(f.submit(Task::binary("c"))), Code::queue_full);
+    queued.cancel();
+    auto accepted = f.submit(Task::binary("d"));
+    EXPECT_FALSE(accepted.ready());
+}
+
+TEST(TaskPlane, ACancelledTaskLetsAWaitingSubmitterGoOn) {
+    Fixture f(1, 1, OnFull::wait);
+    auto running = f.submit(Task::binary("a"));
+    auto queued = f.submit(Task::binary("b"));
+    auto waiting = std::async(std::launch::async, [&] { return f.submit(Task::binary("c")); });
+    queued.cancel();
+    auto third = waiting.get();
+    EXPECT_FALSE(third.ready());
 }
 
 TEST(TaskPlane, AFullQueueHoldsTheCallerUntilThereIsRoom) {

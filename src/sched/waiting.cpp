@@ -86,7 +86,7 @@ bool Crew::begin_block() noexcept {
             }
             try {
                 impl.owned.push_back(
-                    std::make_unique<Member>(*this, true, index, impl.parker.word()));
+                    std::make_unique<Member>(*this, true, index, impl.parker.word(), impl.room));
                 spare = impl.owned.back().get();
                 spare->spare = true;
                 spare->active = true;
@@ -145,10 +145,12 @@ Result<void> Crew::wait_on_worker(StateBase& state) noexcept {
     Impl& impl = *impl_;
     Member& me = member_of(*current_worker);
     const std::int64_t mark = std::exchange(me.mark, me.deque.position());
-    if (state.claim_and_run(false)) {
-        me.functions_run.add(1);
-    }
+    const bool ran = state.claim_and_run(false);
     me.mark = mark;
+    if (ran) {
+        me.functions_run.add(1);
+        impl.tidy_deque(me, false);
+    }
     const base::BootTime end = base::now() + Impl::spin_time;
     while (!state.ready()) {
         const std::optional<Word> word =
@@ -197,8 +199,7 @@ Result<void> Crew::shutdown(Shutdown how) {
         impl.cancelling.store(true, std::memory_order_seq_cst);
     }
     impl.closed.store(true, std::memory_order_seq_cst);
-    impl.room_epoch.fetch_add(1, std::memory_order_seq_cst);
-    sched::FutexAtomics::wake_all(impl.room_epoch);
+    impl.room->wake();
     if (how == Shutdown::cancel) {
         std::vector<StateBase*> running;
         {

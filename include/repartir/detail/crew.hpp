@@ -94,6 +94,11 @@ class Crew {
     [[nodiscard]] void* allocate(std::size_t bytes) noexcept;
     /// Gives it back; the crew may be gone.
     static void free(void* block) noexcept;
+    /// The function in that storage has begun or ended elsewhere than on the worker that will take
+    /// its entry from the queue: the entry counts no longer. The crew may be gone.
+    static void spend(void* block) noexcept;
+    /// Such an entry has left the queue.
+    static void drop(void* block) noexcept;
 
     /// A worker is about to wait for something that it cannot help along: a spare stands in for it.
     /// @return false when no spare is left; then end_block() must not be called.

@@ -17,7 +17,7 @@ class Crew;
 }  // namespace repartir::detail
 
 namespace repartir::sched {
-class Lane;
+class JobList;
 }  // namespace repartir::sched
 
 namespace repartir::detail {
@@ -33,10 +33,12 @@ class Job {
     virtual void run_job() noexcept = 0;
     /// The crew is shut down with Shutdown::cancel: called in place of run_job().
     virtual void abandon_job() noexcept { run_job(); }
+    /// Whether run_job() would find nothing left to do. Any thread; once true, always true.
+    [[nodiscard]] virtual bool spent() const noexcept { return false; }
 
   private:
-    friend class repartir::sched::Lane;
-    Job* next_ = nullptr;  // in a lane's list
+    friend class repartir::sched::JobList;
+    Job* next_ = nullptr;  // in a list
 };
 
 /// What is to happen on a worker once a state is ready: a callback or a waiting coroutine.
@@ -73,7 +75,7 @@ class StateBase : public Job {
     // NOLINTNEXTLINE(performance-unnecessary-value-param): those who override it keep the error
     virtual void refuse([[maybe_unused]] Error error) noexcept {}
     /// Runs the work behind this state here and now, if there is some that nobody has begun.
-    /// @param give_up the caller gives up a reference with it, if it runs
+    /// @param give_up the caller has it from the queue, whose reference goes with it, if it runs
     /// @return whether it did.
     virtual bool claim_and_run([[maybe_unused]] bool give_up) noexcept { return false; }
 
@@ -95,16 +97,19 @@ class StateBase : public Job {
     // As a job it owns one reference.
     void run_job() noexcept override {
         if (!claim_and_run(true)) {
-            release();
+            leave_queue();
         }
     }
     void abandon_job() noexcept override {
         cancel();
-        release();
+        leave_queue();
     }
+    [[nodiscard]] bool spent() const noexcept override { return word_.begun(); }
 
   protected:
     ~StateBase() override = default;
+    /// The job's reference goes without having run.
+    virtual void leave_queue() noexcept { release(); }
     /// Gives the storage back; called once, by the last owner.
     virtual void destroy() noexcept { delete this; }
 

@@ -53,6 +53,10 @@ class StateWord {
     [[nodiscard]] bool claimed() const noexcept {
         return (word_.load(std::memory_order_relaxed) & taken) != 0;  // ORDER: a hint
     }
+    /// @return whether claim_start() would fail; true for ever then, false is a hint.
+    [[nodiscard]] bool begun() const noexcept {
+        return (word_.load(std::memory_order_relaxed) & (started | taken)) != 0;  // ORDER: a hint
+    }
     /// @return `cancelled` or `expired` when that is the result, else 0. After ready().
     [[nodiscard]] std::uint32_t overtaken() const noexcept {
         // ORDER: relaxed: set together with what ready() has seen, and never after it

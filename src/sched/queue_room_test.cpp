@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+#include "sched/queue_room.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <latch>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "repartir/detail/crew.hpp"
+#include "repartir/function.hpp"
+#include "sched/crew_impl.hpp"
+
+namespace repartir::detail {
+namespace {
+
+std::unique_ptr<Crew> make_crew(std::uint32_t capacity, OnFull on_full) {
+    SchedulerOptions options;
+    options.workers = 1;
+    options.queue_capacity = capacity;
+    options.on_full = on_full;
+    Result<std::unique_ptr<Crew>> crew = Crew::create(options);
+    EXPECT_TRUE(crew) << crew.error().sentence();
+    return std::move(*crew);
+}
+
+template <class F>
+auto submit(Crew& crew, F work, Priority priority = Priority::normal) {
+    return submit_function(crew, std::move(work), priority);
+}
+
+bool refused(Pending<int>& pending) {
+    return pending.ready() && std::move(pending).get().error().code() == Code::queue_full;
+}
+
+/// Keeps the crew's only worker busy while it lives.
+class Busy {
+  public:
+    explicit Busy(Crew& crew)
+        : pending_(submit(crew, [this] {
+              entered_.count_down();
+              open_.wait(false);
+          })) {
+        entered_.wait();
+    }
+    Busy(const Busy&) = delete;
+    Busy& operator=(const Busy&) = delete;
+    ~Busy() {
+        open_.store(true);
+        open_.notify_all();
+        EXPECT_TRUE(std::move(pending_).get());
+    }
+
+  private:
+    std::latch entered_{1};
+    std::atomic<bool> open_{false};
+    Pending<void> pending_;
+};
+
+TEST(QueueRoomTest, WhatGetRunsItselfDoesNotFillTheQueue) {
+    for (const Priority priority : {Priority::high, Priority::normal, Priority::low}) {
+        const auto crew = make_crew(10, OnFull::refuse);
+        const Busy worker(*crew);
+        for (int i = 0; i < 1000; ++i) {
+            const auto got = submit(*crew, [i] { return i; }, priority).get();
+            ASSERT_TRUE(got) << i << ": " << got.error().sentence();
+            ASSERT_EQ(*got, i);
+        }
+    }
+}
+
+TEST(QueueRoomTest, NeitherDoLargeFunctions) {
+    const auto crew = make_crew(10, OnFull::refuse);
+    const Busy worker(*crew);
+    std::array<char, 4000> large{};
+    for (int i = 0; i < 100; ++i) {
+        ASSERT_TRUE(submit(*crew, [large] { return large[0]; }).get());
+    }
+}
+
+TEST(QueueRoomTest, CancelledFunctionsMakeRoomForExactlyAsMany) {
+    const auto crew = make_crew(10, OnFull::refuse);
+    const Busy worker(*crew);
+    std::vector<Pending<int>> held;
+    for (int i = 0; i < 10; ++i) {
+        held.push_back(submit(*crew, [] { return 1; }));
+        ASSERT_FALSE(held.back().ready());
+    }
+    for (int round = 0; round < 100; ++round) {
+        Pending<int> eleventh = submit(*crew, [] { return 1; });
+        ASSERT_TRUE(refused(eleventh)) << round;
+        held.erase(held.begin() + 2, held.begin() + 7);  // dropping cancels
+        while (held.size() < 10) {
+            held.push_back(submit(*crew, [] { return 1; }));
+            ASSERT_FALSE(held.back().ready()) << round;
+        }
+    }
+}
+
+TEST(QueueRoomTest, ACancelledFunctionLetsAWaitingSubmitterGoOn) {
+    const auto crew = make_crew(1, OnFull::wait);
+    const Busy worker(*crew);
+    Pending<int> first = submit(*crew, [] { return 1; });
+    std::thread submitter([&] {
+        // runs it itself, or waits for the worker: it is there once it was accepted
+        submit(*crew, [] { return 2; }).cancel();
+    });
+    first.cancel();
+    submitter.join();
+}
+
+TEST(QueueRoomTest, AFunctionMayRunAnyNumberOfItsOwn) {
+    const auto crew = make_crew(10, OnFull::refuse);
+    const auto all = submit(*crew, [&] {
+                         int failed = 0;
+                         for (int i = 0; i < 1000; ++i) {
+                             failed += submit(*crew, [] {}).get() ? 0 : 1;
+                         }
+                         for (int i = 0; i < 1000; ++i) {  // the older first
+                             auto older = submit(*crew, [] { return 1; });
+                             auto newer = submit(*crew, [] { return 1; });
+                             failed += std::move(older).get() ? 0 : 1;
+                             failed += std::move(newer).get() ? 0 : 1;
+                         }
+                         for (int i = 0; i < 1000; ++i) {
+                             auto dropped = submit(*crew, [] { return 1; });
+                             failed += refused(dropped) ? 1 : 0;  // dropping cancels
+                         }
+                         return failed;
+                     }).get();
+    EXPECT_EQ(all.value(), 0);
+}
+
+TEST(QueueRoomTest, EndedFunctionsLeaveNoEndlessTrailAndTheOthersAllRun) {
+    const auto crew = make_crew(1U << 20U, OnFull::refuse);
+    std::vector<int> ran;
+    std::vector<Pending<void>> live;
+    std::size_t longest = 0;
+    {
+        const Busy worker(*crew);
+        for (int i = 0; i < 300'000; ++i) {
+            if (i % 100 == 0) {
+                live.push_back(submit(*crew, [&ran, i] { ran.push_back(i / 100); }));
+            }
+            ASSERT_TRUE(submit(*crew, [] {}).get());
+            longest = std::max(longest, crew->impl().queued());
+        }
+    }
+    EXPECT_TRUE(crew->shutdown(Shutdown::drain));
+    EXPECT_LE(longest, 20'000U);
+    ASSERT_EQ(ran.size(), 3000U);
+    for (int i = 0; i < 3000; ++i) {  // a fair look may take one before what the worker has at hand
+        ASSERT_NEAR(ran[static_cast<std::size_t>(i)], i, Crew::Impl::batch_max) << i;
+    }
+    std::sort(ran.begin(), ran.end());
+    EXPECT_EQ(std::unique(ran.begin(), ran.end()), ran.end());
+}
+
+TEST(QueueRoomTest, OnAWorkerTooWhereTheFirstIsAlive) {
+    const auto crew = make_crew(1U << 20U, OnFull::refuse);
+    const auto longest = submit(*crew, [&] {
+                             const auto first = submit(*crew, [] {});
+                             std::size_t most = 0;
+                             for (int i = 0; i < 100'000; ++i) {
+                                 const auto second = submit(*crew, [] {});
+                                 auto third = submit(*crew, [] {});
+                                 third.cancel();
+                                 most = std::max(most, crew->impl().queued());
+                             }
+                             return most;
+                         }).get();
+    EXPECT_LE(longest.value(), 20'000U);
+}
+
+}  // namespace
+}  // namespace repartir::detail
