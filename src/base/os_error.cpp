@@ -59,6 +59,7 @@ Error os_error(Domain domain, std::string_view what, int os_error) {
     std::string sentence(what);
     sentence += ": ";
     sentence += words_of(os_error);
+    sentence += os_error == EMFILE ? "; raise the limit (ulimit -n)" : "";
     return Error(domain, code_of(os_error), fault_of(os_error), std::move(sentence));
 }
 

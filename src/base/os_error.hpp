@@ -13,7 +13,7 @@ namespace repartir::base {
 [[nodiscard]] Fault fault_of(int os_error) noexcept;
 /// @return the kernel's words for an errno: "No such file or directory". Any thread.
 [[nodiscard]] std::string_view words_of(int os_error) noexcept;
-/// @return an Error "<what>: <words>".
+/// @return an Error "<what>: <words>", with what to do where that is known.
 /// @param what the thing and the act, such as "cannot watch descriptor 7"
 [[nodiscard]] Error os_error(Domain domain, std::string_view what, int os_error);
 

@@ -18,7 +18,8 @@ class Shortage(ProgramTest):
         return self.run_program(*args, preexec_fn=limit, **options)
 
     def sweep(self, what, numbers, *args, wanted="", **options):
-        """Runs under each limit. Every run works, or fails with words; the last one works."""
+        """Runs under each limit. Every run works, or fails with words; the last one works. Returns
+        the exit codes."""
         codes = []
         for most in numbers:
             with self.subTest(args, most=most):
@@ -32,15 +33,21 @@ class Shortage(ProgramTest):
                     self.assertNotIn("internal", result.stderr)
         self.assertEqual(codes[-1], 0)
         self.assertIn(6, codes)
+        return codes
 
     @unittest.skipIf(SANITIZED, "the sanitizer's own checks fail without a descriptor")
     def test_few_descriptors(self):
-        numbers = range(5, 34)
-        self.sweep(resource.RLIMIT_NOFILE, numbers, "run", "-j2", "echo", ":::", "a", "b",
-                   wanted="a b")
-        self.sweep(resource.RLIMIT_NOFILE, numbers, "run", "-j2", "--stream", "--stdin",
-                   "/dev/null", "echo", ":::", "a", wanted="a")
-        self.sweep(resource.RLIMIT_NOFILE, numbers, "run", "echo", "a", wanted="a")
+        numbers = range(5, 48)
+        words = [str(i) for i in range(12)]
+        for args, wanted in ((["-j2", "echo", ":::", *words], " ".join(words)),
+                             (["-j9", "--stream", "--stdin", "/dev/null", "echo", ":::", "a", "b"],
+                              "a b"), (["echo", "a"], "a")):
+            codes = self.sweep(resource.RLIMIT_NOFILE, numbers, "run", *args, wanted=wanted)
+            # Too few are told before anything begins; else fewer tasks run at once, and none fails.
+            self.assertNotIn(1, codes)
+        result = self.limited(resource.RLIMIT_NOFILE, 12, "run", "true", ":::", "a")
+        self.assertEqual((result.returncode, result.stdout), (6, ""))
+        self.assertRegex(result.stderr, r"\A.*Too many open files; raise the limit \(ulimit -n\)\n\Z")
         result = self.limited(resource.RLIMIT_NOFILE, 5, "info")
         self.assertEqual(result.returncode, 0, result.stderr)
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "repartir/cpu_executor.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <cerrno>
 #include <map>
 #include <mutex>
 #include <string>
@@ -13,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/fd.hpp"
+#include "base/os_error.hpp"
 #include "exec/cpu/cgroup.hpp"
 #include "exec/cpu/host.hpp"
 #include "exec/cpu/lane.hpp"
@@ -56,6 +60,23 @@ namespace {
     return text;
 }
 
+/// What one task may take while it starts: a pipe for each of its streams, its process, its cgroup.
+constexpr std::size_t task_descriptors = 8;
+constexpr std::size_t starts_at_once = 8;  // of tasks that have to find room: more lanes share it
+
+/// @return so many open files: who holds them leaves room for as many.
+[[nodiscard]] Result<std::vector<base::Fd>> reserve_descriptors(std::size_t count) {
+    std::vector<base::Fd> held;
+    while (held.size() < count) {
+        held.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+        if (!held.back()) {
+            return fail(base::os_error(
+                Domain::process, "there is no room for the files that a task needs open", errno));
+        }
+    }
+    return held;
+}
+
 /// Ends up as not_started when the executor is gone.
 [[nodiscard]] AttemptResult refusal(const std::string& where) {
     AttemptResult result;
@@ -78,6 +99,7 @@ struct CpuExecutor::Impl {
 
     [[nodiscard]] exec::Lane& choose_lane() const;
     [[nodiscard]] Result<void> start_lanes(bool pin);
+    [[nodiscard]] Result<void> start_lanes(bool pin, std::uint32_t count);
 };
 
 /// A lane's own thread keeps the task unless it is full: no wake-up. Else the lane with most room.
@@ -98,10 +120,31 @@ exec::Lane& CpuExecutor::Impl::choose_lane() const {
     return *best;
 }
 
+/// Where descriptors or threads are short, fewer lanes do it: what they cannot start waits.
 Result<void> CpuExecutor::Impl::start_lanes(bool pin) {
+    const auto cpus = static_cast<std::uint32_t>(host.topology.cpus.size());
+    std::uint32_t count = std::clamp(cpus, 1U, slots);
+    Result<void> started = start_lanes(pin, count);
+    while (!started && started.error().code() == Code::out_of_resources && count > 1) {
+        lanes.clear();
+        count /= 2;
+        started = start_lanes(pin, count);
+    }
+    if (!started && started.error().code() == Code::out_of_resources) {
+        return fail(Error(Domain::process, Code::out_of_resources, Fault::system,
+                          "not even one program can run: " + started.error().sentence()));
+    }
+    return started;
+}
+
+Result<void> CpuExecutor::Impl::start_lanes(bool pin, std::uint32_t count) {
+    const auto room =
+        reserve_descriptors(std::min<std::size_t>(count, starts_at_once) * task_descriptors);
+    if (!room) {
+        return fail(room.error());
+    }
     const std::vector<unsigned long> affinity = proc::current_affinity();
     const std::vector<std::uint32_t> order = pinning_order(host.topology);
-    const auto count = std::clamp(static_cast<std::uint32_t>(order.size()), 1U, slots);
     for (std::uint32_t i = 0; i < count; ++i) {
         exec::LaneOptions options;
         options.index = i;
