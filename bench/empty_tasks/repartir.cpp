@@ -3,13 +3,13 @@
 // `outside_detached` submit(...).detach(), `outside_handle` keeps a Pending each and takes all,
 // `inside` a TaskGroup in a running function.
 #include <atomic>
-#include <cstdio>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "bench/empty_tasks/problem.hpp"
 #include "bench/harness/on_worker.hpp"
+#include "bench/harness/own_pool.hpp"
 #include "repartir/pool.hpp"
 #include "repartir/task_group.hpp"
 
@@ -56,23 +56,19 @@ void with_handles(Pool& pool, std::uint64_t n) {
 
 int main(int argc, char** argv) {
     const bench::Options options = bench::parse(argc, argv);
-    auto pool = Pool::builder().cpu_workers(options.workers).build();
-    if (!pool) {
-        std::fprintf(stderr, "%s\n", pool.error().describe().c_str());
-        return 1;
-    }
+    Pool pool = bench::own_pool(options);
     bench::Report report("empty_tasks", "repartir", options);
     const bool correct = bench::empty_tasks::measure(options, report, [&](std::uint64_t n) {
         if (options.mode == "inside") {
-            static_cast<void>(bench::on_worker(*pool, [&pool, n] { with_group(*pool, n); }));
+            static_cast<void>(bench::on_worker(pool, [&pool, n] { with_group(pool, n); }));
         } else if (options.mode == "outside_handle") {
-            with_handles(*pool, n);
+            with_handles(pool, n);
         } else if (options.mode == "outside_detached") {
-            detached(*pool, n);
+            detached(pool, n);
         } else {
-            with_group(*pool, n);
+            with_group(pool, n);
         }
     });
-    report.add("steals", static_cast<double>(pool->stats().steals));
+    report.add("steals", static_cast<double>(pool.stats().steals));
     return report.finish(correct);
 }

@@ -100,4 +100,5 @@ class Asio {
 
 }  // namespace
 
+// NOLINTNEXTLINE(bugprone-exception-escape): an exception of asio may end a benchmark
 int main(int argc, char** argv) { return bench::event_loop::run<Asio>(argc, argv, "asio"); }

@@ -12,14 +12,13 @@
 
 namespace {
 
-using namespace std::chrono_literals;
 using repartir::base::BootTime;
 using repartir::base::Fd;
 
 class Reader final : public repartir::loop::Handler {
   public:
     explicit Reader(repartir::loop::Loop& loop) : loop_(loop) {}
-    void on_event(std::uint32_t) noexcept override {
+    void on_event(std::uint32_t /*events*/) noexcept override {
         const ssize_t count = read(watched(), buffer_, sizeof buffer_);
         ++events;
         if (count == 0 || close_after_first) {
@@ -38,7 +37,7 @@ class Reader final : public repartir::loop::Handler {
 
 class Alarm final : public repartir::loop::Timer {
   public:
-    void on_timer(BootTime) noexcept override {}
+    void on_timer(BootTime /*now*/) noexcept override {}
 };
 
 class Repartir {
@@ -56,7 +55,8 @@ class Repartir {
         writer_ = Fd(ends[1]);
         process_.close_after_first = true;
         for (Alarm& alarm : alarms_) {
-            loop_->set(alarm, repartir::base::now() + 1h + BootTime(spread_ += 7919));
+            loop_->set(alarm,
+                       repartir::base::now() + std::chrono::hours(1) + BootTime(spread_ += 7919));
         }
     }
     ~Repartir() {
@@ -77,7 +77,7 @@ class Repartir {
         return write(writer_.get(), "x", 1) == 1 && loop_->run_once(BootTime(0)) == 1;
     }
     bool timer() {
-        loop_->set(one_, loop_->now() + 30min + BootTime(spread_ += 7919));
+        loop_->set(one_, loop_->now() + std::chrono::minutes(30) + BootTime(spread_ += 7919));
         loop_->cancel(one_);
         return true;
     }

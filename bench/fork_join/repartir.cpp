@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Fork-join with Repartir: every spawn is a task in its parent's frame that another worker may
 // steal.
-#include <cstdio>
-#include <utility>
 
 #include "bench/fork_join/problem.hpp"
 #include "bench/harness/on_worker.hpp"
+#include "bench/harness/own_pool.hpp"
 #include "repartir/pool.hpp"
 #include "repartir/task_group.hpp"
 
@@ -44,20 +43,16 @@ void walk(Pool& pool, std::uint64_t n) {
 
 int main(int argc, char** argv) {
     const bench::Options options = bench::parse(argc, argv);
-    auto pool = Pool::builder().cpu_workers(options.workers).build();
-    if (!pool) {
-        std::fprintf(stderr, "%s\n", pool.error().describe().c_str());
-        return 1;
-    }
+    Pool pool = bench::own_pool(options);
     bench::Report report("fork_join", "repartir", options);
     const bool correct = bench::fork_join::measure(
         options, report,
         [&](std::uint64_t n) {
-            return bench::on_worker(*pool, [&pool, n] { return fib(*pool, n); }).value_or(0);
+            return bench::on_worker(pool, [&pool, n] { return fib(pool, n); }).value_or(0);
         },
         [&](std::uint64_t n) {
-            static_cast<void>(bench::on_worker(*pool, [&pool, n] { walk(*pool, n); }));
+            static_cast<void>(bench::on_worker(pool, [&pool, n] { walk(pool, n); }));
         });
-    report.add("steals", static_cast<double>(pool->stats().steals));
+    report.add("steals", static_cast<double>(pool.stats().steals));
     return report.finish(correct);
 }

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -57,8 +58,10 @@ void add_activity(const std::filesystem::path& directory, Activity& total) {
 struct alignas(128) Tally {
     std::uint64_t value = 0;
 };
+// NOLINTBEGIN(cppcoreguidelines-avoid-non-const-global-variables): they outlive every thread
 constinit std::array<Tally, 256> tallies;
 constinit std::atomic<std::size_t> tallies_claimed = 0;
+// NOLINTEND(cppcoreguidelines-avoid-non-const-global-variables)
 
 }  // namespace
 
@@ -141,7 +144,7 @@ std::uint64_t quantile(const std::vector<std::uint64_t>& sorted, double q) noexc
         return 0;
     }
     const auto last = static_cast<double>(sorted.size() - 1);
-    return sorted[static_cast<std::size_t>(q * last + 0.5)];
+    return sorted[static_cast<std::size_t>(std::lround(q * last))];
 }
 
 void pin_to(unsigned index) noexcept {

@@ -43,7 +43,7 @@ int main(int argc, char** argv) {
     const bench::Options options = bench::parse(argc, argv);
     repartir::SchedulerOptions wanted;
     wanted.workers = options.workers;
-    auto scheduler = repartir::Scheduler::create(std::move(wanted));
+    auto scheduler = repartir::Scheduler::create(wanted);
     if (!scheduler) {
         std::fprintf(stderr, "%s\n", scheduler.error().describe().c_str());
         return 1;

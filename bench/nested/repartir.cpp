@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Nested parallelism with Repartir.
 #include <cstddef>
-#include <cstdio>
-#include <utility>
 
 #include "bench/harness/on_worker.hpp"
+#include "bench/harness/own_pool.hpp"
 #include "bench/nested/problem.hpp"
 #include "repartir/pool.hpp"
 #include "repartir/task_group.hpp"
@@ -39,16 +38,12 @@ void groups(Pool& pool) {
 
 int main(int argc, char** argv) {
     const bench::Options options = bench::parse(argc, argv);
-    auto pool = Pool::builder().cpu_workers(options.workers).build();
-    if (!pool) {
-        std::fprintf(stderr, "%s\n", pool.error().describe().c_str());
-        return 1;
-    }
+    Pool pool = bench::own_pool(options);
     bench::Report report("nested", "repartir", options);
     const bool correct = bench::nested::measure(
         options, report,
-        [&pool] { static_cast<void>(bench::on_worker(*pool, [&pool] { loops(*pool); })); },
-        [&pool] { static_cast<void>(bench::on_worker(*pool, [&pool] { groups(*pool); })); });
-    report.add("steals", static_cast<double>(pool->stats().steals));
+        [&pool] { static_cast<void>(bench::on_worker(pool, [&pool] { loops(pool); })); },
+        [&pool] { static_cast<void>(bench::on_worker(pool, [&pool] { groups(pool); })); });
+    report.add("steals", static_cast<double>(pool.stats().steals));
     return report.finish(correct);
 }

@@ -45,13 +45,14 @@ struct ChildArguments {
     dup2(child->out, 1);
     dup2(child->err, 2);
     // SAFETY: execve does not write through argv; its type predates const.
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast)
     execve(child->argv[0], const_cast<char* const*>(child->argv), child->env);
     _exit(127);
 }
 
 /// clone3 with a function to run on the new stack. @return the child's pid or -errno.
 long clone_and_run(clone_args* args, const ChildArguments* child) {
-    long result = 0;
+    long result = 0;  // NOLINT(misc-const-correctness): the assembler writes it
 #if defined(__x86_64__)
     register void (*entry)(const ChildArguments*) asm("r12") = child_main;
     register const ChildArguments* argument asm("r13") = child;
@@ -76,11 +77,12 @@ long clone_and_run(clone_args* args, const ChildArguments* child) {
 /// One core's share: starts children one after the other and reads what they write.
 class Spawner {
   public:
-    explicit Spawner(const Command& command) : command_(command) {
-        epoll_ = epoll_create1(EPOLL_CLOEXEC);
-        null_ = open("/dev/null", O_RDWR | O_CLOEXEC);
-        stack_ = mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    explicit Spawner(const Command& command)
+        : command_(command),
+          epoll_(epoll_create1(EPOLL_CLOEXEC)),
+          null_(open("/dev/null", O_RDWR | O_CLOEXEC)),
+          stack_(mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0)) {
         if (epoll_ < 0 || null_ < 0 || stack_ == MAP_FAILED) {
             give_up("a spawner's set-up");
         }
@@ -140,7 +142,7 @@ class Spawner {
         std::uint64_t bytes = 0;
         bool well = false;
         for (int open_fds = 3; open_fds > 0;) {
-            std::array<epoll_event, 3> events;
+            std::array<epoll_event, 3> events{};
             const int ready = epoll_wait(epoll_, events.data(), events.size(), -1);
             for (int i = 0; i < ready; ++i) {
                 const int fd = events[static_cast<std::size_t>(i)].data.fd;
@@ -216,20 +218,11 @@ int main(int argc, char** argv) {
     const bench::Options options = bench::parse(argc, argv);
     const bench::Ballast ballast(options.ballast_mib);
     const Command command = bench::processes::command_for(options.mode);
-    const std::uint64_t count = bench::processes::count_for(options);
-    const bool latency = options.mode == "latency";
     bench::Report report("processes", options.pin ? "bare_pinned" : "bare", options);
-    std::vector<std::uint64_t> samples;
-    samples.reserve(count);
-    std::uint64_t well = run_many(options, command, 20);
-    const std::uint64_t begin = bench::now_ns();
-    well +=
-        latency ? run_timed(options, command, count, samples) : run_many(options, command, count);
-    const auto elapsed = static_cast<double>(bench::now_ns() - begin);
-    report.add("items", static_cast<double>(count));
-    report.add("ns_per_item", elapsed / static_cast<double>(count));
-    if (latency) {
-        report.add_percentiles("latency", samples);
-    }
-    return report.finish(well == count + 20);
+    const bool correct = bench::processes::measure(
+        options, report, [&](std::uint64_t count) { return run_many(options, command, count); },
+        [&](std::uint64_t count, std::vector<std::uint64_t>& samples) {
+            return run_timed(options, command, count, samples);
+        });
+    return report.finish(correct);
 }

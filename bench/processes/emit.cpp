@@ -6,6 +6,7 @@
 namespace {
 
 constexpr unsigned long total_bytes = 65536;
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): no bytes in the file
 constinit char zeros[total_bytes] = {};
 
 }  // namespace

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The same programs through Repartir's public C++ API with its defaults: both streams captured.
-#include <cstdio>
 #include <utility>
 #include <vector>
 
+#include "bench/harness/own_pool.hpp"
 #include "bench/processes/problem.hpp"
 #include "repartir/pool.hpp"
 
@@ -54,24 +54,12 @@ int main(int argc, char** argv) {
     const bench::Options options = bench::parse(argc, argv);
     const bench::Ballast ballast(options.ballast_mib);
     const Command command = bench::processes::command_for(options.mode);
-    const std::uint64_t count = bench::processes::count_for(options);
-    const bool latency = options.mode == "latency";
-    auto pool = Pool::builder().cpu_workers(1).program_slots(options.workers).build();
-    if (!pool) {
-        std::fprintf(stderr, "%s\n", pool.error().describe().c_str());
-        return 1;
-    }
+    Pool pool = bench::own_pool(Pool::builder().cpu_workers(1).program_slots(options.workers));
     bench::Report report("processes", "repartir", options);
-    std::vector<std::uint64_t> samples;
-    samples.reserve(count);
-    std::uint64_t good = run_many(*pool, command, 20);
-    const std::uint64_t begin = bench::now_ns();
-    good += latency ? run_timed(*pool, command, count, samples) : run_many(*pool, command, count);
-    const auto elapsed = static_cast<double>(bench::now_ns() - begin);
-    report.add("items", static_cast<double>(count));
-    report.add("ns_per_item", elapsed / static_cast<double>(count));
-    if (latency) {
-        report.add_percentiles("latency", samples);
-    }
-    return report.finish(good == count + 20);
+    const bool correct = bench::processes::measure(
+        options, report, [&](std::uint64_t count) { return run_many(pool, command, count); },
+        [&](std::uint64_t count, std::vector<std::uint64_t>& samples) {
+            return run_timed(pool, command, count, samples);
+        });
+    return report.finish(correct);
 }

@@ -4,13 +4,13 @@
 #include <malloc.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "bench/harness/harness.hpp"
+#include "bench/harness/own_pool.hpp"
 #include "repartir/pool.hpp"
 
 namespace {
@@ -46,12 +46,8 @@ Task simulation(std::uint64_t i) {
 int main(int argc, char** argv) {
     const bench::Options options = bench::parse(argc, argv);
     const std::uint64_t count = options.count == 0 ? default_count : options.count;
-    auto pool = Pool::builder().cpu_workers(1).program_slots(1).build();
-    if (!pool) {
-        std::fprintf(stderr, "%s\n", pool.error().describe().c_str());
-        return 1;
-    }
-    Pending<Outcome> blocker = pool->submit(Task::binary("/bin/sleep", "1000"));
+    Pool pool = bench::own_pool(Pool::builder().cpu_workers(1).program_slots(1));
+    Pending<Outcome> blocker = pool.submit(Task::binary("/bin/sleep", "1000"));
     std::vector<Pending<Outcome>> pending;
     pending.reserve(count);
     std::uint64_t strings = 0;
@@ -60,11 +56,11 @@ int main(int argc, char** argv) {
     for (std::uint64_t i = 0; i < count; ++i) {
         Task task = simulation(i);
         strings += task.program().packed().size();
-        pending.push_back(pool->submit(std::move(task)));
+        pending.push_back(pool.submit(std::move(task)));
     }
     const std::uint64_t heap = heap_bytes() - heap_before + count * sizeof(Pending<Outcome>);
     const std::uint64_t resident = resident_bytes() - resident_before;
-    const auto queued = pool->stats().tasks_queued;
+    const auto queued = pool.stats().tasks_queued;
     const auto each = [count](std::uint64_t bytes) {
         return static_cast<double>(bytes) / static_cast<double>(count);
     };
@@ -76,6 +72,6 @@ int main(int argc, char** argv) {
     report.add("string_bytes_per_task", each(strings));
     pending.clear();
     std::move(blocker).cancel();
-    const bool stopped = pool->shutdown(repartir::Shutdown::cancel).has_value();
+    const bool stopped = pool.shutdown(repartir::Shutdown::cancel).has_value();
     return report.finish(stopped && queued == count);
 }

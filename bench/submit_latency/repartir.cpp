@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Submitting to a Pool from a thread that is no worker.
 #include <chrono>
-#include <cstdio>
 #include <string_view>
 #include <thread>
 #include <utility>
 
+#include "bench/harness/own_pool.hpp"
 #include "bench/submit_latency/problem.hpp"
 #include "repartir/pool.hpp"
 
@@ -43,11 +43,7 @@ Sample run_one(Pool& pool, bool take_at_once) {
 
 int main(int argc, char** argv) {
     const bench::Options options = bench::parse(argc, argv);
-    auto pool = Pool::builder().cpu_workers(options.workers).build();
-    if (!pool) {
-        std::fprintf(stderr, "%s\n", pool.error().describe().c_str());
-        return 1;
-    }
+    Pool pool = bench::own_pool(options);
     const std::uint64_t count = bench::submit_latency::count_for(options);
     const bool at_once = options.mode == "inline";
     std::vector<std::uint64_t> submits;
@@ -55,7 +51,7 @@ int main(int argc, char** argv) {
     submits.reserve(count);
     results.reserve(count);
     for (std::uint64_t i = 0; i < bench::submit_latency::warm_up; ++i) {
-        static_cast<void>(run_one(*pool, at_once));
+        static_cast<void>(run_one(pool, at_once));
     }
     std::uint64_t inline_count = 0;
     for (std::uint64_t i = 0; i < count; ++i) {
@@ -63,7 +59,7 @@ int main(int argc, char** argv) {
             std::this_thread::sleep_for(
                 std::chrono::microseconds(bench::submit_latency::pause_parked_us));
         }
-        const Sample sample = run_one(*pool, at_once);
+        const Sample sample = run_one(pool, at_once);
         submits.push_back(sample.submit_ns);
         results.push_back(sample.result_ns);
         inline_count += sample.elsewhere ? 0 : 1;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Unbalanced tree search with Repartir: a task per node, a TaskGroup per inner node.
-#include <cstdio>
-#include <utility>
 
 #include "bench/harness/on_worker.hpp"
+#include "bench/harness/own_pool.hpp"
 #include "bench/uts/problem.hpp"
 #include "repartir/pool.hpp"
 #include "repartir/task_group.hpp"
@@ -30,15 +29,11 @@ void visit(Pool& pool, const bench::uts::Node& node) {
 
 int main(int argc, char** argv) {
     const bench::Options options = bench::parse(argc, argv);
-    auto pool = Pool::builder().cpu_workers(options.workers).build();
-    if (!pool) {
-        std::fprintf(stderr, "%s\n", pool.error().describe().c_str());
-        return 1;
-    }
+    Pool pool = bench::own_pool(options);
     bench::Report report("uts", "repartir", options);
     const bool correct = bench::uts::measure(report, [&pool] {
-        static_cast<void>(bench::on_worker(*pool, [&pool] { visit(*pool, bench::uts::root()); }));
+        static_cast<void>(bench::on_worker(pool, [&pool] { visit(pool, bench::uts::root()); }));
     });
-    report.add("steals", static_cast<double>(pool->stats().steals));
+    report.add("steals", static_cast<double>(pool.stats().steals));
     return report.finish(correct);
 }

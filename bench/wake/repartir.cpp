@@ -2,11 +2,11 @@
 // Waking a Pool's workers, and watching the pool sleep.
 #include <atomic>
 #include <chrono>
-#include <cstdio>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "bench/harness/own_pool.hpp"
 #include "bench/wake/problem.hpp"
 #include "repartir/pool.hpp"
 
@@ -53,13 +53,9 @@ bool measure_idle(Pool& pool, const bench::Options& options, bench::Report& repo
 
 int main(int argc, char** argv) {
     const bench::Options options = bench::parse(argc, argv);
-    auto pool = Pool::builder().cpu_workers(options.workers).build();
-    if (!pool) {
-        std::fprintf(stderr, "%s\n", pool.error().describe().c_str());
-        return 1;
-    }
+    Pool pool = bench::own_pool(options);
     bench::Report report("wake", "repartir", options);
-    const bool correct = options.mode == "idle" ? measure_idle(*pool, options, report)
-                                                : measure_latency(*pool, report);
+    const bool correct = options.mode == "idle" ? measure_idle(pool, options, report)
+                                                : measure_latency(pool, report);
     return report.finish(correct);
 }

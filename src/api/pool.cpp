@@ -34,7 +34,7 @@ Result<Pool> PoolBuilder::build() {
     }
     // The scheduler first: it registers for membarrier, which makes the kernel wait for
     // milliseconds once a process has threads.
-    Result<Scheduler> scheduler = Scheduler::create(std::move(options_));
+    Result<Scheduler> scheduler = Scheduler::create(options_);
     if (!scheduler) {
         return fail(std::move(scheduler).error());
     }
