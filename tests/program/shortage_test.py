@@ -47,7 +47,7 @@ class Shortage(ProgramTest):
             self.assertNotIn(1, codes)
         result = self.limited(resource.RLIMIT_NOFILE, 12, "run", "true", ":::", "a")
         self.assertEqual((result.returncode, result.stdout), (6, ""))
-        self.assertRegex(result.stderr, r"\A.*Too many open files; raise the limit \(ulimit -n\)\n\Z")
+        self.assertRegex(result.stderr, r"\A.*Too many open files; raise the limit \(ulimit -n\)\n$")
         result = self.limited(resource.RLIMIT_NOFILE, 5, "info")
         self.assertEqual(result.returncode, 0, result.stderr)
 
