@@ -3,6 +3,7 @@
 /// @file fd.hpp A file descriptor with one owner.
 #include <unistd.h>
 
+#include <cerrno>
 #include <utility>
 
 namespace repartir::base {
@@ -32,7 +33,9 @@ class Fd {
     /// Closes it now. Keeps errno. Linux closes even when close() reports EINTR: never repeated.
     void reset() noexcept {
         if (number_ >= 0) {
+            const int kept = errno;
             ::close(std::exchange(number_, -1));
+            errno = kept;
         }
     }
 

@@ -65,5 +65,11 @@ TEST(Fd, ReleaseLeavesItOpen) {
     ::close(number);
 }
 
+TEST(Fd, KeepsErrnoWhenItCloses) {
+    errno = ENOEXEC;
+    Fd(1 << 28).reset();  // nobody's: close() says EBADF
+    EXPECT_EQ(errno, ENOEXEC);
+}
+
 }  // namespace
 }  // namespace repartir::base

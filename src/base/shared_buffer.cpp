@@ -9,46 +9,30 @@
 
 #include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <limits>
 #include <mutex>
 #include <utility>
+
+#include "base/fd.hpp"
+#include "base/os_error.hpp"
 
 namespace repartir {
 
 namespace {
 
 [[nodiscard]] Error errno_error(Code code, Fault fault, const std::string& what, int number) {
-    return Error(Domain::buffer, code, fault, what + ": " + std::strerror(number));
+    return Error(Domain::buffer, code, fault, what + ": " + std::string(base::words_of(number)));
 }
-
-/// Owns a descriptor until it is released.
-class Descriptor {
-  public:
-    explicit Descriptor(int fd) noexcept : fd_(fd) {}
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() {
-        if (fd_ >= 0) {
-            ::close(fd_);
-        }
-    }
-    [[nodiscard]] int get() const noexcept { return fd_; }
-    [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
-
-  private:
-    int fd_;
-};
 
 constexpr unsigned noexec_seal = 0x0008U;  // MFD_NOEXEC_SEAL, newer than this release's headers
 
-[[nodiscard]] int make_memfd() noexcept {
+[[nodiscard]] base::Fd make_memfd() noexcept {
     // A buffer holds data, never a program; kernels before 6.3 do not know the flag.
-    int fd = ::memfd_create("repartir-buffer", MFD_CLOEXEC | MFD_ALLOW_SEALING | noexec_seal);
+    const int fd = ::memfd_create("repartir-buffer", MFD_CLOEXEC | MFD_ALLOW_SEALING | noexec_seal);
     if (fd < 0 && errno == EINVAL) {
-        fd = ::memfd_create("repartir-buffer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        return base::Fd(::memfd_create("repartir-buffer", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     }
-    return fd;
+    return base::Fd(fd);
 }
 
 [[nodiscard]] Error open_error(const std::string& path, int number) {
@@ -93,18 +77,17 @@ constexpr unsigned noexec_seal = 0x0008U;  // MFD_NOEXEC_SEAL, newer than this r
 /// The descriptor and the one mapping of a buffer. The address never changes, so that spans from
 /// bytes() stay good when the buffer is sealed.
 struct SharedBuffer::Mapping {
-    Mapping(int descriptor, void* base, std::size_t bytes) noexcept
-        : fd(descriptor), address(base), size(bytes) {}
+    Mapping(base::Fd descriptor, void* begin, std::size_t bytes) noexcept
+        : fd(std::move(descriptor)), address(begin), size(bytes) {}
     Mapping(const Mapping&) = delete;
     Mapping& operator=(const Mapping&) = delete;
     ~Mapping() {
         if (address != nullptr) {
             ::munmap(address, size);
         }
-        ::close(fd);
     }
 
-    const int fd;
+    const base::Fd fd;
     void* const address;  // nullptr when the size is 0
     const std::size_t size;
     std::mutex sealing;  // one seal() at a time
@@ -119,8 +102,8 @@ Result<SharedBuffer> SharedBuffer::create(std::size_t bytes) {
     if (bytes > static_cast<std::size_t>(std::numeric_limits<::off_t>::max())) {
         return fail(errno_error(Code::too_large, Fault::user, what, EFBIG));
     }
-    Descriptor fd(make_memfd());
-    if (fd.get() < 0) {
+    base::Fd fd = make_memfd();
+    if (!fd) {
         return fail(errno_error(Code::out_of_resources, Fault::system, what, errno));
     }
     if (::ftruncate(fd.get(), static_cast<::off_t>(bytes)) != 0) {
@@ -138,13 +121,13 @@ Result<SharedBuffer> SharedBuffer::create(std::size_t bytes) {
             return fail(errno_error(Code::too_large, Fault::user, what, errno));
         }
     }
-    return SharedBuffer(std::make_shared<Mapping>(fd.release(), address, bytes));
+    return SharedBuffer(std::make_shared<Mapping>(std::move(fd), address, bytes));
 }
 
 Result<SharedBuffer> SharedBuffer::copy_of_file(const std::string& path) {
     // Not blocking: a FIFO that nobody writes to would hold us for ever. Regular files do not care.
-    const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-    if (fd.get() < 0) {
+    const base::Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    if (!fd) {
         return fail(open_error(path, errno));
     }
     struct ::stat status{};
@@ -202,10 +185,10 @@ Result<void> SharedBuffer::seal() {
     // A private read-only mapping in the place of ours: the kernel refuses to seal what is mapped
     // shared and writable, and kernels before 6.7 refuse a shared mapping of what is sealed.
     if (address != nullptr && ::mmap(address, mapping_->size, PROT_READ, MAP_PRIVATE | MAP_FIXED,
-                                     mapping_->fd, 0) == MAP_FAILED) {
+                                     mapping_->fd.get(), 0) == MAP_FAILED) {
         return fail(errno_error(Code::io_error, Fault::system, "cannot seal a buffer", errno));
     }
-    if (::fcntl(mapping_->fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SEAL) == 0) {
+    if (::fcntl(mapping_->fd.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SEAL) == 0) {
         mapping_->writable.store(false);
         mapping_->sealed.store(true);
         return {};
@@ -215,18 +198,18 @@ Result<void> SharedBuffer::seal() {
         // Puts the writable mapping back. A failure leaves the buffer readable, not writable,
         // unsealed.
         if (::mmap(address, mapping_->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-                   mapping_->fd, 0) == MAP_FAILED) {
+                   mapping_->fd.get(), 0) == MAP_FAILED) {
             mapping_->writable.store(false);
         }
     }
     return fail(Error(
         Domain::buffer, Code::io_error, Fault::user,
-        std::string("cannot seal a buffer: ") + std::strerror(number) +
+        "cannot seal a buffer: " + std::string(base::words_of(number)) +
             (number == EBUSY ? "; a program still maps it for writing, wait for its end" : "")));
 }
 
 bool SharedBuffer::sealed() const noexcept { return mapping_->sealed.load(); }
 
-int SharedBuffer::fd() const noexcept { return mapping_->fd; }
+int SharedBuffer::fd() const noexcept { return mapping_->fd.get(); }
 
 }  // namespace repartir

@@ -227,9 +227,7 @@ REPARTIR_RAW __attribute__((noinline)) void exec_child(void* plan) noexcept {
     set_limits(exec);
     set_placement(exec);
     set_death_signal(exec);
-    const std::uint64_t nothing_blocked = 0;
-    raw::call(SYS_rt_sigprocmask, SIG_SETMASK, raw::address(&nothing_blocked), 0,
-              sizeof(nothing_blocked));
+    raw::set_blocked(0);
     run_program(exec);
 }
 

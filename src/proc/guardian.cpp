@@ -60,14 +60,11 @@ int look_at_image(dl_phdr_info* info, std::size_t /*size*/, void* out) {
 // host program's SIGCHLD handling never sees it.
 REPARTIR_RAW __attribute__((noinline)) long clone_guardian(void* stack_end, int* pidfd,
                                                            GuardianPlan* plan) noexcept {
-    const std::uint64_t all = ~0ULL;
-    std::uint64_t before = 0;
-    raw::call(SYS_rt_sigprocmask, SIG_SETMASK, raw::address(&all), raw::address(&before),
-              sizeof(all));
+    const std::uint64_t before = raw::set_blocked(~0ULL);
     const long result =
         raw::clone_call(SYS_clone, CLONE_PIDFD, raw::address(static_cast<char*>(stack_end)),
                         raw::address(pidfd), guardian_child, plan);
-    raw::call(SYS_rt_sigprocmask, SIG_SETMASK, raw::address(&before), 0, sizeof(before));
+    raw::set_blocked(before);
     return result;
 }
 

@@ -5,6 +5,7 @@
 /// instrumentation.
 #include <sys/syscall.h>
 
+#include <csignal>
 #include <cstdint>
 
 // A function marked so reads and writes nothing behind the back of its source: no sanitizer, no
@@ -116,6 +117,13 @@ template <class T>
 REPARTIR_RAW_INLINE long address(T* pointer) noexcept {
     // SAFETY: the kernel takes addresses as integers of a register's width.
     return reinterpret_cast<long>(pointer);
+}
+
+/// Sets which signals the calling thread blocks, as bits. @return those that it blocked before.
+REPARTIR_RAW_INLINE std::uint64_t set_blocked(std::uint64_t signals) noexcept {
+    std::uint64_t before = 0;
+    call(SYS_rt_sigprocmask, SIG_SETMASK, address(&signals), address(&before), sizeof(signals));
+    return before;
 }
 
 /// Ends the calling process at once.

@@ -48,10 +48,7 @@ REPARTIR_RAW __attribute__((noinline)) long clone_raw(bool clone3, bool clear_ha
                                                       int cgroup, int* pidfd,
                                                       void (*entry)(void*) noexcept,
                                                       void* argument) noexcept {
-    const std::uint64_t all = ~0ULL;
-    std::uint64_t before = 0;
-    raw::call(SYS_rt_sigprocmask, SIG_SETMASK, raw::address(&all), raw::address(&before),
-              sizeof(all));
+    const std::uint64_t before = raw::set_blocked(~0ULL);
     long result = 0;
     // The exit signal is 0 until exec makes it SIGCHLD: a child that never becomes the program is
     // nobody's business but ours.
@@ -69,7 +66,7 @@ REPARTIR_RAW __attribute__((noinline)) long clone_raw(bool clone3, bool clear_ha
                                  raw::address(static_cast<char*>(stack) + stack_bytes),
                                  raw::address(pidfd), entry, argument);
     }
-    raw::call(SYS_rt_sigprocmask, SIG_SETMASK, raw::address(&before), 0, sizeof(before));
+    raw::set_blocked(before);
     return result;
 }
 
