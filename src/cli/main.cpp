@@ -4,6 +4,8 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <exception>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -118,10 +120,26 @@ int run_main(std::span<const std::string> words) {
     return command == nullptr ? unknown_command(first) : dispatch(*command, words.subspan(1));
 }
 
+/// Memory may be too short for an exception even, and so may a library's. What runs is ended by the
+/// guardian, what has ended is in the log.
+[[noreturn]] void without_memory() {
+    constexpr std::string_view sentence =
+        "repartir: there is too little memory for repartir itself; raise the limit (ulimit -v) or"
+        " free some\n";
+    [[maybe_unused]] const ssize_t put = ::write(STDERR_FILENO, sentence.data(), sentence.size());
+    ::_exit(exit_cannot_schedule);
+}
+
 }  // namespace
 }  // namespace repartir::cli
 
 int main(int argc, char** argv) {
-    const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
-    return repartir::cli::run_main(words);
+    std::set_new_handler(repartir::cli::without_memory);
+    try {
+        const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+        return repartir::cli::run_main(words);
+    } catch (const std::exception& error) {  // of the system, which lacks something
+        repartir::cli::complain(error.what());
+        return repartir::cli::exit_cannot_schedule;
+    }
 }

@@ -141,10 +141,10 @@ constexpr std::string_view run_description =
     " the program and its arguments the inputs are appended. No shell reads the inputs.\n"
     "\n"
     "Exit codes: 0 all well, 1 a task failed, 2 usage, 3 unreachable, 4 timed out, 5 cancelled or"
-    " the reader of our output went away, 6 cannot be scheduled; of several the first of 6, 3, 5, "
-    "4,"
-    " 1. Without inputs the program's own: 128 + signal when a signal ended it, 4 when its time was"
-    " up, 127 when it was not found, 126 when it cannot be executed.\n"
+    " the reader of our output went away, 6 cannot be scheduled, or too little memory, files or"
+    " processes for repartir itself; of several the first of 6, 3, 5, 4, 1. Without inputs the"
+    " program's own: 128 + signal when a signal ended it, 4 when its time was up, 127 when it was"
+    " not found, 126 when it cannot be executed.\n"
     "\n"
     "Ctrl-C ends the run gently (SIGTERM, then SIGKILL after --kill-grace), a second one at once.";
 
