@@ -146,7 +146,10 @@ constexpr std::string_view run_description =
     " program's own: 128 + signal when a signal ended it, 4 when its time was up, 127 when it was"
     " not found, 126 when it cannot be executed.\n"
     "\n"
-    "Ctrl-C ends the run gently (SIGTERM, then SIGKILL after --kill-grace), a second one at once.";
+    "Ctrl-C ends the run gently (SIGTERM, then SIGKILL after --kill-grace), a second one at once. "
+    "What"
+    " was ignored when the run began (SIGHUP under nohup; SIGINT and SIGQUIT in the background of a"
+    " script) stays ignored by it; the tasks always start with every signal as it is by default.";
 
 constexpr std::array all_commands{
     CommandSpec{"run", "repartir run [options] [--] program [args] [::: inputs...]...",

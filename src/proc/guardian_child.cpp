@@ -192,16 +192,6 @@ REPARTIR_RAW_INLINE void kill_listed(GuardianPlan& plan, char* end) noexcept {
     raw::call(SYS_close, fd);
 }
 
-// Kills what is in a cgroup and removes it. @return whether it is gone.
-REPARTIR_RAW_INLINE bool end_cgroup(GuardianPlan& plan, char* end) noexcept {
-    if (!write_control(plan, end, "/cgroup.kill", '1')) {  // version 1, or before Linux 5.14
-        write_control(plan, end, "/pids.max", '0');        // a fork must not outrun the loop
-        kill_listed(plan, end);
-    }
-    const long removed = raw::call(SYS_unlinkat, AT_FDCWD, raw::address(plan.path), AT_REMOVEDIR);
-    return removed == 0 || removed == -ENOENT || removed == -ENOTDIR;
-}
-
 // As the kernel lays out what getdents64 gives.
 struct FolderEntry {
     std::uint64_t inode;
@@ -217,6 +207,71 @@ REPARTIR_RAW_INLINE bool begins_with(const char* text, const char* prefix) noexc
         ++prefix;
     }
     return *prefix == '\0';
+}
+
+// Extends the plan's path, which ends at `end`, by the name of one group in there. @return where it
+// ends now; `end` where there is no group inside, or the path has no room for more.
+REPARTIR_RAW_INLINE char* enter_a_group(GuardianPlan& plan, char* end) noexcept {
+    constexpr std::uint8_t folder_type = 4;     // DT_DIR
+    constexpr std::ptrdiff_t name_bytes = 300;  // a name, and what else is appended
+    const long fd =
+        raw::call(SYS_openat, AT_FDCWD, raw::address(plan.path), O_RDONLY | O_DIRECTORY);
+    char* inside = end;
+    while (fd >= 0 && inside == end && plan.path + sizeof(plan.path) - end > name_bytes) {
+        const long count =
+            raw::call(SYS_getdents64, fd, raw::address(plan.scratch), sizeof(plan.scratch));
+        if (count <= 0) {
+            break;
+        }
+        for (long at = 0; at < count && inside == end;) {
+            // SAFETY: the kernel aligns entries to 8 bytes, from the aligned start of the buffer.
+            const auto* entry = reinterpret_cast<const FolderEntry*>(plan.scratch + at);
+            at += entry->bytes;
+            const char* const name = entry->name;
+            const bool itself_or_parent =
+                name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
+            if (entry->type == folder_type && !itself_or_parent) {
+                inside = append(append(end, "/"), name);
+            }
+        }
+    }
+    raw::call(SYS_close, fd);
+    return inside;
+}
+
+// Kills who is in the cgroup itself, and on version 2 in those inside it.
+REPARTIR_RAW_INLINE void kill_cgroup(GuardianPlan& plan, char* end) noexcept {
+    if (!write_control(plan, end, "/cgroup.kill", '1')) {  // version 1, or before Linux 5.14
+        write_control(plan, end, "/pids.max", '0');        // a fork must not outrun the loop
+        kill_listed(plan, end);
+    }
+}
+
+REPARTIR_RAW_INLINE bool remove_cgroup(GuardianPlan& plan) noexcept {
+    const long removed = raw::call(SYS_unlinkat, AT_FDCWD, raw::address(plan.path), AT_REMOVEDIR);
+    return removed == 0 || removed == -ENOENT || removed == -ENOTDIR;
+}
+
+// Kills what is in a cgroup, and in those that were made inside it, and removes them, the innermost
+// first. @return whether it is gone.
+REPARTIR_RAW_INLINE bool end_cgroup(GuardianPlan& plan, char* end) noexcept {
+    kill_cgroup(plan, end);
+    for (;;) {
+        char* innermost = end;
+        for (char* inside = enter_a_group(plan, end); inside != innermost;
+             inside = enter_a_group(plan, inside)) {
+            innermost = inside;
+        }
+        if (innermost == end) {
+            return remove_cgroup(plan);
+        }
+        kill_cgroup(plan, innermost);
+        const bool removed = remove_cgroup(plan);
+        *end = '\0';
+        if (!removed) {
+            return false;
+        }
+    }
 }
 
 // One look at a folder of cgroups. @return whether none of ours is left in it.

@@ -46,8 +46,8 @@ struct GuardianPlan {
     void* rseq = nullptr;  ///< registered restartable-sequences area; nullptr: none
     GuardedCgroups cgroups;
     GuardedTerminal terminal;
-    char scratch[4096];             ///< where it reads /proc, and what is in a cgroup
-    alignas(8) char listing[4096];  ///< where it reads a folder
+    alignas(8) char scratch[4096];  ///< where it reads /proc, and what is in a cgroup
+    alignas(8) char listing[4096];  ///< where it reads a folder of cgroups
     char path[2048];                ///< where it puts names together
 };
 

@@ -273,13 +273,15 @@ TEST(Guardian, KillsWhatIsInOurCgroupsThoughItLeftItsGroup) {
         plan.envp = environment.data();
         plan.group = Group::session;
         Spawned child = std::move(*(*spawner)->spawn(plan));
-        std::filesystem::create_directory(tree.path() + "/" + group);
+        std::filesystem::create_directories(tree.path() + "/" + group);
         std::ofstream(tree.path() + "/" + group + "/cgroup.procs") << child.pid << "\n";
         return child;
     };
     Spawned ours = start("repartir-7-8-1");
+    Spawned inside = start("repartir-7-8-1/made by/.the task");
     Spawned others = start("repartir-7-9-1");
-    std::filesystem::create_directory(tree.path() + "/repartir-7-8-2");
+    std::filesystem::create_directories(tree.path() + "/repartir-7-8-2/a/b");
+    std::filesystem::create_directories(tree.path() + "/repartir-7-8-2/c");
     const pid_t victim = ::fork();
     if (victim == 0) {
         CgroupsOfOurs cgroups;
@@ -290,6 +292,7 @@ TEST(Guardian, KillsWhatIsInOurCgroupsThoughItLeftItsGroup) {
     }
     ::waitpid(victim, nullptr, 0);
     EXPECT_TRUE(goes_within(ours.pid, 20s));
+    EXPECT_TRUE(goes_within(inside.pid, 20s));
     const auto end = std::chrono::steady_clock::now() + 20s;
     while (std::filesystem::exists(tree.path() + "/repartir-7-8-2") &&
            std::chrono::steady_clock::now() < end) {
@@ -300,6 +303,7 @@ TEST(Guardian, KillsWhatIsInOurCgroupsThoughItLeftItsGroup) {
     std::filesystem::remove_all(tree.path() + "/repartir-7-8-1");  // lets the guardian end
     ::kill(others.pid, SIGKILL);
     reap_child(ours);
+    reap_child(inside);
     reap_child(others);
 }
 

@@ -96,6 +96,36 @@ class Limits(ProgramTest):
         self.wait_until("the end of what escaped", lambda: not alive(escaped))
         self.wait_until("the end of the cgroups", lambda: not groups_of(process.pid))
 
+    def nest(self, pid, escaped):
+        """Moves a process into groups inside the groups of the task, as a program may that has the
+        right to."""
+        for folder in groups_of(pid):
+            os.makedirs(os.path.join(folder, "a", "b"))
+            os.makedirs(os.path.join(folder, "a", ".c"))
+            with open(os.path.join(folder, "a", "b", "cgroup.procs"), "w") as procs:
+                procs.write(str(escaped))
+
+    def test_groups_that_a_task_made_inside_its_own_end_with_it(self):
+        self.script("nested", "setsid sh -c 'echo $$ > pid.new; mv pid.new pid; exec sleep 600' "
+                              "> /dev/null 2>&1 < /dev/null &\n"
+                              "until [ -e go ]; do sleep 0.01; done")
+        process = self.start("run", "--limit-memory", "64M", "./nested", ":::", "a")
+        self.wait_for_file("pid")
+        escaped = int(self.read("pid"))
+        self.nest(process.pid, escaped)
+        self.write("go", "")
+        self.assertEqual(process.wait(), 0)
+        self.assertFalse(alive(escaped))
+        self.assertEqual(groups_of(process.pid), [])
+
+    def test_groups_inside_groups_end_with_a_kill_too(self):
+        process, escaped = self.start_escape("--limit-memory", "64M")
+        self.nest(process.pid, escaped)
+        process.kill()
+        process.wait()
+        self.wait_until("the end of what escaped", lambda: not alive(escaped))
+        self.wait_until("the end of the cgroups", lambda: not groups_of(process.pid))
+
     def test_a_fork_bomb_ends_with_us(self):
         self.script("bomb", "setsid sh -c 'fork() { fork & fork; }; echo > begun; fork' "
                             "> /dev/null 2>&1 &\nwait; sleep 600")

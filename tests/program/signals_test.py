@@ -5,7 +5,7 @@ import signal
 import subprocess
 import unittest
 
-from program import ProgramTest, alive, terminate_group
+from program import PROGRAM, ProgramTest, alive, terminate_group
 
 
 class Signals(ProgramTest):
@@ -79,8 +79,33 @@ class Signals(ProgramTest):
         self.assertEqual(process.wait(), 5)
 
     def test_children_start_with_clean_signals(self):
-        out = self.run_ok("run", "grep", "-E", "^Sig(Blk|Ign)", ":::", "/proc/self/status")
-        self.assertEqual([int(line.split()[1], 16) for line in out.splitlines()], [0, 0])
+        def ignore_all():
+            for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+                signal.signal(number, signal.SIG_IGN)
+        for before in (None, ignore_all):
+            for inputs in ([":::", "/proc/self/status"], ["/proc/self/status"]):
+                out = self.run_ok("run", "grep", "-E", "^Sig(Blk|Ign)", *inputs, preexec_fn=before)
+                self.assertEqual([int(line.split()[1], 16) for line in out.splitlines()], [0, 0])
+
+    def test_a_job_in_the_background_of_a_script(self):
+        # Without job control a shell starts it with SIGINT and SIGQUIT ignored.
+        self.script("mark", 'echo $$ > "pid.$1"; trap "touch interrupted.$1" INT; '
+                            "until [ -e go ]; do sleep 0.01; done")
+        process = subprocess.Popen(
+            ["sh", "-c", f'"{PROGRAM}" run -q ./mark ::: 1 & echo $! > ours.new; '
+             "mv ours.new ours; wait $!"], cwd=self.folder, env=self.env)
+        self.addCleanup(self._end, process)
+        self.wait_for_file("ours")
+        ours = int(self.read("ours"))
+        self.wait_until("the task", lambda: os.path.exists(self.path("pid.1")) and
+                        self.read("pid.1").strip())
+        task = int(self.read("pid.1"))
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            os.kill(ours, number)
+        os.kill(task, signal.SIGINT)  # which the task, for its part, hears
+        self.wait_for_file("interrupted.1")
+        self.write("go", "")
+        self.assertEqual(process.wait(), 0)
 
     def test_halt_now_and_soon(self):
         self.script("work", 'test "$1" = bad && { while [ ! -e pid.slow ]; do sleep 0.01; done; '

@@ -35,6 +35,55 @@ constexpr std::string_view name_prefix = "repartir-";
     return ::write(fd.get(), text.data(), text.size()) < 0 ? errno : 0;
 }
 
+/// @return a group and those that its programs made inside it, each behind the one that it is in.
+[[nodiscard]] std::vector<std::string> with_groups_inside(const std::string& folder) {
+    std::vector<std::string> found{folder};
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        constexpr ::nlink_t of_a_leaf = 2;
+        struct ::stat status{};
+        if (::stat(found[i].c_str(), &status) != 0 || status.st_nlink == of_a_leaf) {
+            continue;  // the usual case, for one system call
+        }
+        std::error_code error;
+        std::error_code unknown;
+        for (std::filesystem::directory_iterator at(found[i], error), end; !error && at != end;
+             at.increment(error)) {
+            if (at->is_directory(unknown)) {
+                found.push_back(at->path());
+            }
+        }
+    }
+    return found;
+}
+
+/// Removes a group with all inside it. @return false while a process is left in there.
+bool remove_group(const std::string& folder) {
+    if (::rmdir(folder.c_str()) == 0 || errno != EBUSY) {
+        return true;
+    }
+    const std::vector<std::string> groups = with_groups_inside(folder);
+    bool gone = true;
+    for (auto group = groups.rbegin(); group != groups.rend(); ++group) {
+        gone = ::rmdir(group->c_str()) == 0 || errno != EBUSY;
+    }
+    return gone;
+}
+
+/// Kills the processes in a group itself. @return how many there were.
+int kill_members(const std::string& folder) {
+    const std::string members = read_small_file(folder + "/cgroup.procs").value_or("");
+    int killed = 0;
+    for (const char* at = members.data(); at < members.data() + members.size();) {
+        int pid = 0;
+        const auto [end, error] = std::from_chars(at, members.data() + members.size(), pid);
+        if (error == std::errc() && pid > 1 && ::kill(pid, SIGKILL) == 0) {
+            ++killed;
+        }
+        at = end + 1;
+    }
+    return killed;
+}
+
 /// Removes groups whose maker is gone: the guardian ended their processes, nobody removed the
 /// folders.
 void remove_abandoned(const std::string& parent) {
@@ -42,7 +91,7 @@ void remove_abandoned(const std::string& parent) {
     for (const auto& entry : std::filesystem::directory_iterator(parent, ignored)) {
         const std::optional<int> maker = group_maker(entry.path().filename().native());
         if (maker && ::kill(*maker, 0) != 0 && errno == ESRCH) {
-            ::rmdir(entry.path().c_str());
+            (void)remove_group(entry.path());
         }
     }
 }
@@ -275,7 +324,7 @@ void TaskCgroup::discard() noexcept {
         bool left = false;
         for (Group& group : groups_) {
             group.entrance.reset();
-            left = (::rmdir(group.folder.c_str()) != 0 && errno == EBUSY) || left;
+            left = !remove_group(group.folder) || left;
         }
         if (!left) {
             break;
@@ -306,19 +355,10 @@ void TaskCgroup::kill_all() noexcept {
         (void)write_control(group.folder + "/pids.max", "0");  // a fork must not outrun the loop
         constexpr int rounds =
             100;  // each round sees what the last one's victims had forked before
-        for (int round = 0; round < rounds; ++round) {
-            const std::string inside = read_small_file(group.folder + "/cgroup.procs").value_or("");
-            int killed = 0;
-            for (const char* at = inside.data(); at < inside.data() + inside.size();) {
-                int pid = 0;
-                const auto [end, error] = std::from_chars(at, inside.data() + inside.size(), pid);
-                if (error == std::errc() && pid > 1 && ::kill(pid, SIGKILL) == 0) {
-                    ++killed;
-                }
-                at = end + 1;
-            }
-            if (killed == 0) {
-                break;
+        for (int round = 0, killed = 1; round < rounds && killed > 0; ++round) {
+            killed = 0;
+            for (const std::string& folder : with_groups_inside(group.folder)) {
+                killed += kill_members(folder);
             }
         }
     }

@@ -46,7 +46,8 @@ struct CgroupSupport {
 [[nodiscard]] std::string new_group_prefix();
 
 /// The group of one attempt: its processes enter before they execute anything. Destroying it kills
-/// what is inside and removes it. One thread at a time.
+/// what is inside and removes it, with the groups that its processes made in there. One thread at a
+/// time.
 class TaskCgroup {
   public:
     /// Makes the group and sets its limits. @param name begins with a new_group_prefix(). Errors:
@@ -61,7 +62,8 @@ class TaskCgroup {
     /// @return descriptors of cgroup.procs files to which a child writes "0" to enter (version 1
     /// and 2).
     [[nodiscard]] std::vector<int> entrances() const;
-    /// Kills everything inside. A process that forks meanwhile is caught by repetition.
+    /// Kills everything inside, in groups inside it too. A process that forks meanwhile is caught
+    /// by repetition.
     void kill_all() noexcept;
     /// @return how many processes the kernel ended here because memory was short.
     [[nodiscard]] std::uint64_t oom_kills() const;
