@@ -271,6 +271,28 @@ Result<std::optional<JobSpec>> JobReader::take_element() {
     return std::move(*job);
 }
 
+bool JobReader::step(char c) noexcept {
+    if ((state_ == State::first || state_ == State::value) && c == '{') {
+        state_ = State::element;
+        scan_ = at_;
+        depth_ = 0;
+        in_string_ = false;
+        escaped_ = false;
+        return true;
+    }
+    if (state_ == State::before && c == '[') {
+        state_ = State::first;
+    } else if ((state_ == State::first || state_ == State::comma) && c == ']') {
+        state_ = State::after;
+    } else if (state_ == State::comma && c == ',') {
+        state_ = State::value;
+    } else {
+        return false;
+    }
+    consume(at_ + 1);
+    return true;
+}
+
 Result<std::optional<JobSpec>> JobReader::next() {
     while (true) {
         while (at_ < buffer_.size() && state_ != State::element && is_space(buffer_[at_])) {
@@ -291,23 +313,7 @@ Result<std::optional<JobSpec>> JobReader::next() {
             }
             return std::optional<JobSpec>();
         }
-        const char c = buffer_[at_];
-        if (state_ == State::before && c == '[') {
-            state_ = State::first;
-            consume(at_ + 1);
-        } else if ((state_ == State::first || state_ == State::comma) && c == ']') {
-            state_ = State::after;
-            consume(at_ + 1);
-        } else if (state_ == State::comma && c == ',') {
-            state_ = State::value;
-            consume(at_ + 1);
-        } else if ((state_ == State::first || state_ == State::value) && c == '{') {
-            state_ = State::element;
-            scan_ = at_;
-            depth_ = 0;
-            in_string_ = false;
-            escaped_ = false;
-        } else {
+        if (const char c = buffer_[at_]; !step(c)) {
             return fail(malformed(cat({"unexpected ", shell_quote(printable({&c, 1}))})));
         }
     }

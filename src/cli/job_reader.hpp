@@ -61,6 +61,8 @@ class JobReader {
     enum class State : std::uint8_t { before, first, element, comma, value, after };
     [[nodiscard]] Result<std::optional<JobSpec>> take_element();
     [[nodiscard]] bool scan_element() noexcept;
+    /// Moves on at a character between elements. @return false: it has no place there.
+    [[nodiscard]] bool step(char c) noexcept;
     void consume(std::size_t end) noexcept;
     [[nodiscard]] Error malformed(std::string_view what) const;
 

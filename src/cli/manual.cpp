@@ -121,6 +121,20 @@ void man_command(std::string& page, const CommandSpec& command) {
     }
 }
 
+// One option as an argument of _arguments.
+std::string zsh_option(const OptionSpec& option) {
+    std::string help(option.help.substr(0, option.help.find('.')));
+    std::ranges::replace(help, '[', '(');
+    std::ranges::replace(help, ']', ')');
+    std::ranges::replace(help, ':', ',');
+    const std::string_view act = takes_file(option)        ? ":_files"
+                                 : takes_directory(option) ? ":_files -/"
+                                                           : ":";
+    const std::string value = option.value.empty() ? std::string() : cat({":", option.name, act});
+    return shell_quote(cat({option.repeats ? "*" : "", "--", option.name,
+                            option.value.empty() ? "" : "=", "[", help, "]", value}));
+}
+
 }  // namespace
 
 std::string overview_text() {
@@ -223,18 +237,7 @@ std::string zsh_completion() {
         }
         script += cat({"    ", command.name, ")\n        _arguments -S \\\n"});
         for (const OptionSpec& option : command.options) {
-            std::string help(option.help.substr(0, option.help.find('.')));
-            std::ranges::replace(help, '[', '(');
-            std::ranges::replace(help, ']', ')');
-            std::ranges::replace(help, ':', ',');
-            const std::string_view act = takes_file(option)        ? ":_files"
-                                         : takes_directory(option) ? ":_files -/"
-                                                                   : ":";
-            const std::string value =
-                option.value.empty() ? std::string() : cat({":", option.name, act});
-            const std::string spec = cat({option.repeats ? "*" : "", "--", option.name,
-                                          option.value.empty() ? "" : "=", "[", help, "]", value});
-            script += cat({"            ", shell_quote(spec), " \\\n"});
+            script += cat({"            ", zsh_option(option), " \\\n"});
         }
         script += "            '*:: :_normal'\n        ;;\n";
     }
