@@ -78,6 +78,12 @@ class Terminal(ProgramTest):
                 self.status = status
                 return os.waitstatus_to_exitcode(status)
 
+    def answer(self, pid, master):
+        """Gives words to who reads from the terminal, and expects them back, and a good end."""
+        os.write(master, b"words\n")
+        self.read_until(master, b"got words")
+        self.assertEqual(self.finish(pid, master), 0)
+
     def wait_stopped(self, pid):
         self.wait_until("the stop", lambda: os.waitpid(pid, os.WUNTRACED | os.WNOHANG)[0] != 0)
 
@@ -100,33 +106,36 @@ class Terminal(ProgramTest):
     def test_a_single_program_may_read_the_terminal(self):
         pid, master = self.fork_program("run", "--", "sh", "-c", "echo ready; read x; echo got $x")
         self.read_until(master, b"ready")
-        os.write(master, b"words\n")
-        self.read_until(master, b"got words")
-        self.assertEqual(self.finish(pid, master), 0)
+        self.answer(pid, master)
 
-    def test_ctrl_c_reaches_a_single_program(self):
-        self.script("ask", 'trap "echo trapped; exit 7" INT; echo ready; read x; sleep 60')
+    def ask(self, script="echo ready; read x; echo got $x"):
+        """Starts a program that says "ready" and reads. Returns us, the terminal and its group."""
+        self.script("ask", script)
         pid, master = self.fork_program("run", "./ask")
         self.read_until(master, b"ready")
         self.wait_until("the foreground", lambda: os.tcgetpgrp(master) != pid)
-        os.write(master, b"\x03")
-        self.read_until(master, b"trapped")
-        self.assertEqual(self.finish(pid, master), 7)
+        return pid, master, os.tcgetpgrp(master)
 
-    def test_stopping_stops_both_and_going_on_goes_on(self):
-        self.script("ask", "echo ready; read x; echo got $x")
-        pid, master = self.fork_program("run", "./ask")
-        self.read_until(master, b"ready")
-        self.wait_until("the foreground", lambda: os.tcgetpgrp(master) != pid)
-        child = os.tcgetpgrp(master)
-        os.kill(-child, signal.SIGSTOP)
-        self.wait_stopped(pid)
-        self.assertEqual(os.tcgetpgrp(master), pid)
+    def go_on(self, pid, master, child):
+        """Continues us after a stop, and answers the program."""
         os.kill(pid, signal.SIGCONT)
         self.wait_until("the foreground again", lambda: os.tcgetpgrp(master) == child)
         os.write(master, b"more\n")
         self.read_until(master, b"got more")
         self.assertEqual(self.finish(pid, master), 0)
+
+    def test_ctrl_c_reaches_a_single_program(self):
+        pid, master, _ = self.ask('trap "echo trapped; exit 7" INT; echo ready; read x; sleep 60')
+        os.write(master, b"\x03")
+        self.read_until(master, b"trapped")
+        self.assertEqual(self.finish(pid, master), 7)
+
+    def test_stopping_stops_both_and_going_on_goes_on(self):
+        pid, master, child = self.ask()
+        os.kill(-child, signal.SIGSTOP)
+        self.wait_stopped(pid)
+        self.assertEqual(os.tcgetpgrp(master), pid)
+        self.go_on(pid, master, child)
 
     def editor(self):
         """A program that takes the terminal as an editor does, and says what keys it gets."""
@@ -168,42 +177,35 @@ while (key := os.read(0, 1)) != b"q":
         self.assertEqual(self.finish(pid, master), 0)
         self.assertEqual(termios.tcgetattr(master), before, "as stty's, its change stays")
 
-    def test_the_terminal_is_restored_after_a_program_that_was_killed(self):
-        run = f'read go; "{PROGRAM}" run {" ".join(self.editor())}; '
-        shell = ("/bin/sh", "-c", run + 'echo "code $?"; read x; '
-                 'echo got $x')
-        pid, master = self.fork_command(*shell)
+    def edit_from_a_shell(self, then):
+        """A shell that runs us with the editor, does what is said, and reads from the terminal.
+        Returns it, the terminal, the terminal's modes before, our pid and the editor's."""
+        run = f'read go; "{PROGRAM}" run {" ".join(self.editor())}; {then}; read x; echo got $x'
+        pid, master = self.fork_command("/bin/sh", "-c", run)
         before = termios.tcgetattr(master)
         os.write(master, b"go\n")
         self.read_until(master, b"raw")
         self.assertNotEqual(termios.tcgetattr(master), before)
-        _, editor = self.pids()
+        return pid, master, before, *self.pids()
+
+    def test_the_terminal_is_restored_after_a_program_that_was_killed(self):
+        pid, master, before, _, editor = self.edit_from_a_shell('echo "code $?"')
         self.assertEqual(os.tcgetpgrp(master), editor)
         os.kill(editor, signal.SIGKILL)
         self.read_until(master, b"code 137")
         self.assertEqual(termios.tcgetattr(master), before)
-        os.write(master, b"words\n")
-        self.read_until(master, b"got words")
-        self.assertEqual(self.finish(pid, master), 0)
+        self.answer(pid, master)
 
     def test_the_terminal_is_restored_when_we_are_killed(self):
-        run = f'read go; "{PROGRAM}" run {" ".join(self.editor())}; '
-        shell = ("/bin/sh", "-c", run + 'echo "code $?"; '
-                 'echo > ended; while [ ! -e go ]; do sleep 0.01; done; read x; echo got $x')
-        pid, master = self.fork_command(*shell)
-        before = termios.tcgetattr(master)
-        os.write(master, b"go\n")
-        self.read_until(master, b"raw")
-        ours, editor = self.pids()
+        pid, master, before, ours, editor = self.edit_from_a_shell(
+            "echo > ended; while [ ! -e go ]; do sleep 0.01; done")
         os.kill(ours, signal.SIGKILL)
         self.wait_for_file("ended")
         self.wait_until("the foreground", lambda: os.tcgetpgrp(master) == pid)
         self.wait_until("the modes", lambda: termios.tcgetattr(master) == before)
         self.wait_until("the end of the program", lambda: not alive(editor))
         self.write("go", "")
-        os.write(master, b"words\n")
-        self.read_until(master, b"got words")
-        self.assertEqual(self.finish(pid, master), 0)
+        self.answer(pid, master)
 
     def test_a_program_that_stops_itself_in_raw_mode(self):
         pid, master = self.fork_program("run", *self.editor())
@@ -257,25 +259,15 @@ while (key := os.read(0, 1)) != b"q":
         self.script("ask", "cat > data; echo ready; read x < /dev/tty; echo got $x")
         pid, master = self.fork_command("/bin/sh", "-c", f'echo text | "{PROGRAM}" run ./ask')
         self.read_until(master, b"ready")
-        os.write(master, b"words\n")
-        self.read_until(master, b"got words")
-        self.assertEqual(self.finish(pid, master), 0)
+        self.answer(pid, master)
         self.assertEqual(self.read("data"), "text\n")
 
     def test_a_stop_that_is_asked_for_stops_both(self):
-        self.script("ask", "echo ready; read x; echo got $x")
-        pid, master = self.fork_program("run", "./ask")
-        self.read_until(master, b"ready")
-        self.wait_until("the foreground", lambda: os.tcgetpgrp(master) != pid)
-        child = os.tcgetpgrp(master)
+        pid, master, child = self.ask()
         os.kill(pid, signal.SIGTSTP)
         self.wait_stopped(pid)
         self.assertEqual(self.state(child), "T")
-        os.kill(pid, signal.SIGCONT)
-        self.wait_until("the foreground again", lambda: os.tcgetpgrp(master) == child)
-        os.write(master, b"more\n")
-        self.read_until(master, b"got more")
-        self.assertEqual(self.finish(pid, master), 0)
+        self.go_on(pid, master, child)
 
     def test_a_run_from_the_background_gets_the_terminal_when_it_is_fetched(self):
         self.script("ask", "touch ready; until [ -e go ]; do sleep 0.01; done; read x; echo got $x")
@@ -294,9 +286,7 @@ while (key := os.read(0, 1)) != b"q":
                     self.wait_until("the foreground",
                                     lambda r=run, m=master: os.tcgetpgrp(m) == r)
                 self.write(second, "")
-                os.write(master, b"words\n")
-                self.read_until(master, b"got words")
-                self.assertEqual(self.finish(pid, master), 0)
+                self.answer(pid, master)
                 for name in ("ready", "go", "fetch", "pid"):
                     os.unlink(self.path(name))
 
