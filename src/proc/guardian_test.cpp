@@ -258,8 +258,8 @@ TEST(Guardian, SlotsAreBoundedAndComeBack) {
     EXPECT_TRUE((*guardian)->acquire());
 }
 
-// A folder that looks as a cgroup of version 1 does: the guardian reads who is in it. It stays,
-// since a folder of real files cannot be removed as a cgroup can.
+// A folder that looks as a cgroup of version 1 does: the guardian reads who is in it. While it has
+// a real file it cannot be removed as a cgroup can.
 TEST(Guardian, KillsWhatIsInOurCgroupsThoughItLeftItsGroup) {
     const TemporaryDirectory tree;
     auto spawner = Spawner::create();
@@ -293,14 +293,22 @@ TEST(Guardian, KillsWhatIsInOurCgroupsThoughItLeftItsGroup) {
     ::waitpid(victim, nullptr, 0);
     EXPECT_TRUE(goes_within(ours.pid, 20s));
     EXPECT_TRUE(goes_within(inside.pid, 20s));
-    const auto end = std::chrono::steady_clock::now() + 20s;
-    while (std::filesystem::exists(tree.path() + "/repartir-7-8-2") &&
-           std::chrono::steady_clock::now() < end) {
-        std::this_thread::yield();
+    const auto goes = [&](const std::string& group) {
+        const auto end = std::chrono::steady_clock::now() + 20s;
+        while (std::filesystem::exists(tree.path() + group)) {
+            if (std::chrono::steady_clock::now() > end) {
+                return false;
+            }
+            std::this_thread::yield();
+        }
+        return true;
+    };
+    EXPECT_TRUE(goes("/repartir-7-8-2")) << "the empty one, with what is inside";
+    for (const char* group : {"/repartir-7-8-1", "/repartir-7-8-1/made by/.the task"}) {
+        std::filesystem::remove(tree.path() + group + "/cgroup.procs");
     }
-    EXPECT_FALSE(std::filesystem::exists(tree.path() + "/repartir-7-8-2")) << "the empty one";
+    EXPECT_TRUE(goes("/repartir-7-8-1"));
     EXPECT_FALSE(gone(others.pid)) << "another's";
-    std::filesystem::remove_all(tree.path() + "/repartir-7-8-1");  // lets the guardian end
     ::kill(others.pid, SIGKILL);
     reap_child(ours);
     reap_child(inside);
