@@ -20,7 +20,6 @@ namespace repartir::detail {
 namespace {
 
 constexpr std::uint32_t workers_most = 4096;
-constexpr std::uint32_t shards_most = 8;
 
 void pause() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
@@ -50,12 +49,12 @@ Crew::Impl::Impl(Crew& owner, const SchedulerOptions& wanted, std::uint32_t coun
       options(wanted),
       workers(count),
       parker(count + wanted.spare_workers_max),
+      // ORDER: relaxed, the bit is constant
+      fenced(ParkWord(parker.word().load(std::memory_order_relaxed)).fenced()),
       high(ring_slots),
       low(ring_slots),
+      normal(ring_slots),
       members(std::make_unique<std::atomic<Member*>[]>(count + wanted.spare_workers_max)) {
-    for (std::uint32_t i = 0; i < std::min(count, shards_most); ++i) {
-        normal.push_back(std::make_unique<sched::Lane>(ring_slots));
-    }
     for (std::uint32_t i = 0; i < count; ++i) {
         owned.push_back(std::make_unique<Member>(crew, true, i, parker.word(), room));
         owned.back()->tiers = sched::victim_order(options.topology, count, i);
@@ -200,37 +199,51 @@ Word Crew::Impl::next(Member& me) noexcept {
 }
 
 Word Crew::Impl::take_from_lanes(Member& me, std::size_t most) noexcept {
-    for (std::size_t i = 0; i < normal.size(); ++i) {
-        sched::Lane& lane = *normal[(me.index + i) % normal.size()];
-        if (lane.ready()) {
-            if (const Word word = take_from(lane, me, most)) {
-                return word;
-            }
+    const std::size_t count = inlets.count();
+    for (std::size_t i = 0; i < count; ++i) {
+        if (const Word word = take_from(inlets.at((me.index + i) % count), me, most)) {
+            return word;
         }
     }
-    return 0;
+    return normal.ready() ? take_from(normal, me, most) : 0;
+}
+
+Word Crew::Impl::take_from(sched::Inlet& inlet, Member& me, std::size_t most) noexcept {
+    const std::size_t size = inlet.queue.size();
+    if (size == 0) {
+        return 0;
+    }
+    std::array<Word, batch_max> batch;
+    const std::size_t count = inlet.queue.steal_batch(batch.data(), fair_share(size, most));
+    return keep_first(batch.data(), count, me);
 }
 
 Word Crew::Impl::take_from(sched::Lane& lane, Member& me, std::size_t most) noexcept {
-    // A fair share at once, so that the exchange is paid once for many; the rest stays stealable.
     // Where there is only one, the line that producers exchange on is left alone.
-    const std::size_t share =
-        most == 1 || !lane.ready(2)
-            ? 1
-            : std::clamp<std::size_t>(lane.size() / (2 * std::size_t{workers}), 1, most);
-    std::array<Job*, batch_max> batch{};
+    const std::size_t share = most == 1 || !lane.ready(2) ? 1 : fair_share(lane.size(), most);
+    std::array<Word, batch_max> batch;
     std::size_t count = 0;
-    lane.pop_batch(share, [&](Job* job) { batch[count++] = job; });
+    lane.pop_batch(share, [&](Job* job) { batch[count++] = word_of(job); });
+    return keep_first(batch.data(), count, me);
+}
+
+std::size_t Crew::Impl::fair_share(std::size_t size, std::size_t most) const noexcept {
+    // Several at once, so that the exchange is paid once for many; the rest stays stealable.
+    return std::clamp<std::size_t>(size / (2 * std::size_t{workers}), 1, most);
+}
+
+Word Crew::Impl::keep_first(const Word* batch, std::size_t count, Member& me) noexcept {
     if (count == 0) {
         return 0;
     }
     for (std::size_t i = count; i-- > 1;) {  // the owner pops them in their order
-        prefetch_to_write(batch[i]);
-        if (!me.deque.push(word_of(batch[i]))) {
-            lane.push(*batch[i]);
+        Job* const job = job_of(batch[i]);
+        prefetch_to_write(job);
+        if (!me.deque.push(batch[i])) {
+            normal.push(*job);
         }
     }
-    return word_of(batch[0]);
+    return batch[0];
 }
 
 Word Crew::Impl::search(Member& me) noexcept {
@@ -363,9 +376,9 @@ bool Crew::Impl::visible_work() const noexcept {
 }
 
 std::size_t Crew::Impl::queued() const noexcept {
-    std::size_t sum = high.size() + low.size();
-    for (const auto& lane : normal) {
-        sum += lane->size();
+    std::size_t sum = high.size() + low.size() + normal.size();
+    for (std::size_t i = 0; i < inlets.count(); ++i) {
+        sum += inlets.at(i).queue.size();
     }
     // ORDER: acquire pairs with the releases when they were made
     for (std::uint32_t i = 0; i < member_count.load(std::memory_order_acquire); ++i) {

@@ -14,6 +14,7 @@
 #include "base/prng.hpp"
 #include "repartir/detail/crew.hpp"
 #include "sched/awake_count.hpp"
+#include "sched/inlet.hpp"
 #include "sched/lane.hpp"
 #include "sched/parker.hpp"
 #include "sched/queue_room.hpp"
@@ -102,6 +103,7 @@ struct alignas(cache_line_bytes) OutsideShard {
 struct Crew::Impl {
     static constexpr std::uint32_t guests_max = 64;
     static constexpr std::uint32_t outside_shards = 16;
+    static constexpr std::size_t credit_max = 4096;  // submissions between looks at the room
     static constexpr std::uint32_t fair_every = 61;  // pops between looks at low and the lanes
     static constexpr std::uint32_t depth_max = 32;   // stolen work nested in waits of one thread
     static constexpr std::size_t batch_max = 64;     // jobs taken from a lane or a victim at once
@@ -116,6 +118,9 @@ struct Crew::Impl {
     [[nodiscard]] Word next(Member& me) noexcept;
     [[nodiscard]] Word take_from_lanes(Member& me, std::size_t most) noexcept;
     [[nodiscard]] Word take_from(sched::Lane& lane, Member& me, std::size_t most) noexcept;
+    [[nodiscard]] Word take_from(sched::Inlet& inlet, Member& me, std::size_t most) noexcept;
+    [[nodiscard]] std::size_t fair_share(std::size_t size, std::size_t most) const noexcept;
+    [[nodiscard]] Word keep_first(const Word* batch, std::size_t count, Member& me) noexcept;
     [[nodiscard]] Word search(Member& me) noexcept;
     [[nodiscard]] Word look_around(Member& me) noexcept;
     [[nodiscard]] Word steal(Member& me) noexcept;
@@ -130,10 +135,23 @@ struct Crew::Impl {
     // submit.cpp
     /// Wakes a sleeper for a job that was just pushed on a lane, unless somebody searches.
     void notify_outside() noexcept;
-    /// Queues a function on the own deque. Errors: queue_full.
-    [[nodiscard]] Result<void> submit_own(Member& me, StateBase& function) noexcept;
-    /// Whether an outside thread may queue another function.
-    [[nodiscard]] bool has_room() const noexcept;
+    /// Queues a job of the calling outside thread. Never fails.
+    void push(sched::Inlet& inlet, Job& job) noexcept;
+    /// Queues a function of the calling outside thread. Errors: queue_full, shut_down.
+    [[nodiscard]] Result<void> submit_through(sched::Inlet& inlet, StateBase& function,
+                                              Priority priority) noexcept;
+    /// Looks how many more functions there is room for, and waits for some, if configured so.
+    /// Errors: queue_full, shut_down.
+    [[nodiscard]] Result<void> renew_credit(sched::Inlet& inlet) noexcept;
+    /// Takes spent entries out of an inlet, which is the calling thread's.
+    void tidy(sched::Inlet& inlet) noexcept;
+    /// Queues a function of the calling member. Errors: queue_full.
+    [[nodiscard]] Result<void> submit_inside(Member& me, StateBase& function,
+                                             Priority priority) noexcept;
+    /// Waits for room in the queue, if configured so and not on a worker. Errors: queue_full,
+    /// shut_down.
+    [[nodiscard]] Result<void> find_room() noexcept;
+    [[nodiscard]] sched::Lane& lane_of(Priority priority) noexcept;
     /// How many of queued() are to run.
     [[nodiscard]] std::size_t alive() const noexcept;
     /// Sleeps until there is room. @return false: the crew was shut down meanwhile.
@@ -146,7 +164,6 @@ struct Crew::Impl {
     void tidy_deque(Member& me, bool through) noexcept;
     /// That, from a submission to a deque of `size` entries, where it may be worth it.
     void tidy_own(Member& me, std::size_t size) noexcept;
-    [[nodiscard]] sched::Lane& shard_of_caller() noexcept;
 
     // waiting.cpp
     [[nodiscard]] Word steal_spawned(Member& me) noexcept;
@@ -159,9 +176,13 @@ struct Crew::Impl {
     const SchedulerOptions options;
     const std::uint32_t workers;
     sched::Parker<> parker;
+    const bool fenced;  // there is no heavy fence here
+    const std::shared_ptr<sched::QueueRoom> room = std::make_shared<sched::QueueRoom>();
     sched::Lane high;
     sched::Lane low;
-    std::vector<std::unique_ptr<sched::Lane>> normal;
+    sched::Inlets inlets{room};
+    // Of threads that have no inlet:
+    sched::Lane normal;
     std::array<OutsideShard, outside_shards> outside;
 
     // Members never move and live as long as the crew: workers first, then spares as they are
@@ -178,7 +199,6 @@ struct Crew::Impl {
     std::atomic<std::uint32_t> blocked{0};        // workers that wait; written under spare_mutex
     std::atomic<std::uint32_t> active_spares{0};  // written under spare_mutex
 
-    const std::shared_ptr<sched::QueueRoom> room = std::make_shared<sched::QueueRoom>();
     std::atomic<std::size_t> tidy_at{spent_many};  // tidy_lanes() when so many entries are spent
 
     std::atomic<bool> closed{false};      // takes no more functions

@@ -167,6 +167,20 @@ class Parker {
         notify();
     }
 
+    /// To be called after work was published by a release write, as notify_after_release(), which
+    /// it does without a fence where nobody sleeps: whoever announces a sleep from now on finds the
+    /// work behind the heavy fence. @return whether the caller has to call notify().
+    [[nodiscard]] bool must_notify() noexcept {
+        A::light_fence();
+        // ORDER: relaxed, ordered behind the push by the sleeper's heavy fence.
+        const detail::ParkWord seen(word_.load(std::memory_order_relaxed));
+        if (heavy_ && !seen.has_sleeper()) [[likely]] {
+            return false;
+        }
+        A::fence(std::memory_order_seq_cst);
+        return true;
+    }
+
     /// To be called after WorkDeque::push of a task that the caller runs itself in the end.
     void notify_own() noexcept {
         A::light_fence();

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <functional>
 #include <limits>
 #include <string>
 #include <thread>
@@ -18,12 +17,6 @@ Error queue_full_error(std::uint32_t capacity) {
     return Error(Domain::scheduler, Code::queue_full, Fault::system,
                  "the pool's queue holds " + std::to_string(capacity) +
                      " functions already; wait for some, or build it with a larger queue_capacity");
-}
-
-/// A number that differs between threads, from the thread's own pointer.
-std::size_t number_of_thread() noexcept {
-    const std::size_t raw = std::hash<std::thread::id>()(std::this_thread::get_id());
-    return (raw ^ (raw >> 32U)) * 0x9E3779B97F4A7C15ULL >> 32U;
 }
 
 /// Holds a shard of outside storage.
@@ -91,25 +84,16 @@ Result<void> Crew::submit(StateBase& function, Priority priority) noexcept {
     if (impl.closed.load(std::memory_order_seq_cst)) {
         return fail(shut_down_error());
     }
-    Worker* const worker = on_crew_thread() ? current_worker : nullptr;
-    if (worker != nullptr && priority == Priority::normal) {
-        return impl.submit_own(member_of(*worker), function);
+    if (on_crew_thread()) {
+        return impl.submit_inside(member_of(*current_worker), function, priority);
     }
-    sched::Lane& lane = priority == Priority::high  ? impl.high
-                        : priority == Priority::low ? impl.low
-                                                    : impl.shard_of_caller();
-    if (!impl.has_room()) {
-        if (worker != nullptr || impl.options.on_full == OnFull::refuse) {
-            return fail(queue_full_error(impl.options.queue_capacity));
-        }
-        if (!impl.await_room()) {
-            return fail(shut_down_error());
-        }
+    if (sched::Inlet* const inlet = impl.inlets.mine(); inlet != nullptr) [[likely]] {
+        return impl.submit_through(*inlet, function, priority);
     }
-    if (impl.room->spent() >= impl.tidy_at.load(std::memory_order_relaxed)) [[unlikely]] {
-        impl.tidy_lanes();  // ORDER: relaxed, tidy_lanes() looks again
+    if (Result<void> room = impl.find_room(); !room) {
+        return room;
     }
-    lane.push(function);
+    impl.lane_of(priority).push(function);
     impl.notify_outside();
     if (impl.closed.load(std::memory_order_seq_cst)) [[unlikely]] {
         function.refuse(shut_down_error());  // came too late for a drain to see it
@@ -117,8 +101,94 @@ Result<void> Crew::submit(StateBase& function, Priority priority) noexcept {
     return {};
 }
 
-sched::Lane& Crew::Impl::shard_of_caller() noexcept {
-    return *normal[normal.size() == 1 ? 0 : number_of_thread() % normal.size()];
+sched::Lane& Crew::Impl::lane_of(Priority priority) noexcept {
+    return priority == Priority::high ? high : priority == Priority::low ? low : normal;
+}
+
+Result<void> Crew::Impl::submit_through(sched::Inlet& inlet, StateBase& function,
+                                        Priority priority) noexcept {
+    if (inlet.credit == 0) {
+        if (Result<void> found = renew_credit(inlet); !found) {
+            return found;
+        }
+    }
+    {
+        const sched::Hold<> hold(inlet.held, fenced);
+        // ORDER: relaxed, ordered by the Hold
+        if (closed.load(std::memory_order_relaxed)) [[unlikely]] {
+            return fail(shut_down_error());
+        }
+        --inlet.credit;
+        if (priority != Priority::normal || !inlet.queue.push(word_of(&function))) [[unlikely]] {
+            lane_of(priority).push(function);  // normal: no memory for a larger ring
+        }
+    }
+    if (parker.must_notify()) [[unlikely]] {
+        notify_outside();
+    }
+    return {};
+}
+
+void Crew::Impl::push(sched::Inlet& inlet, Job& job) noexcept {
+    {
+        const sched::Hold<> hold(inlet.held, fenced);
+        if (!inlet.queue.push(word_of(&job))) {
+            normal.push(job);
+        }
+    }
+    if (parker.must_notify()) [[unlikely]] {
+        notify_outside();
+    }
+}
+
+Result<void> Crew::Impl::find_room() noexcept {
+    if (room->spent() >= tidy_at.load(std::memory_order_relaxed)) [[unlikely]] {
+        tidy_lanes();  // ORDER: relaxed, it looks again
+    }
+    if (alive() < options.queue_capacity) {
+        return {};
+    }
+    if (options.on_full == OnFull::refuse || crew.on_crew_thread()) {
+        return fail(queue_full_error(options.queue_capacity));
+    }
+    return await_room() ? Result<void>() : Result<void>(fail(shut_down_error()));
+}
+
+Result<void> Crew::Impl::renew_credit(sched::Inlet& inlet) noexcept {
+    if (room->spent() >= spent_many && inlet.queue.size() >= inlet.tidy_at) {
+        tidy(inlet);
+    }
+    if (Result<void> found = find_room(); !found) {
+        return found;
+    }
+    // All credits together are never more than there is room for.
+    const std::size_t capacity = options.queue_capacity;
+    const std::size_t left = capacity - std::min(alive(), capacity);
+    inlet.credit = std::clamp<std::size_t>(left / sched::Inlets::inlets_max, 1, credit_max);
+    return {};
+}
+
+void Crew::Impl::tidy(sched::Inlet& inlet) noexcept {
+    sched::JobList spent;
+    sched::JobList kept;
+    std::array<Word, batch_max> batch;
+    awake.wake();  // as whoever moves work between queues, so that a drain misses nothing
+    while (const std::size_t count = inlet.queue.steal_batch(batch.data(), batch_max)) {
+        for (std::size_t i = 0; i < count; ++i) {
+            Job* const job = job_of(batch[i]);
+            (job->spent() ? spent : kept).push_back(*job);
+        }
+    }
+    std::size_t left = 0;
+    while (!kept.empty()) {
+        push(inlet, kept.pop_front());
+        ++left;
+    }
+    rest();
+    inlet.tidy_at = std::max(spent_many, 2 * left);
+    while (!spent.empty()) {
+        spent.pop_front().run_job();
+    }
 }
 
 void Crew::Impl::notify_outside() noexcept {
@@ -133,16 +203,6 @@ void Crew::Impl::notify_outside() noexcept {
         __builtin_ia32_pause();
 #endif
     }
-}
-
-bool Crew::Impl::has_room() const noexcept {
-    // The rings' size is known; only what is behind them has to be looked at, and the real count,
-    // which costs a look at every deque, only where it may matter.
-    std::size_t most = (normal.size() + 2) * ring_slots + high.behind() + low.behind();
-    for (const auto& lane : normal) {
-        most += lane->behind();
-    }
-    return most < options.queue_capacity || alive() < options.queue_capacity;
 }
 
 std::size_t Crew::Impl::alive() const noexcept {
@@ -178,13 +238,20 @@ void Crew::Impl::tidy_lanes() noexcept {
     }
     high.tidy();
     low.tidy();
-    for (const auto& lane : normal) {
-        lane->tidy();
-    }
+    normal.tidy();
     tidy_at.store(room->spent() + std::max(spent_many, queued()), std::memory_order_seq_cst);
 }
 
-Result<void> Crew::Impl::submit_own(Member& me, StateBase& function) noexcept {
+Result<void> Crew::Impl::submit_inside(Member& me, StateBase& function,
+                                       Priority priority) noexcept {
+    if (priority != Priority::normal) {
+        Result<void> found = find_room();
+        if (found) {
+            lane_of(priority).push(function);
+            parker.notify();
+        }
+        return found;
+    }
     const std::size_t capacity = options.queue_capacity;
     const std::size_t size = me.deque.size();
     if (size >= std::min(me.tidy_at, capacity)) [[unlikely]] {
@@ -250,7 +317,11 @@ void Crew::post(Continuation& continuation) noexcept {
         impl_->parker.notify_after_release();
         return;
     }
-    impl_->shard_of_caller().push(continuation);
+    if (sched::Inlet* const inlet = impl_->inlets.mine(); inlet != nullptr) {
+        impl_->push(*inlet, continuation);
+        return;
+    }
+    impl_->normal.push(continuation);
     impl_->notify_outside();
 }
 
@@ -262,7 +333,12 @@ void* Crew::allocate(std::size_t bytes) noexcept {
     if (current_worker != nullptr && current_worker->crew == this) {
         return member_of(*current_worker).slab->allocate(bytes);
     }
-    OutsideShard& shard = impl_->outside[number_of_thread() % Impl::outside_shards];
+    if (sched::Inlet* const inlet = impl_->inlets.mine(); inlet != nullptr) {
+        const sched::Hold<> hold(inlet->held, impl_->fenced);
+        return inlet->slab->allocate(bytes);
+    }
+    OutsideShard& shard =
+        impl_->outside[(sched::Inlets::name_of_thread() >> 12U) % Impl::outside_shards];
     const Locked lock(shard);
     return shard.slab->allocate(bytes);
 }

@@ -199,6 +199,9 @@ Result<void> Crew::shutdown(Shutdown how) {
         impl.cancelling.store(true, std::memory_order_seq_cst);
     }
     impl.closed.store(true, std::memory_order_seq_cst);
+    impl.fenced ? sched::FutexAtomics::fence(std::memory_order_seq_cst)
+                : sched::FutexAtomics::heavy_fence();
+    impl.inlets.await_holds();  // who has not seen `closed` is to be seen by a drain
     impl.room->wake();
     if (how == Shutdown::cancel) {
         std::vector<StateBase*> running;

@@ -18,7 +18,8 @@ namespace repartir::model {
 /// lowest bit.
 struct DequeScenario {
     std::string owner;  ///< 'p' push, 'o' pop
-    /// 's' steal, 'i' steal what has an odd number only, 'b' begin and 'e' end a raid
+    /// 's' steal, 'i' steal what has an odd number only, 'b' begin and 'e' end a raid, a digit: a
+    /// batch of at most so many, where the owner never pops
     std::vector<std::string> thieves;
     std::size_t capacity = 2;
     std::uint32_t alert_pops = 0;  ///< 0: alert for ever, no raids needed
@@ -45,6 +46,22 @@ struct DequeState {
             deque.end_raid();
         }
         return step == 'b' || step == 'e';
+    }
+
+    /// @return whether the step was to take a batch.
+    bool batch(std::size_t thread, char step) {
+        if (step < '1' || step > '9') {
+            return false;
+        }
+        std::array<std::uint64_t, 8> values{};
+        const std::size_t count =
+            deque.steal_batch(values.data(), static_cast<std::size_t>(step - '0'));
+        require(count <= static_cast<std::size_t>(step - '0'), "a batch is no larger than asked");
+        for (std::size_t i = 0; i < count; ++i) {
+            require(!last.at(thread) || values.at(i) > *last.at(thread), "the oldest come first");
+            take(thread, values.at(i));
+        }
+        return true;
     }
 
     detail::WorkDeque<std::uint64_t, Atomics<Rule>> deque;
@@ -81,7 +98,7 @@ Report explore_deque(const DequeScenario& scenario, const Options& options = {})
     };
     const auto thieve = [&](std::size_t thread, const std::string& steps) {
         for (const char step : steps) {
-            if (state->raid(step)) {
+            if (state->raid(step) || state->batch(thread, step)) {
                 continue;
             }
             const auto before = state->last.at(thread);

@@ -72,6 +72,21 @@ INSTANTIATE_TEST_SUITE_P(
                     DequeScenario{"ppopp", {"bsse"}, 2, 1}),   // wraps
     [](const auto& scenario) { return name_of(scenario.param); });
 
+// An owner that never pops: batches.
+INSTANTIATE_TEST_SUITE_P(QuickBatches, DequeModel,
+                         testing::Values(DequeScenario{"p", {"2", "2"}},   // two thieves, one value
+                                         DequeScenario{"pp", {"2"}},       //
+                                         DequeScenario{"pp", {"2", "1"}},  //
+                                         DequeScenario{"pp", {"2", "2"}},  //
+                                         DequeScenario{"ppp", {"2"}},      // grows
+                                         DequeScenario{"ppp", {"22"}},     // wraps or grows
+                                         DequeScenario{"ppp", {"21", "1"}},   //
+                                         DequeScenario{"pppp", {"22"}},       //
+                                         DequeScenario{"ppp", {"3", "s"}},    // beside a single one
+                                         DequeScenario{"ppp", {"2", "2"}, 4}  // no growth
+                                         ),
+                         [](const auto& scenario) { return name_of(scenario.param); });
+
 // Two raids at once: the second finds the owner alert, or not. Minutes when complete.
 INSTANTIATE_TEST_SUITE_P(LongRaids, DequeModelLong,
                          testing::Values(DequeScenario{"po", {"bse", "bse"}, 2, 1},

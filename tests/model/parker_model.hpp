@@ -22,6 +22,7 @@ enum class Submit : std::uint8_t {
     injector,       ///< Injector::try_push, then notify()
     after_release,  ///< a push to a deque, then notify_after_release()
     own,            ///< a push to a deque, then notify_own()
+    inlet,          ///< a push to a deque, then notify() if must_notify()
 };
 
 /// What a crew leaves out, to see that it is missed.
@@ -69,6 +70,10 @@ class ModelCrew {
             }
             if (scenario_.submit == Submit::own) {
                 parker_.notify_own();
+            } else if (scenario_.submit == Submit::inlet) {
+                if (parker_.must_notify()) {
+                    parker_.notify();
+                }
             } else if (scenario_.submit == Submit::after_release) {
                 parker_.notify_after_release();
             } else if (scenario_.flaw != Flaw::look_first) {

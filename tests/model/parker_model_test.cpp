@@ -31,7 +31,8 @@ TEST_P(ParkerModel, NoWakeUpIsLost) { verify(GetParam()); }
 TEST_P(ParkerModelLong, NoWakeUpIsLost) { verify(GetParam()); }
 
 std::string name_of(const Case& sample) {
-    static constexpr std::array<const char*, 4> how = {"counter", "injector", "release", "own"};
+    static constexpr std::array<const char*, 5> how = {"counter", "injector", "release", "own",
+                                                       "inlet"};
     const ParkerScenario& scenario = sample.scenario;
     std::string name;
     for (const int tasks : scenario.submitters) {
@@ -52,25 +53,26 @@ INSTANTIATE_TEST_SUITE_P(
         // Complete: one submitter, one worker, each way to publish, with and without a heavy fence.
         Case{{{1}, 1, 1}}, Case{{{1}, 1, 1, Submit::after_release}}, Case{{{1}, 1, 1, Submit::own}},
         Case{{{1}, 1, 1, Submit::own, false}}, Case{{{1}, 1, 1, Submit::after_release, false}},
+        Case{{{1}, 1, 1, Submit::inlet}}, Case{{{1}, 1, 1, Submit::inlet, false}},
         Case{{{1}, 1, 1, Submit::counter, false}}, Case{{{0}, 1, 0}},
         // Bounded: the worker sleeps twice; two submitters; two and three workers; shutdown.
         Case{{{2}, 1, 2}, 4}, Case{{{2}, 1, 2, Submit::own}, 2}, Case{{{1, 1}, 1, 2}, 3},
         Case{{{2}, 2, 1}, 2}, Case{{{1, 1}, 2, 1}, 1}, Case{{{1}, 1, 0}, 3}, Case{{{0}, 2, 0}, 2},
         Case{{{1}, 2, 0}, 1}, Case{{{2}, 2, 1, Submit::own, false}, 1}, Case{{{3}, 3, 1}, 1},
-        Case{{{1}, 1, 1, Submit::injector}, 3}, Case{{{2}, 1, 2, Submit::injector}, 1}),
+        Case{{{2}, 2, 1, Submit::inlet}, 2}, Case{{{1}, 1, 1, Submit::injector}, 3},
+        Case{{{2}, 1, 2, Submit::injector}, 1}),
     [](const auto& sample) { return name_of(sample.param); });
 
-INSTANTIATE_TEST_SUITE_P(Long, ParkerModelLong,
-                         testing::Values(Case{{{2}, 1, 2}}, Case{{{1}, 1, 0}},
-                                         Case{{{1, 1}, 2, 1}, 2}, Case{{{2}, 2, 1}, 3},
-                                         Case{{{2}, 1, 2, Submit::own}, 3},
-                                         Case{{{2}, 2, 1, Submit::own, false}, 2},
-                                         Case{{{1}, 2, 0}, 2}, Case{{{0}, 2, 0}, 3},
-                                         Case{{{0}, 3, 0}, 1}, Case{{{2, 1}, 3, 1}, 1},
-                                         Case{{{2}, 2, 1, Submit::after_release}, 2},
-                                         Case{{{2}, 1, 2, Submit::injector}, 2},
-                                         Case{{{1, 1}, 1, 2, Submit::injector}, 2}),
-                         [](const auto& sample) { return name_of(sample.param); });
+INSTANTIATE_TEST_SUITE_P(
+    Long, ParkerModelLong,
+    testing::Values(Case{{{2}, 1, 2}}, Case{{{1}, 1, 0}}, Case{{{1, 1}, 2, 1}, 2},
+                    Case{{{2}, 2, 1}, 3}, Case{{{2}, 1, 2, Submit::own}, 3},
+                    Case{{{2}, 2, 1, Submit::own, false}, 2}, Case{{{2}, 2, 1, Submit::inlet}, 3},
+                    Case{{{1}, 2, 0}, 2}, Case{{{0}, 2, 0}, 3}, Case{{{0}, 3, 0}, 1},
+                    Case{{{2, 1}, 3, 1}, 1}, Case{{{2}, 2, 1, Submit::after_release}, 2},
+                    Case{{{2}, 1, 2, Submit::injector}, 2},
+                    Case{{{1, 1}, 1, 2, Submit::injector}, 2}),
+    [](const auto& sample) { return name_of(sample.param); });
 
 }  // namespace
 }  // namespace repartir::model

@@ -2,6 +2,7 @@
 #pragma once
 /// @file deque.hpp The work-stealing deque of one worker. In a public header because TaskGroup
 /// inlines push and pop.
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -179,6 +180,34 @@ class alignas(cache_line_bytes) WorkDeque {
             return std::nullopt;
         }
         return value;
+    }
+
+    /// Any, where the owner never pops: takes up to `most` of the oldest values with one exchange.
+    /// (Beside an owner that pops, an exchange over several values could jump over one that it is
+    /// taking.)
+    /// @param into room for `most` values @return how many were taken.
+    std::size_t steal_batch(T* into, std::size_t most) noexcept {
+        // ORDER: relaxed, a guess that the exchange checks.
+        std::int64_t top = top_.load(std::memory_order_relaxed);
+        for (;;) {
+            // ORDER: acquire, pairs with push_fast: the values are there.
+            const std::int64_t bottom = bottom_.load(std::memory_order_acquire);
+            const std::int64_t count = std::min(bottom - top, static_cast<std::int64_t>(most));
+            if (count <= 0) {
+                return 0;
+            }
+            // ORDER: as in steal_if.
+            const Ring* const ring = ring_.load(std::memory_order_acquire);
+            for (std::int64_t i = 0; i < count; ++i) {
+                into[i] = ring->slot(top + i).load(std::memory_order_relaxed);
+            }
+            // ORDER: seq_cst, as in steal_if; release pairs with make_room: the values were read.
+            // Relaxed on failure: only a newer guess is taken from it.
+            if (top_.compare_exchange_weak(top, top + count, std::memory_order_seq_cst,
+                                           std::memory_order_relaxed)) {
+                return static_cast<std::size_t>(count);
+            }
+        }
     }
 
     /// Any: how many values there are; a snapshot while others push and take, exact when quiet.
