@@ -146,7 +146,10 @@ class [[nodiscard]] Pending {
     }
 
     /// Lets the work go on; its result is dropped.
-    void detach() && noexcept { std::exchange(state_, nullptr)->release(); }
+    void detach() && noexcept {
+        assert(state_ != nullptr);
+        std::exchange(state_, nullptr)->release();
+    }
 
     /// Has `callback(Result<T>)` called on a pool worker once the result is there; never inline.
     /// What it throws is dropped. Allocates once.

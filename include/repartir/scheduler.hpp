@@ -31,10 +31,10 @@ struct SchedulerOptions {
     SchedulerOptions() = default;
     std::uint32_t workers = 0;               ///< threads for functions; 0: the topology's default
     std::uint32_t queue_capacity = 1 << 20;  ///< tasks that wait, functions and programs apart
-    OnFull on_full = OnFull::wait;
-    std::uint32_t spare_workers_max = 64;  ///< stand-ins for workers that block in get()
-    bool pin_workers = false;              ///< bind function worker i to the topology's CPU i
-    Topology topology;                     ///< for victim order and pinning
+    OnFull on_full = OnFull::wait;           ///< what submit does when they are that many
+    std::uint32_t spare_workers_max = 64;    ///< stand-ins for workers that block in get()
+    bool pin_workers = false;                ///< bind function worker i to the topology's CPU i
+    Topology topology;                       ///< for victim order and pinning
 };
 
 /// Counts since the start, but for what is queued and what runs now. Each is right by itself;
