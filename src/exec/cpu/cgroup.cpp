@@ -11,6 +11,7 @@
 #include <charconv>
 #include <csignal>
 #include <filesystem>
+#include <ranges>
 #include <system_error>
 #include <utility>
 
@@ -63,8 +64,8 @@ bool remove_group(const std::string& folder) {
     }
     const std::vector<std::string> groups = with_groups_inside(folder);
     bool gone = true;
-    for (auto group = groups.rbegin(); group != groups.rend(); ++group) {
-        gone = ::rmdir(group->c_str()) == 0 || errno != EBUSY;
+    for (const std::string& group : std::ranges::reverse_view(groups)) {
+        gone = ::rmdir(group.c_str()) == 0 || errno != EBUSY;
     }
     return gone;
 }
