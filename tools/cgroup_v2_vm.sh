@@ -81,6 +81,28 @@ killed() {
     none_left || return 1
     ! kill -0 "$(cat /tmp/escaped)" 2>/dev/null
 }
+nested() {
+    cat >/tmp/nest <<'NEST'
+#!/bin/sh
+group=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)
+mkdir -p "$group/a/b" "$group/a/c"
+setsid sh -c 'echo 0 >"$1/a/b/cgroup.procs"; echo $$ >/tmp/nested; exec sleep 600' sh "$group" \
+    >/dev/null 2>&1 &
+while [ ! -s /tmp/nested ]; do sleep 0.1; done
+exec "$@"
+NEST
+    chmod +x /tmp/nest
+    repartir run --limit-processes 20 /tmp/nest true ::: a || return 1
+    [ -z "$(left)" ] || return 1
+    ! kill -0 "$(cat /tmp/nested)" 2>/dev/null || return 1
+    rm /tmp/nested
+    repartir run --limit-processes 20 /tmp/nest sleep ::: 600 &
+    ours=$!
+    while [ ! -s /tmp/nested ]; do sleep 0.1; done
+    kill -9 $ours
+    none_left || return 1
+    ! kill -0 "$(cat /tmp/nested)" 2>/dev/null
+}
 tests() {
     exec_cpu_test --gtest_filter='*Cgroup*' >/tmp/tests 2>&1 || { cat /tmp/tests; return 1; }
     tail -n 1 /tmp/tests
@@ -90,6 +112,7 @@ check "limits can be enforced" supported
 check "out of memory is told, with the peak of the cgroup" memory
 check "the peak is from memory.peak" peak
 check "kill -9 of us leaves nothing, not even after setsid" killed
+check "groups that a task made inside its own end with it" nested
 check "no group is left" none_left
 check "the tests of cgroups, none skipped" tests
 uname -r
