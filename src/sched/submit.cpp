@@ -171,7 +171,7 @@ Result<void> Crew::Impl::renew_credit(sched::Inlet& inlet) noexcept {
 void Crew::Impl::tidy(sched::Inlet& inlet) noexcept {
     sched::JobList spent;
     sched::JobList kept;
-    std::array<Word, batch_max> batch;
+    std::array<Word, batch_max> batch{};
     awake.wake();  // as whoever moves work between queues, so that a drain misses nothing
     while (const std::size_t count = inlet.queue.steal_batch(batch.data(), batch_max)) {
         for (std::size_t i = 0; i < count; ++i) {
