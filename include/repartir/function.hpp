@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <new>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -85,6 +86,16 @@ class FunctionState : public SharedState<ValueOf<F>> {
         }
         run(give_up);
         return true;
+    }
+    std::optional<Result<Value>> run_for_consumer() noexcept override {
+        std::optional<Result<Value>> result;
+        if constexpr (!TakesStopToken<F>) {  // a shutdown must find those that do
+            if (!this->crew()->on_crew_thread() && begin(false)) {
+                result = call_caught(work_);
+                std::destroy_at(&work_);
+            }
+        }
+        return result;
     }
     void cancel() noexcept override {
         if (!end_unstarted(cancelled_error)) {
@@ -172,6 +183,9 @@ class TimedFunctionState final : public FunctionState<F> {
     TimedFunctionState(Crew* crew, F&& work, std::chrono::milliseconds timeout, std::string name)
         : FunctionState<F>(crew, std::move(work)), timeout_(timeout), name_(std::move(name)) {}
 
+    std::optional<Result<typename FunctionState<F>::Value>> run_for_consumer() noexcept override {
+        return std::nullopt;
+    }
     bool claim_and_run(bool give_up) noexcept override {
         if (!give_up || !this->begin(true)) {  // get() is to return at the deadline: not from here
             return false;

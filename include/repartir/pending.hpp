@@ -6,6 +6,7 @@
 #include <concepts>
 #include <coroutine>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -113,6 +114,10 @@ class [[nodiscard]] Pending {
     [[nodiscard]] Result<T> get() && {
         assert(state_ != nullptr);
         if (!state_->ready()) {
+            if (std::optional<Result<T>> result = state_->run_for_consumer()) {
+                std::exchange(state_, nullptr)->release();
+                return *std::move(result);
+            }
             if (Result<void> waited = state_->wait(); !waited) {
                 drop();
                 return fail(std::move(waited).error());

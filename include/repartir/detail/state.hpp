@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -173,6 +174,11 @@ class SharedState : public StateBase {
         store(std::move(result));
         publish();
         return true;
+    }
+    /// Runs the work behind this state for its consumer, if there is some that nobody has begun and
+    /// that nothing else may end. @return its result, which is not stored: only release() is left.
+    [[nodiscard]] virtual std::optional<Result<T>> run_for_consumer() noexcept {
+        return std::nullopt;
     }
     /// Takes the result out. Consumer only, once, after ready().
     [[nodiscard]] Result<T> take() {
