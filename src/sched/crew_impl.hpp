@@ -217,6 +217,7 @@ struct Crew::Impl {
 
 /// The member behind a worker: every Worker is one.
 [[nodiscard]] inline Member& member_of(Worker& worker) noexcept {
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-static-cast-downcast): as said
     return static_cast<Member&>(worker);
 }
 

@@ -7,7 +7,6 @@
 #include "repartir/detail/crew.hpp"
 #include "repartir/function.hpp"
 #include "sched/crew_impl.hpp"
-#include "sched/futex.hpp"
 
 namespace repartir::detail {
 
