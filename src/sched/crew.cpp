@@ -164,6 +164,9 @@ void Crew::Impl::run(Member& me, Word word) noexcept {
         GroupCore::run_spawned(GroupCore::child_of(word), me);
         return;
     }
+    if (room->awaited()) [[unlikely]] {
+        give_room();  // now that it has left the queue, however long it runs
+    }
     const std::int64_t mark = std::exchange(me.mark, me.deque.position());
     if (cancelling.load(std::memory_order_relaxed))
         [[unlikely]] {  // ORDER: a late look only runs it
@@ -173,9 +176,6 @@ void Crew::Impl::run(Member& me, Word word) noexcept {
     }
     me.mark = mark;
     me.functions_run.add(1);
-    if (room->awaited()) [[unlikely]] {
-        give_room();
-    }
 }
 
 Word Crew::Impl::next(Member& me) noexcept {

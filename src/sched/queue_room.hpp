@@ -44,6 +44,9 @@ class QueueRoom {
     template <class Done>
     void await(Done&& done) noexcept {
         waiters_.fetch_add(1, std::memory_order_seq_cst);
+        // A worker pops its own deque without a fence before it asks awaited(): behind this one,
+        // either it sees the waiter or done() sees what it has popped.
+        FutexAtomics::heavy_fence();
         for (;;) {
             const std::uint32_t epoch = epoch_.load(std::memory_order_seq_cst);
             if (done()) {

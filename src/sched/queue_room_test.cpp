@@ -2,13 +2,17 @@
 #include "sched/queue_room.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <fstream>
 #include <latch>
 #include <memory>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -37,6 +41,15 @@ auto submit(Crew& crew, F work, Priority priority = Priority::normal) {
 
 bool refused(Pending<int>& pending) {
     return pending.ready() && std::move(pending).get().error().code() == Code::queue_full;
+}
+
+/// @return whether a thread of this process is asleep.
+bool sleeps(pid_t thread) {
+    std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
+    std::string line;
+    std::getline(file, line);
+    const std::size_t name_end = line.rfind(')');
+    return name_end != std::string::npos && line.substr(name_end, 3) == ") S";
 }
 
 /// Keeps the crew's only worker busy while it lives.
@@ -112,6 +125,29 @@ TEST(QueueRoomTest, ACancelledFunctionLetsAWaitingSubmitterGoOn) {
         submit(*crew, [] { return 2; }).cancel();
     });
     first.cancel();
+    submitter.join();
+}
+
+TEST(QueueRoomTest, AWaitingSubmitterGoesOnWhenAFunctionBeginsNotWhenItEnds) {
+    const auto crew = make_crew(1, OnFull::wait);
+    std::latch taken(1);
+    std::latch accepted(1);
+    auto first = std::make_unique<Busy>(*crew);
+    auto second = submit(*crew, [&] {
+        taken.count_down();
+        accepted.wait();
+    });
+    std::atomic<pid_t> thread{0};
+    std::thread submitter([&] {
+        thread = ::gettid();
+        auto third = submit(*crew, [] {});
+        accepted.count_down();  // never comes if the third waits for the second's end
+    });
+    while (!crew->impl().room->awaited() || !sleeps(thread)) {
+        std::this_thread::yield();
+    }
+    first.reset();
+    taken.wait();
     submitter.join();
 }
 
