@@ -21,14 +21,6 @@ namespace {
 
 constexpr std::uint32_t workers_most = 4096;
 
-void pause() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("yield");
-#endif
-}
-
 /// Asks for an object that this thread is about to write: one trip between caches instead of two.
 void prefetch_to_write(const void* object) noexcept {
 #if defined(__x86_64__)

@@ -67,6 +67,15 @@ struct Member final : Worker {
     std::thread thread;
 };
 
+/// A turn of a loop that spins: tells the CPU so.
+inline void pause() noexcept {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
 /// While it lives, its thread may steal from the victim.
 class Raid {
   public:

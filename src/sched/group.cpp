@@ -90,9 +90,7 @@ void GroupCore::rest() noexcept {
             if (finished()) {
                 return;
             }
-#if defined(__x86_64__)
-            __builtin_ia32_pause();
-#endif
+            pause();
         }
         if (me.depth < Crew::Impl::depth_max) {
             if (const Word stolen = impl.steal_spawned(me); stolen != 0) {

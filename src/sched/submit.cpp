@@ -198,9 +198,7 @@ void Crew::Impl::notify_outside() noexcept {
             parker.notify();
             return;
         }
-#if defined(__x86_64__)
-        __builtin_ia32_pause();
-#endif
+        pause();
     }
 }
 
