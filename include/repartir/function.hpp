@@ -88,14 +88,14 @@ class FunctionState : public SharedState<ValueOf<F>> {
         return true;
     }
     std::optional<Result<Value>> run_for_consumer() noexcept override {
-        std::optional<Result<Value>> result;
         if constexpr (!TakesStopToken<F>) {  // a shutdown must find those that do
             if (!this->crew()->on_crew_thread() && begin(false)) {
-                result = call_caught(work_);
+                std::optional<Result<Value>> result(call_caught(work_));
                 std::destroy_at(&work_);
+                return result;
             }
         }
-        return result;
+        return std::nullopt;
     }
     void cancel() noexcept override {
         if (!end_unstarted(cancelled_error)) {
@@ -237,8 +237,9 @@ template <class State, class Value, class... Args>
     static_cast<void>(guard.release());
     Pending<Value> pending(state);
     if (Result<void> queued = crew.submit(*state, priority); !queued) {
+        Crew::drop(state);  // it was never queued; before refuse(), which counts it as spent
         state->refuse(std::move(queued).error());
-        state->run_job();  // the queue's part: it has ended, and leaves
+        state->release();  // the queue's reference
     }
     return pending;
 }

@@ -65,6 +65,22 @@ TEST(FunctionsTest, SubmitTakesCallablesAndFunctionTasks) {
     EXPECT_TRUE(pool.shutdown(Shutdown::drain));
 }
 
+TEST(FunctionsTest, AWorkerWaitsForItsOwnPoolInsideAnotherPoolsGroup) {
+    Pool outer = make_pool(1);
+    Pool inner = make_pool(1);
+    auto answer = outer.submit([&] {
+        int got = 0;
+        inner.parallel_for(0, 1, [&](std::size_t) {  // may run here, as a guest of the inner pool
+            got = outer.submit(Task::function([] { return 5; }).timeout(1h)).get().value();
+        });
+        return got;
+    });
+    while (!answer.ready()) {
+        std::this_thread::yield();  // get() would lend a hand
+    }
+    EXPECT_EQ(std::move(answer).get().value(), 5);
+}
+
 TEST(FunctionsTest, AFunctionWaitsForAProgramOnAOneWorkerPool) {
     Pool pool = make_pool(1);
     std::binary_semaphore done(0);

@@ -40,6 +40,7 @@ Crew::Impl::Impl(Crew& owner, const SchedulerOptions& wanted, std::uint32_t coun
     : crew(owner),
       options(wanted),
       workers(count),
+      share_max(std::max<std::size_t>(1, wanted.queue_capacity / (16 * std::size_t{count}))),
       parker(count + wanted.spare_workers_max),
       // ORDER: relaxed, the bit is constant
       fenced(ParkWord(parker.word().load(std::memory_order_relaxed)).fenced()),
@@ -48,7 +49,7 @@ Crew::Impl::Impl(Crew& owner, const SchedulerOptions& wanted, std::uint32_t coun
       normal(ring_slots),
       members(std::make_unique<std::atomic<Member*>[]>(count + wanted.spare_workers_max)) {
     for (std::uint32_t i = 0; i < count; ++i) {
-        owned.push_back(std::make_unique<Member>(crew, true, i, parker.word(), room));
+        owned.push_back(std::make_unique<Member>(crew, true, i, parker.word(), own_room));
         owned.back()->tiers = sched::victim_order(options.topology, count, i);
         members[i].store(owned.back().get(), std::memory_order_release);  // ORDER: with all readers
     }
@@ -109,11 +110,6 @@ Crew::~Crew() {
     }
     static_cast<void>(shutdown(Shutdown::cancel));
     {
-        std::unique_lock lock(
-            impl_->stop_mutex);  // functions that outside threads run for themselves
-        impl_->delisted.wait(lock, [&] { return impl_->first_stoppable == nullptr; });
-    }
-    {
         const std::lock_guard lock(impl_->spare_mutex);
         impl_->stopping.store(true, std::memory_order_seq_cst);
     }
@@ -157,7 +153,7 @@ void Crew::Impl::run(Member& me, Word word) noexcept {
         return;
     }
     if (room->awaited()) [[unlikely]] {
-        give_room();  // now that it has left the queue, however long it runs
+        give_room(options.queue_capacity / 8);  // now, however long the job runs
     }
     const std::int64_t mark = std::exchange(me.mark, me.deque.position());
     if (cancelling.load(std::memory_order_relaxed))
@@ -191,13 +187,20 @@ Word Crew::Impl::next(Member& me) noexcept {
 }
 
 Word Crew::Impl::take_from_lanes(Member& me, std::size_t most) noexcept {
+    // Each in its turn: who floods one does not keep the others waiting. The lane is the last.
     const std::size_t count = inlets.count();
-    for (std::size_t i = 0; i < count; ++i) {
-        if (const Word word = take_from(inlets.at((me.index + i) % count), me, most)) {
+    std::size_t turn = me.turn;
+    for (std::size_t i = 0; i <= count; ++i) {
+        turn = turn < count ? turn + 1 : 0;
+        const Word word = turn < count     ? take_from(inlets.at(turn), me, most)
+                          : normal.ready() ? take_from(normal, me, most)
+                                           : 0;
+        if (word != 0) {
+            me.turn = turn;
             return word;
         }
     }
-    return normal.ready() ? take_from(normal, me, most) : 0;
+    return 0;
 }
 
 Word Crew::Impl::take_from(sched::Inlet& inlet, Member& me, std::size_t most) noexcept {
@@ -224,7 +227,7 @@ Word Crew::Impl::take_from(sched::Lane& lane, Member& me, std::size_t most) noex
 
 std::size_t Crew::Impl::fair_share(std::size_t size, std::size_t most) const noexcept {
     // Several at once, so that the exchange is paid once for many; the rest stays stealable.
-    return std::clamp<std::size_t>(size / (2 * std::size_t{workers}), 1, most);
+    return std::clamp<std::size_t>(size / (2 * std::size_t{workers}), 1, std::min(most, share_max));
 }
 
 Word Crew::Impl::keep_first(const Word* batch, std::size_t count, Member& me) noexcept {
@@ -257,6 +260,9 @@ Word Crew::Impl::search(Member& me) noexcept {
             continue;
         }
         me.parks.add(1);
+        if (room->awaited()) [[unlikely]] {
+            give_room(0);
+        }
         rest();
         parker.sleep(me.index);
         awake.wake();

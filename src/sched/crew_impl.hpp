@@ -53,6 +53,7 @@ struct Member final : Worker {
     base::Prng random;
     sched::Slab::Owner slab;
     std::uint32_t tick = 0;      // pops since the start
+    std::size_t turn = 0;        // the inlet that was taken from last
     std::uint32_t depth = 0;     // stolen work that runs inside waits now
     std::size_t tidy_at = 4096;  // tidy_own() when the deque has so many entries,
     std::size_t tidy_skip = 0;   // after so many calls
@@ -97,6 +98,23 @@ class Raid {
     return reinterpret_cast<Word>(job);
 }
 
+/// While it lives, spares stand in for the workers that the calling thread is, of whatever pools:
+/// what it waits for may need them to go on. Four pools deep at most.
+class StandIn {
+  public:
+    StandIn() noexcept;
+    StandIn(const StandIn&) = delete;
+    StandIn& operator=(const StandIn&) = delete;
+    ~StandIn();
+    /// @return false when one of them has no spare left.
+    [[nodiscard]] bool complete() const noexcept { return complete_; }
+
+  private:
+    std::array<Crew*, 4> crews_{};
+    std::size_t count_ = 0;
+    bool complete_ = true;
+};
+
 /// @return the job behind a word of a deque; nullptr for a child of a TaskGroup.
 [[nodiscard]] inline Job* job_of(Word word) noexcept {
     // SAFETY: a word without spawned_bit was made by word_of() from a Job that is still queued
@@ -112,7 +130,8 @@ struct alignas(cache_line_bytes) OutsideShard {
 struct Crew::Impl {
     static constexpr std::uint32_t guests_max = 64;
     static constexpr std::uint32_t outside_shards = 16;
-    static constexpr std::size_t credit_max = 4096;  // submissions between looks at the room
+    static constexpr std::size_t credit_max = 512;  // submissions between looks at the room
+    static constexpr std::size_t credit_part = 8 * sched::Inlets::inlets_max;
     static constexpr std::uint32_t fair_every = 61;  // pops between looks at low and the lanes
     static constexpr std::uint32_t depth_max = 32;   // stolen work nested in waits of one thread
     static constexpr std::size_t batch_max = 64;     // jobs taken from a lane or a victim at once
@@ -149,23 +168,24 @@ struct Crew::Impl {
     /// Queues a function of the calling outside thread. Errors: queue_full, shut_down.
     [[nodiscard]] Result<void> submit_through(sched::Inlet& inlet, StateBase& function,
                                               Priority priority) noexcept;
-    /// Looks how many more functions there is room for, and waits for some, if configured so.
-    /// Errors: queue_full, shut_down.
+    /// Looks how many more functions there is room for. Errors: as admit().
     [[nodiscard]] Result<void> renew_credit(sched::Inlet& inlet) noexcept;
-    /// Takes spent entries out of an inlet, which is the calling thread's.
-    void tidy(sched::Inlet& inlet) noexcept;
+    /// Takes spent entries out of an inlet, which is the calling thread's. @return those
+    [[nodiscard]] sched::JobList tidy(sched::Inlet& inlet) noexcept;
     /// Queues a function of the calling member. Errors: queue_full.
     [[nodiscard]] Result<void> submit_inside(Member& me, StateBase& function,
                                              Priority priority) noexcept;
-    /// Waits for room in the queue, if configured so and not on a worker. Errors: queue_full,
-    /// shut_down.
-    [[nodiscard]] Result<void> find_room() noexcept;
+    /// Calls `enter(places)` once there are some, with nobody else counting meanwhile.
+    /// @param may_wait waits for that, if the crew is configured so
+    /// Errors: queue_full, shut_down.
+    template <class Enter>
+    [[nodiscard]] Result<void> admit(bool may_wait, Enter&& enter) noexcept;
     [[nodiscard]] sched::Lane& lane_of(Priority priority) noexcept;
-    /// How many of queued() are to run.
-    [[nodiscard]] std::size_t alive() const noexcept;
-    /// Sleeps until there is room. @return false: the crew was shut down meanwhile.
-    [[nodiscard]] bool await_room() noexcept;
-    void give_room() noexcept;
+    /// How many more functions outside threads may queue. Exact within room_mutex, but for what
+    /// workers take meanwhile.
+    [[nodiscard]] std::size_t places() const noexcept;
+    /// Wakes who waits for room when there are more than so many places.
+    void give_room(std::size_t least) noexcept;
     /// Takes spent entries out of the lanes, when they have become many.
     void tidy_lanes() noexcept;
     /// Takes those out of the own deque that the running job has pushed, from the newest on.
@@ -184,9 +204,12 @@ struct Crew::Impl {
     Crew& crew;
     const SchedulerOptions options;
     const std::uint32_t workers;
+    const std::size_t share_max;  // jobs that a worker takes at once: what it holds is not counted
     sched::Parker<> parker;
     const bool fenced;  // there is no heavy fence here
+    // Of what outside threads submit, and of what members do.
     const std::shared_ptr<sched::QueueRoom> room = std::make_shared<sched::QueueRoom>();
+    const std::shared_ptr<sched::QueueRoom> own_room = std::make_shared<sched::QueueRoom>();
     sched::Lane high;
     sched::Lane low;
     sched::Inlets inlets{room};
@@ -208,6 +231,7 @@ struct Crew::Impl {
     std::atomic<std::uint32_t> blocked{0};        // workers that wait; written under spare_mutex
     std::atomic<std::uint32_t> active_spares{0};  // written under spare_mutex
 
+    std::mutex room_mutex;  // who admits functions; nothing else is locked within, but a lane
     std::atomic<std::size_t> tidy_at{spent_many};  // tidy_lanes() when so many entries are spent
 
     std::atomic<bool> closed{false};      // takes no more functions
@@ -219,7 +243,6 @@ struct Crew::Impl {
 
     std::mutex stop_mutex;
     Stoppable* first_stoppable = nullptr;  // running functions that watch a stop_token
-    std::condition_variable delisted;
 
     sched::Timekeeper timekeeper;
 };

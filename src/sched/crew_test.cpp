@@ -110,6 +110,40 @@ TEST(CrewTest, FunctionsGiveValuesResultsAndNothing) {
     EXPECT_EQ(submit(*crew, [large] { return large[1999]; }).get().value(), 'y');
 }
 
+TEST(CrewTest, ResultsNeedNoAssignment) {
+    const auto crew = make_crew(1);
+    const auto closure = submit(*crew, [] {
+                             const int seven = 7;
+                             return [seven] { return seven; };
+                         }).get();
+    EXPECT_EQ(closure.value()(), 7);
+}
+
+TEST(CrewTest, WhoBeginsBehindACancellingShutdownIsToldToStop) {
+    struct Told final : SharedState<int> {
+        using SharedState::SharedState;
+        void cancel() noexcept override { told = true; }
+        bool told = false;
+    };
+    const auto crew = make_crew(1);
+    EXPECT_TRUE(crew->shutdown(Shutdown::cancel));  // has looked who is running
+    auto* const late = new Told(crew.get());        // its own last reference is released below
+    Stoppable node(*late);
+    crew->enlist(node);
+    EXPECT_TRUE(late->told);
+    crew->delist(node);
+    late->release();
+}
+
+TEST(CrewTest, AFunctionThatWatchesItsTokenRunsOnWorkersOnly) {
+    const auto crew = make_crew(1);
+    for (int i = 0; i < 200; ++i) {
+        EXPECT_TRUE(submit(*crew, [&](const std::stop_token&) { return crew->on_crew_thread(); })
+                        .get()
+                        .value());
+    }
+}
+
 TEST(CrewTest, ExceptionsKeepTheirMessage) {
     const auto crew = make_crew(1);
     const auto thrown =

@@ -103,8 +103,8 @@ void GroupCore::rest() noexcept {
     } while (base::now() < end);
     // A spare looks for work while this worker sleeps: the children may spawn more, and what lies
     // below this frame in its deque must not be stuck.
-    const bool spare = me.member && me.crew->begin_block();
-    if (me.member && !spare && impl.visible_work()) {
+    const StandIn spare;
+    if (me.member && !spare.complete() && impl.visible_work()) {
         Word word = impl.next(me);  // nobody stands in: run anything rather than hang
         word = word == 0 ? impl.steal(me) : word;
         if (word != 0) {
@@ -117,9 +117,6 @@ void GroupCore::rest() noexcept {
         sched::FutexAtomics::wait_while(worker_->resting, 1);
     }
     worker_->resting.store(0, std::memory_order_seq_cst);
-    if (spare) {
-        me.crew->end_block();
-    }
 }
 
 Word Crew::Impl::steal_spawned(Member& me) noexcept {
@@ -179,13 +176,13 @@ void GroupCore::become_guest(Crew& crew) noexcept {
     worker_ = crew.enter();
     if (worker_ != nullptr) {
         guest_ = true;
-        before_ = std::exchange(current_worker, worker_);
+        worker_->below = std::exchange(current_worker, worker_);
         mark_ = worker_->deque.position();
     }
 }
 
 void GroupCore::end_guest() noexcept {
-    current_worker = before_;
+    current_worker = worker_->below;
     Crew::leave(*worker_);
 }
 

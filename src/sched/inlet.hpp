@@ -58,8 +58,8 @@ struct alignas(detail::cache_line_bytes) Inlet {
         : thread(owner), slab(Slab::create(std::move(room))) {}
 
     const std::uintptr_t thread;
-    std::size_t credit = 0;      // functions that there is room for, known beforehand
-    std::size_t tidy_at = 4096;  // length at which spent entries are looked for
+    std::atomic<std::size_t> credit{0};  // functions that there is room for; its thread writes
+    std::size_t tidy_at = 4096;          // length at which spent entries are looked for
     Hold<>::Flag held{0};
     Slab::Owner slab;
     detail::WorkDeque<detail::Word> queue;

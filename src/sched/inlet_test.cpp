@@ -76,6 +76,26 @@ TEST(InletTest, ThreadsBeyondThePlacesSubmitAllTheSame) {
     EXPECT_EQ(ran, threads * 20);
 }
 
+TEST(InletTest, AFloodThroughOneLetsTheOthersIn) {
+    const auto crew = make_crew(1);
+    std::latch open(1);
+    auto gate = detail::submit_function(*crew, [&] { open.wait(); }, Priority::normal);
+    int flooded = 0;
+    for (int i = 0; i < 10'000; ++i) {
+        detail::submit_function(*crew, [&] { ++flooded; }, Priority::normal).detach();
+    }
+    int before = -1;
+    std::thread([&] {
+        detail::submit_function(*crew, [&] { before = flooded; }, Priority::normal).detach();
+    }).join();
+    open.count_down();
+    EXPECT_TRUE(crew->shutdown(Shutdown::drain));
+    EXPECT_EQ(flooded, 10'000);
+    EXPECT_GE(before, 0);
+    EXPECT_LE(before, 2 * static_cast<int>(Crew::Impl::batch_max));
+    EXPECT_TRUE(std::move(gate).get());
+}
+
 TEST(InletTest, WhatAThreadSubmittedOutlivesIt) {
     const auto crew = make_crew(1);
     std::atomic<int> ran{0};

@@ -7,6 +7,7 @@
 #include "repartir/detail/call.hpp"
 #include "repartir/detail/crew.hpp"
 #include "repartir/detail/state.hpp"
+#include "sched/crew_impl.hpp"
 #include "sched/futex.hpp"
 
 namespace repartir::detail {
@@ -15,37 +16,14 @@ namespace {
 /// How long an outside thread spins for a result before it sleeps: about what waking it would cost.
 constexpr std::chrono::microseconds spin_time{20};
 
-/// While it lives, a spare stands in for the calling thread, if that is a worker, of whatever pool:
-/// what it waits for may need its own pool to go on.
-class StandIn {
-  public:
-    StandIn() noexcept {
-        Worker* const worker = current_worker;
-        if (worker != nullptr && worker->member && worker->crew->begin_block()) {
-            crew_ = worker->crew;
-        }
-    }
-    StandIn(const StandIn&) = delete;
-    StandIn& operator=(const StandIn&) = delete;
-    ~StandIn() {
-        if (crew_ != nullptr) {
-            crew_->end_block();
-        }
-    }
-
-  private:
-    Crew* crew_ = nullptr;
-};
 }  // namespace
 
 Result<void> StateBase::wait() noexcept {
     if (crew_->on_crew_thread()) {
         return crew_->wait_on_worker(*this);
     }
-    if (!claim_and_run(false)) {
-        const base::BootTime end = base::now() + spin_time;
-        while (!ready() && base::now() < end) {}
-    }
+    const base::BootTime end = base::now() + spin_time;
+    while (!ready() && base::now() < end) {}
     if (!ready()) {
         const StandIn spare;
         sleep();

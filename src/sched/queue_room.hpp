@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 /// @file queue_room.hpp How many of a crew's queued functions have ended before a worker took them.
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -33,6 +35,10 @@ class QueueRoom {
     }
     /// A spent entry has left its queue.
     void drop() noexcept { dropped_.fetch_add(1, std::memory_order_seq_cst); }
+    /// @return how many spent entries have left their queue so far.
+    [[nodiscard]] std::uint64_t dropped() const noexcept {
+        return dropped_.load(std::memory_order_seq_cst);
+    }
     /// @return how many spent entries are queued; a snapshot that is never too high.
     [[nodiscard]] std::size_t spent() const noexcept {
         const std::uint64_t spent = spent_.load(std::memory_order_seq_cst);
@@ -40,19 +46,22 @@ class QueueRoom {
         return spent > dropped ? static_cast<std::size_t>(spent - dropped) : 0;
     }
 
-    /// Sleeps until `done()`, which is asked again after each wake().
+    /// Sleeps until `done()`, which is asked again after each wake() and now and then: workers do
+    /// not wake a waiter for every place that becomes free, so it looks for itself whether there
+    /// are some, after 1 ms and then ever more rarely, up to 64 ms.
     template <class Done>
     void await(Done&& done) noexcept {
         waiters_.fetch_add(1, std::memory_order_seq_cst);
-        // A worker pops its own deque without a fence before it asks awaited(): behind this one,
-        // either it sees the waiter or done() sees what it has popped.
-        FutexAtomics::heavy_fence();
+        std::chrono::milliseconds pause{1};
         for (;;) {
             const std::uint32_t epoch = epoch_.load(std::memory_order_seq_cst);
             if (done()) {
                 break;
             }
-            FutexAtomics::wait_while(epoch_, epoch);
+            if (!FutexAtomics::wait_while(epoch_, epoch,
+                                          std::chrono::steady_clock::now() + pause)) {
+                pause = std::min(2 * pause, std::chrono::milliseconds{64});
+            }
         }
         waiters_.fetch_sub(1, std::memory_order_seq_cst);
     }

@@ -19,6 +19,7 @@
 
 #include "repartir/detail/crew.hpp"
 #include "repartir/function.hpp"
+#include "repartir/task_group.hpp"
 #include "sched/crew_impl.hpp"
 
 namespace repartir::detail {
@@ -40,7 +41,11 @@ auto submit(Crew& crew, F work, Priority priority = Priority::normal) {
 }
 
 bool refused(Pending<int>& pending) {
-    return pending.ready() && std::move(pending).get().error().code() == Code::queue_full;
+    if (!pending.ready()) {
+        return false;
+    }
+    const Result<int> result = std::move(pending).get();
+    return !result && result.error().code() == Code::queue_full;
 }
 
 /// @return whether a thread of this process is asleep.
@@ -149,6 +154,76 @@ TEST(QueueRoomTest, AWaitingSubmitterGoesOnWhenAFunctionBeginsNotWhenItEnds) {
     first.reset();
     taken.wait();
     submitter.join();
+}
+
+TEST(QueueRoomTest, AWaitingSubmitterNeedsNoMoreThanOnePlace) {
+    const auto crew = make_crew(16, OnFull::wait);
+    std::latch taken(1);
+    std::latch accepted(1);
+    auto first = std::make_unique<Busy>(*crew);
+    auto second = submit(*crew, [&] {
+        taken.count_down();
+        accepted.wait();
+    });
+    std::vector<Pending<int>> others;
+    for (int i = 0; i < 15; ++i) {
+        others.push_back(submit(*crew, [] { return 1; }));
+    }
+    std::thread submitter([&] {
+        auto last = submit(*crew, [] {});
+        accepted.count_down();  // never comes if 15 of 16 are too many to let it in
+    });
+    while (!crew->impl().room->awaited()) {
+        std::this_thread::yield();
+    }
+    first.reset();
+    taken.wait();
+    submitter.join();
+}
+
+TEST(QueueRoomTest, ChildrenOfGroupsTakeNoRoom) {
+    const auto crew = make_crew(4, OnFull::refuse);
+    std::latch spawned(1);
+    std::latch tried(1);
+    auto parent = submit(*crew, [&] {
+        TaskGroup group(*crew);
+        for (int i = 0; i < 100; ++i) {
+            group.run([] {});
+        }
+        spawned.count_down();
+        tried.wait();
+        return group.wait().has_value();
+    });
+    spawned.wait();
+    auto other = submit(*crew, [] { return 1; });
+    EXPECT_FALSE(refused(other));
+    tried.count_down();
+    EXPECT_TRUE(std::move(parent).get().value());
+}
+
+TEST(QueueRoomTest, ManyThreadsTogetherNeverQueueMoreThanTheCapacity) {
+    for (const std::uint32_t capacity : {1U, 10U, 5000U}) {
+        const auto crew = make_crew(capacity, OnFull::refuse);
+        const Busy worker(*crew);
+        std::atomic<std::uint32_t> accepted{0};
+        std::vector<std::thread> threads;
+        for (int i = 0; i < 20; ++i) {
+            threads.emplace_back([&] {
+                for (std::uint32_t tries = 0; tries < 2 * capacity; ++tries) {
+                    auto pending = submit(*crew, [] { return 1; });
+                    if (!pending.ready()) {
+                        ++accepted;
+                        std::move(pending).detach();
+                    }
+                }
+            });
+        }
+        for (std::thread& thread : threads) {
+            thread.join();
+        }
+        EXPECT_LE(accepted, capacity);
+        EXPECT_GE(accepted, capacity - capacity / 8);
+    }
 }
 
 TEST(QueueRoomTest, AFunctionMayRunAnyNumberOfItsOwn) {

@@ -89,15 +89,12 @@ Result<void> Crew::submit(StateBase& function, Priority priority) noexcept {
     if (sched::Inlet* const inlet = impl.inlets.mine(); inlet != nullptr) [[likely]] {
         return impl.submit_through(*inlet, function, priority);
     }
-    if (Result<void> room = impl.find_room(); !room) {
-        return room;
+    Result<void> admitted =
+        impl.admit(true, [&](std::size_t) { impl.lane_of(priority).push(function); });
+    if (admitted) {
+        impl.notify_outside();
     }
-    impl.lane_of(priority).push(function);
-    impl.notify_outside();
-    if (impl.closed.load(std::memory_order_seq_cst)) [[unlikely]] {
-        function.refuse(shut_down_error());  // came too late for a drain to see it
-    }
-    return {};
+    return admitted;
 }
 
 sched::Lane& Crew::Impl::lane_of(Priority priority) noexcept {
@@ -106,10 +103,13 @@ sched::Lane& Crew::Impl::lane_of(Priority priority) noexcept {
 
 Result<void> Crew::Impl::submit_through(sched::Inlet& inlet, StateBase& function,
                                         Priority priority) noexcept {
-    if (inlet.credit == 0) {
-        if (Result<void> found = renew_credit(inlet); !found) {
-            return found;
+    // ORDER: relaxed, the thread's own; who counts it too holds that for a hint
+    std::size_t credit = inlet.credit.load(std::memory_order_relaxed);
+    if (credit == 0) [[unlikely]] {
+        if (Result<void> renewed = renew_credit(inlet); !renewed) {
+            return renewed;
         }
+        credit = inlet.credit.load(std::memory_order_relaxed);  // ORDER: as above
     }
     {
         const sched::Hold<> hold(inlet.held, fenced);
@@ -117,10 +117,11 @@ Result<void> Crew::Impl::submit_through(sched::Inlet& inlet, StateBase& function
         if (closed.load(std::memory_order_relaxed)) [[unlikely]] {
             return fail(shut_down_error());
         }
-        --inlet.credit;
         if (priority != Priority::normal || !inlet.queue.push(word_of(&function))) [[unlikely]] {
             lane_of(priority).push(function);  // normal: no memory for a larger ring
         }
+        // ORDER: release: who sees it sees what was pushed on it
+        inlet.credit.store(credit - 1, std::memory_order_release);
     }
     if (parker.must_notify()) [[unlikely]] {
         notify_outside();
@@ -140,34 +141,70 @@ void Crew::Impl::push(sched::Inlet& inlet, Job& job) noexcept {
     }
 }
 
-Result<void> Crew::Impl::find_room() noexcept {
+template <class Enter>
+Result<void> Crew::Impl::admit(bool may_wait, Enter&& enter) noexcept {
+    // ORDER: relaxed, tidy_lanes() looks again
     if (room->spent() >= tidy_at.load(std::memory_order_relaxed)) [[unlikely]] {
-        tidy_lanes();  // ORDER: relaxed, it looks again
+        tidy_lanes();
     }
-    if (alive() < options.queue_capacity) {
-        return {};
+    for (;;) {
+        {
+            const std::lock_guard lock(room_mutex);
+            if (closed.load(std::memory_order_seq_cst)) {
+                return fail(shut_down_error());
+            }
+            if (const std::size_t left = places(); left != 0) {
+                enter(left);
+                return {};
+            }
+        }
+        if (!may_wait || options.on_full == OnFull::refuse) {
+            return fail(queue_full_error(options.queue_capacity));
+        }
+        const StandIn spare;
+        room->await([&] { return closed.load(std::memory_order_seq_cst) || places() != 0; });
     }
-    if (options.on_full == OnFull::refuse || crew.on_crew_thread()) {
-        return fail(queue_full_error(options.queue_capacity));
-    }
-    return await_room() ? Result<void>() : Result<void>(fail(shut_down_error()));
 }
 
 Result<void> Crew::Impl::renew_credit(sched::Inlet& inlet) noexcept {
     if (room->spent() >= spent_many && inlet.queue.size() >= inlet.tidy_at) {
-        tidy(inlet);
+        sched::JobList spent;
+        {
+            const std::lock_guard lock(room_mutex);
+            spent = tidy(inlet);
+        }
+        while (!spent.empty()) {  // without the lock: a result that goes with it is user code
+            spent.pop_front().run_job();
+        }
     }
-    if (Result<void> found = find_room(); !found) {
-        return found;
-    }
-    // All credits together are never more than there is room for.
-    const std::size_t capacity = options.queue_capacity;
-    const std::size_t left = capacity - std::min(alive(), capacity);
-    inlet.credit = std::clamp<std::size_t>(left / sched::Inlets::inlets_max, 1, credit_max);
-    return {};
+    return admit(true, [&](std::size_t left) {
+        // Little, since nobody else can use what this thread does not.
+        inlet.credit.store(std::clamp<std::size_t>(left / credit_part, 1, credit_max),
+                           std::memory_order_relaxed);  // ORDER: within room_mutex
+    });
 }
 
-void Crew::Impl::tidy(sched::Inlet& inlet) noexcept {
+std::size_t Crew::Impl::places() const noexcept {
+    for (;;) {
+        const std::uint64_t dropped = room->dropped();
+        std::size_t used = high.size() + low.size() + normal.size();
+        for (std::size_t i = 0; i < inlets.count(); ++i) {
+            // ORDER: acquire pairs with submit_through: a place is not missed between the two
+            used += inlets.at(i).credit.load(std::memory_order_acquire);
+            used += inlets.at(i).queue.size();
+        }
+        const std::size_t alive = used - std::min(used, room->spent());
+        if (alive < options.queue_capacity) {
+            return options.queue_capacity - alive;
+        }
+        if (room->dropped() == dropped) {
+            return 0;
+        }
+        // Spent entries were counted in their queues, and left before they could be subtracted.
+    }
+}
+
+sched::JobList Crew::Impl::tidy(sched::Inlet& inlet) noexcept {
     sched::JobList spent;
     sched::JobList kept;
     std::array<Word, batch_max> batch{};
@@ -185,9 +222,7 @@ void Crew::Impl::tidy(sched::Inlet& inlet) noexcept {
     }
     rest();
     inlet.tidy_at = std::max(spent_many, 2 * left);
-    while (!spent.empty()) {
-        spent.pop_front().run_job();
-    }
+    return spent;
 }
 
 void Crew::Impl::notify_outside() noexcept {
@@ -202,26 +237,10 @@ void Crew::Impl::notify_outside() noexcept {
     }
 }
 
-std::size_t Crew::Impl::alive() const noexcept {
-    const std::size_t spent = room->spent();
-    const std::size_t all = queued();
-    return all > spent ? all - spent : 0;
-}
-
-bool Crew::Impl::await_room() noexcept {
-    bool open = false;
-    room->await([&] {
-        open = !closed.load(std::memory_order_seq_cst);
-        return !open || alive() < options.queue_capacity;
-    });
-    return open;
-}
-
-void Crew::Impl::give_room() noexcept {
+void Crew::Impl::give_room(std::size_t least) noexcept {
     // Not at every free place: a waiter that fills one is asleep again before it has paid its
-    // waking.
-    const std::size_t capacity = options.queue_capacity;
-    if (alive() < capacity - capacity / 8 || closed.load(std::memory_order_seq_cst)) {
+    // waking. It looks for itself now and then.
+    if (places() > least || closed.load(std::memory_order_seq_cst)) {
         room->wake();
     }
 }
@@ -242,12 +261,12 @@ void Crew::Impl::tidy_lanes() noexcept {
 Result<void> Crew::Impl::submit_inside(Member& me, StateBase& function,
                                        Priority priority) noexcept {
     if (priority != Priority::normal) {
-        Result<void> found = find_room();
-        if (found) {
-            lane_of(priority).push(function);
+        Result<void> admitted =
+            admit(false, [&](std::size_t) { lane_of(priority).push(function); });
+        if (admitted) {
             parker.notify();
         }
-        return found;
+        return admitted;
     }
     const std::size_t capacity = options.queue_capacity;
     const std::size_t size = me.deque.size();
@@ -265,7 +284,7 @@ Result<void> Crew::Impl::submit_inside(Member& me, StateBase& function,
 }
 
 void Crew::Impl::tidy_own(Member& me, std::size_t size) noexcept {
-    if (room->spent() == 0) {
+    if (own_room->spent() == 0) {
         return;
     }
     if (me.tidy_skip > 0) {

@@ -50,12 +50,18 @@ void Crew::disarm(Deadline* deadline) noexcept {
 }
 
 void Crew::enlist(Stoppable& running) noexcept {
-    const std::lock_guard lock(impl_->stop_mutex);
-    running.after = impl_->first_stoppable;
-    if (running.after != nullptr) {
-        running.after->before = &running;
+    {
+        const std::lock_guard lock(impl_->stop_mutex);
+        running.after = impl_->first_stoppable;
+        if (running.after != nullptr) {
+            running.after->before = &running;
+        }
+        impl_->first_stoppable = &running;
     }
-    impl_->first_stoppable = &running;
+    // Whoever enlists behind shutdown's look at the list is told here.
+    if (impl_->cancelling.load(std::memory_order_seq_cst)) [[unlikely]] {
+        running.state->cancel();
+    }
 }
 
 void Crew::delist(Stoppable& running) noexcept {
@@ -64,8 +70,24 @@ void Crew::delist(Stoppable& running) noexcept {
     if (running.after != nullptr) {
         running.after->before = running.before;
     }
-    if (impl_->first_stoppable == nullptr) {
-        impl_->delisted.notify_all();
+}
+
+StandIn::StandIn() noexcept {
+    for (const Worker* worker = current_worker; worker != nullptr; worker = worker->below) {
+        if (!worker->member) {
+            continue;
+        }
+        if (count_ < crews_.size() && worker->crew->begin_block()) {
+            crews_[count_++] = worker->crew;
+        } else {
+            complete_ = false;
+        }
+    }
+}
+
+StandIn::~StandIn() {
+    while (count_ > 0) {
+        crews_[--count_]->end_block();
     }
 }
 
@@ -85,8 +107,8 @@ bool Crew::begin_block() noexcept {
                 return false;
             }
             try {
-                impl.owned.push_back(
-                    std::make_unique<Member>(*this, true, index, impl.parker.word(), impl.room));
+                impl.owned.push_back(std::make_unique<Member>(*this, true, index,
+                                                              impl.parker.word(), impl.own_room));
                 spare = impl.owned.back().get();
                 spare->spare = true;
                 spare->active = true;
@@ -201,7 +223,8 @@ Result<void> Crew::shutdown(Shutdown how) {
     impl.closed.store(true, std::memory_order_seq_cst);
     impl.fenced ? sched::FutexAtomics::fence(std::memory_order_seq_cst)
                 : sched::FutexAtomics::heavy_fence();
-    impl.inlets.await_holds();  // who has not seen `closed` is to be seen by a drain
+    impl.inlets.await_holds();  // who has not seen `closed` is to be seen by a drain,
+    { const std::lock_guard lock(impl.room_mutex); }  // by a way or the other
     impl.room->wake();
     if (how == Shutdown::cancel) {
         std::vector<StateBase*> running;

@@ -36,6 +36,7 @@ struct Worker {
     WorkDeque<Word> deque;                              ///< any thread steals from it
     Crew* const crew;                                   ///< whose worker this is
     const bool member;                                  ///< false: a guest
+    Worker* below = nullptr;                            ///< of a guest: what its thread was before
     const std::atomic<std::uint64_t>* const park_word;  ///< see ParkWord; any thread
     /// 1 while it sleeps for children that others run; they reset and wake it. Any thread.
     std::atomic<std::uint32_t> resting{0};

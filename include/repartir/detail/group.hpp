@@ -170,7 +170,6 @@ class GroupCore {
     std::atomic<std::uint64_t> stolen_done_{0};  // run by others
     std::atomic<std::uint8_t> flags_{0};
     bool guest_ = false;
-    Worker* before_ = nullptr;  // what current_worker was, when guest_
     std::unique_ptr<Error> failure_;
 };
 

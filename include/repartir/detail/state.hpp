@@ -75,7 +75,8 @@ class StateBase : public Job {
     /// Resolves the work with `error`, if nobody has begun it.
     // NOLINTNEXTLINE(performance-unnecessary-value-param): those who override it keep the error
     virtual void refuse([[maybe_unused]] Error error) noexcept {}
-    /// Runs the work behind this state here and now, if there is some that nobody has begun.
+    /// Runs the work behind this state here and now, if there is some that nobody has begun. On a
+    /// worker of the crew, which lives as long as the crew does.
     /// @param give_up the caller has it from the queue, whose reference goes with it, if it runs
     /// @return whether it did.
     virtual bool claim_and_run([[maybe_unused]] bool give_up) noexcept { return false; }
