@@ -127,8 +127,8 @@ class [[nodiscard]] Pending {
         return guard.state->take();
     }
 
-    /// Waits at most `duration`; starts nothing on this thread. A pool thread that waits here keeps
-    /// its worker busy. @return whether the result is there.
+    /// Waits at most `duration`; starts nothing on this thread. A spare worker stands in for a pool
+    /// thread that waits here, if one is left. @return whether the result is there.
     template <class Rep, class Period>
     bool wait_for(std::chrono::duration<Rep, Period> duration) {
         assert(state_ != nullptr);

@@ -136,7 +136,7 @@ class PoolBuilder {
         remote_workers_ = std::move(addresses);
         return *this;
     }
-    /// Tasks that may wait, functions and programs apart. Default 1,048,576.
+    /// Tasks that may wait, functions and programs apart; see SchedulerOptions. Default 1,048,576.
     PoolBuilder& queue_capacity(std::uint32_t tasks) & {
         options_.queue_capacity = tasks;
         return *this;

@@ -22,19 +22,22 @@ enum class OnFull : std::uint8_t {
 
 /// What shutdown does with what was accepted.
 enum class Shutdown : std::uint8_t {
-    drain,   ///< run all of it first
+    drain,   ///< run all of it first; what a get() outside the pool runs itself just then is its
+             ///< thread's, and not waited for
     cancel,  ///< end what runs, resolve what waits as cancelled
 };
 
 /// How a Scheduler is set up. Every field has a working default.
 struct SchedulerOptions {
     SchedulerOptions() = default;
-    std::uint32_t workers = 0;               ///< threads for functions; 0: the topology's default
-    std::uint32_t queue_capacity = 1 << 20;  ///< tasks that wait, functions and programs apart
-    OnFull on_full = OnFull::wait;           ///< what submit does when they are that many
-    std::uint32_t spare_workers_max = 64;    ///< stand-ins for workers that block in get()
-    bool pin_workers = false;                ///< bind function worker i to the topology's CPU i
-    Topology topology;                       ///< for victim order and pinning
+    std::uint32_t workers = 0;  ///< threads for functions; 0: the topology's default
+    /// Tasks that wait, functions and programs apart. Functions that outside threads submit count
+    /// together, those that a function submits per worker; children of a TaskGroup do not.
+    std::uint32_t queue_capacity = 1 << 20;
+    OnFull on_full = OnFull::wait;         ///< what submit does when they are that many
+    std::uint32_t spare_workers_max = 64;  ///< stand-ins for workers that block in get()
+    bool pin_workers = false;              ///< bind function worker i to the topology's CPU i
+    Topology topology;                     ///< for victim order and pinning
 };
 
 /// Counts since the start, but for what is queued and what runs now. Each is right by itself;

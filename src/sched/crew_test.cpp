@@ -113,7 +113,8 @@ TEST(CrewTest, FunctionsGiveValuesResultsAndNothing) {
 TEST(CrewTest, ResultsNeedNoAssignment) {
     const auto crew = make_crew(1);
     const auto closure = submit(*crew, [] {
-                             const int seven = 7;
+                             int seven = 3;
+                             seven += 4;
                              return [seven] { return seven; };
                          }).get();
     EXPECT_EQ(closure.value()(), 7);

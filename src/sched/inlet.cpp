@@ -18,6 +18,12 @@ Inlet* Inlets::find_or_add(std::uintptr_t thread) noexcept {
         if (known->thread == thread) {
             return known;
         }
+        if (i == probes - 1) {
+            return nullptr;  // no place is ever given up
+        }
+    }
+    if (count() == inlets_max) {
+        return nullptr;
     }
     const std::lock_guard lock(mutex_);
     std::size_t probe = 0;

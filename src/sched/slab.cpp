@@ -3,6 +3,8 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <new>
 
@@ -11,8 +13,27 @@ namespace repartir::sched {
 struct alignas(64) Slab::Chunk {
     Slab* home;
     Chunk* older;
-    std::size_t size_class;  // blocks of (size_class + 1) granules; `classes`: one large block
+    std::size_t size_class;  // `classes`: one large block
 };
+
+namespace {
+constexpr std::size_t granule = 64;
+constexpr std::size_t fine_classes = 8;  // by granules; the others double
+constexpr std::size_t lot_bytes = 4096;  // made ready for use at once
+
+std::size_t class_of(std::size_t bytes) noexcept {
+    const std::size_t last = bytes == 0 ? 0 : bytes - 1;
+    return last < fine_classes * granule
+               ? last / granule
+               : fine_classes - 1 +
+                     static_cast<std::size_t>(std::bit_width(last / (fine_classes * granule)));
+}
+
+std::size_t bytes_of(std::size_t size_class) noexcept {
+    return size_class < fine_classes ? (size_class + 1) * granule
+                                     : (fine_classes * granule) << (size_class - fine_classes + 1);
+}
+}  // namespace
 
 Slab::~Slab() {
     while (newest_ != nullptr) {
@@ -28,7 +49,7 @@ Slab::Chunk& Slab::chunk_of(void* block) noexcept {
 }
 
 void* Slab::allocate(std::size_t bytes) noexcept {
-    const std::size_t size_class = (bytes == 0 ? 1 : bytes - 1) / granule;
+    const std::size_t size_class = class_of(bytes);
     if (size_class >= classes) {
         const std::size_t whole = (bytes + sizeof(Chunk) + chunk_bytes - 1) & ~(chunk_bytes - 1);
         void* const memory = std::aligned_alloc(chunk_bytes, whole);
@@ -42,12 +63,13 @@ void* Slab::allocate(std::size_t bytes) noexcept {
     if (list == nullptr) {
         // ORDER: acquire pairs with the release in free
         list = remote_[size_class].exchange(nullptr, std::memory_order_acquire);
-        if (list == nullptr && !add_chunk(size_class)) {
+        if (list == nullptr && !add_blocks(size_class)) {
             return nullptr;
         }
     }
     Block* const block = list;
-    list = block->next;  // NOLINT(clang-analyzer-core.NullDereference): add_chunk has put one there
+    list =
+        block->next;  // NOLINT(clang-analyzer-core.NullDereference): add_blocks has put one there
     return block;
 }
 
@@ -88,24 +110,37 @@ void Slab::leave() noexcept {
 
 QueueRoom& Slab::room_of(void* block) noexcept { return *chunk_of(block).home->room_; }
 
+bool Slab::add_blocks(std::size_t size_class) noexcept {
+    const std::size_t step = bytes_of(size_class);
+    Fresh& fresh = fresh_[size_class];
+    if (fresh.bytes < step && !add_chunk(size_class)) {
+        return false;
+    }
+    const std::size_t count = std::max<std::size_t>(std::min(fresh.bytes, lot_bytes) / step, 1);
+    blocks_ += static_cast<std::int64_t>(count);
+    for (std::size_t i = count; i > 0; --i) {  // the lowest address comes out first
+        free_[size_class] = new (fresh.first + (i - 1) * step) Block{free_[size_class]};
+    }
+    fresh.first += count * step;
+    fresh.bytes -= count * step;
+    return true;
+}
+
 bool Slab::add_chunk(std::size_t size_class) noexcept {
     void* const memory = std::aligned_alloc(chunk_bytes, chunk_bytes);
     if (memory == nullptr) {
         return false;
     }
+    Fresh& fresh = fresh_[size_class];
 #if defined(MADV_POPULATE_WRITE)
-    // Every page is about to be written: one system call instead of a fault for each. Where the
-    // kernel does not know it (before 5.14), the faults come.
-    static_cast<void>(::madvise(memory, chunk_bytes, MADV_POPULATE_WRITE));
+    if (fresh.first != nullptr) {
+        // Who has filled one chunk is about to write every page of the next: one system call
+        // instead of a fault for each. Where the kernel does not know it, the faults come.
+        static_cast<void>(::madvise(memory, chunk_bytes, MADV_POPULATE_WRITE));
+    }
 #endif
     newest_ = new (memory) Chunk{this, newest_, size_class};
-    const std::size_t step = (size_class + 1) * granule;
-    auto* const bytes = static_cast<std::byte*>(memory);
-    const std::size_t count = (chunk_bytes - sizeof(Chunk)) / step;
-    blocks_ += static_cast<std::int64_t>(count);
-    for (std::size_t i = count; i > 0; --i) {  // the lowest address comes out first
-        free_[size_class] = new (bytes + sizeof(Chunk) + (i - 1) * step) Block{free_[size_class]};
-    }
+    fresh = {static_cast<std::byte*>(memory) + sizeof(Chunk), chunk_bytes - sizeof(Chunk)};
     return true;
 }
 

@@ -13,7 +13,7 @@
 
 namespace repartir::sched {
 
-/// Hands out blocks of up to 512 bytes (larger ones go to the system's allocator), aligned to 64,
+/// Hands out blocks of up to 8 KiB (larger ones go to the system's allocator), aligned to 64,
 /// and takes them back from any thread without a lock; after a warm-up it asks the system for
 /// nothing.
 ///
@@ -54,22 +54,28 @@ class Slab {
         Block* next;
     };
     static constexpr std::size_t chunk_bytes = std::size_t{64} * 1024;
-    static constexpr std::size_t granule = 64;
-    static constexpr std::size_t classes = 8;
+    static constexpr std::size_t classes = 12;  // 64, 128, ... 512, 1024, ... 8192 bytes
+    /// The part of a class's newest chunk that has not been used yet.
+    struct Fresh {
+        std::byte* first = nullptr;
+        std::size_t bytes = 0;
+    };
 
     explicit Slab(std::shared_ptr<QueueRoom> room) noexcept : room_(std::move(room)) {}
     ~Slab();
     void abandon() noexcept;
     /// A block is back that is in no list.
     void leave() noexcept;
+    bool add_blocks(std::size_t size_class) noexcept;
     bool add_chunk(std::size_t size_class) noexcept;
     static Chunk& chunk_of(void* block) noexcept;
     /// What remote_ holds once the slab is abandoned.
     Block* closed() noexcept { return &closed_; }
 
     std::array<Block*, classes> free_{};  // owner's, by size
-    Chunk* newest_ = nullptr;             // owns the list of chunks
-    std::int64_t blocks_ = 0;             // in all chunks, and large ones ever made
+    std::array<Fresh, classes> fresh_{};
+    Chunk* newest_ = nullptr;  // owns the list of chunks
+    std::int64_t blocks_ = 0;  // ever in a list, and large ones ever made
     const std::shared_ptr<QueueRoom> room_;
     Block closed_{nullptr};
     // Came back from others, by size: taken over whole.

@@ -19,8 +19,10 @@ namespace {
 TEST(SlabTest, BlocksAreAlignedDistinctAndRecycled) {
     const Slab::Owner slab = Slab::create(nullptr);
     std::set<void*> seen;
-    for (const std::size_t bytes : {std::size_t{1}, std::size_t{64}, std::size_t{65},
-                                    std::size_t{512}, std::size_t{513}, std::size_t{200'000}}) {
+    for (const std::size_t bytes :
+         {std::size_t{1}, std::size_t{64}, std::size_t{65}, std::size_t{512}, std::size_t{513},
+          std::size_t{1024}, std::size_t{1025}, std::size_t{8192}, std::size_t{8193},
+          std::size_t{200'000}}) {
         for (int i = 0; i < 3; ++i) {
             void* const block = slab->allocate(bytes);
             ASSERT_NE(block, nullptr);
@@ -64,7 +66,7 @@ TEST(SlabTest, WhatOthersFreeComesBack) {
 }
 
 TEST(SlabTest, BlocksMayOutliveTheirSlab) {
-    constexpr std::array<std::size_t, 3> sizes{64, 400, 1000};
+    constexpr std::array<std::size_t, 3> sizes{64, 1000, 10000};
     for (std::size_t round = 0; round < 200; ++round) {
         Slab::Owner slab = Slab::create(nullptr);
         std::array<void*, 64> all{};
