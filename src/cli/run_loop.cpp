@@ -129,10 +129,10 @@ void Run::stop(bool cancel_running) {
 }
 
 bool Run::collect() {
-    seen_rings_ = parts_.bell.rings();
     if (delivery_.congested() && interrupts_ < 2) {
-        return false;
+        return false;  // those rings stay unseen: we must not sleep on them once there is room
     }
+    seen_rings_ = parts_.bell.rings();
     std::vector<InFlight> ready;
     std::size_t kept = 0;
     for (std::size_t i = 0; i < in_flight_.size(); ++i) {

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import unittest
 
-from program import SANITIZED, ProgramTest
+from program import PATIENCE, SANITIZED, ProgramTest, state
 
 
 class Output(ProgramTest):
@@ -244,6 +244,47 @@ class Readers(ProgramTest):
         out = process.communicate()[0]
         self.assertEqual(process.returncode, 0)
         self.assertEqual(len(out), 300 * 100_001)
+
+    def test_a_run_goes_on_when_all_that_waited_is_gone_at_once(self):
+        self.write("piece", "x" * 900_000)
+        os.mkfifo(self.path("gate"))
+        gate = os.open(self.path("gate"), os.O_RDWR)
+        self.addCleanup(os.close, gate)
+        process = self.start(
+            "run", "-q", "-j8", "--array", "1-12", "--", "sh", "-c",
+            'case $1 in [1-5]) read x <gate; echo late;; *) cat piece >&2;; esac', "sh")
+        # Behind the full pipe of standard error more waits than may: no ends are looked at.
+        self.wait_until("all of it to wait", lambda: self.idle_children(process.pid) == 5)
+        os.write(gate, b"\n" * 5)
+        self.wait_until("the late ones to end", lambda: self.idle_children(process.pid) == 0)
+        process.stderr.close()
+        self.assertEqual(process.wait(PATIENCE), 0)
+        self.assertEqual(process.stdout.read(), "late\n" * 5)
+
+    def test_a_stream_goes_on_when_all_that_waited_is_gone_at_once(self):
+        self.write("piece", "x" * 30_000_000)
+        process = self.start("run", "-q", "-s", "--", "sh", "-c", "cat piece >&2; echo end",
+                             "sh", ":::", "a")
+        self.wait_until("all of it to wait", lambda: self.idle_children(process.pid) == 1)
+        process.stderr.close()
+        self.assertEqual(process.wait(PATIENCE), 0)
+        self.assertEqual(process.stdout.read(), "end\n")
+
+    @staticmethod
+    def idle_children(pid):
+        """How many children it has besides its guard; None while one of them, or a thread of it,
+        does something."""
+        threads = f"/proc/{pid}/task"
+        try:
+            own = os.listdir(threads)
+            children = []
+            for thread in own:
+                with open(f"{threads}/{thread}/children") as file:
+                    children += file.read().split()
+            idle = all(state(who) == "S" for who in own + children)
+            return len(children) - 1 if idle else None
+        except OSError:
+            return None  # one has ended while we looked
 
     @staticmethod
     def blocked(pid):

@@ -97,11 +97,16 @@ class ProgramTest(unittest.TestCase):
         self.wait_until("file " + name, lambda: os.path.exists(self.path(name)))
 
 
+def state(pid):
+    """The letter of a process's or thread's state; raises OSError when it is gone."""
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rsplit(")", 1)[1].split()[0]
+
+
 def alive(pid):
     """Whether a process exists and is no zombie."""
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+        return state(pid) not in "ZX"
     except OSError:
         return False
 
