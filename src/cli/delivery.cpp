@@ -247,7 +247,7 @@ void Delivery::settle_notes() {
     while (!notes_.empty()) {
         const Note& note = notes_.front();
         const Sink& err = err_sink();
-        const bool err_done = err.error() != 0 || out_of_the_way(err, note.err_end);
+        const bool err_done = err.unwanted() || out_of_the_way(err, note.err_end);
         if (!out_of_the_way(out_, note.out_end) || !(shared_ || err_done)) {
             return;
         }

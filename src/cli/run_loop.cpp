@@ -312,25 +312,33 @@ void Run::submit(Item& item, MadeTask made, const Fingerprint& key, bool rerun) 
 }
 
 void Run::watch_output() {
-    const int error = delivery_.out().error();
-    if (error != 0 && !reader_gone_) {
-        reader_gone_ = true;
-        hub_.discard();
-        if (error == EPIPE || error == EIO) {
-            verdict_.cancelled = true;
-            stop(true);
-        } else {
-            fail_run(Error(Domain::io, Code::io_error, Fault::system,
-                           cat({"standard output cannot be written: ", base::words_of(error),
-                                "; what ended since is not in any log and runs again"})),
-                     exit_failed);
-            stop(false);
-        }
+    lose_output("standard output", delivery_.out().error());
+    if (!delivery_.err().unwanted()) {
+        lose_output("standard error", delivery_.err().error());
     }
     if (delivery_.log_error() && !stopping_) {
         fail_run(*delivery_.log_error(), exit_failed);
         stop(false);
     }
+}
+
+/// Ends the run where an output failed, the first time. @param error errno value; 0: it did not
+void Run::lose_output(std::string_view name, int error) {
+    if (error == 0 || reader_gone_) {
+        return;
+    }
+    reader_gone_ = true;
+    hub_.discard();
+    if (error == EPIPE || error == EIO) {
+        verdict_.cancelled = true;
+        stop(true);
+        return;
+    }
+    fail_run(Error(Domain::io, Code::io_error, Fault::system,
+                   cat({name, " cannot be written: ", base::words_of(error),
+                        "; what ended since is not in any log and runs again"})),
+             exit_failed);
+    stop(false);
 }
 
 void Run::fail_run(const Error& error, int code) {
@@ -473,7 +481,7 @@ int Run::code() const noexcept {
     if (error_code_ == exit_usage) {
         return exit_usage;
     }
-    if (single_code_) {
+    if (single_code_ && (*single_code_ != exit_ok || error_code_ == exit_ok)) {
         return *single_code_;
     }
     Verdict verdict = verdict_;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -66,6 +67,7 @@ class Run {
     [[nodiscard]] bool make_folder(const std::string& path);
     [[nodiscard]] std::uint32_t take_cpu();
     void watch_output();
+    void lose_output(std::string_view name, int error);
     void show_progress(base::BootTime now);
     [[nodiscard]] bool progress_due(base::BootTime now) const noexcept;
     void sleep(bool nap, base::BootTime now);

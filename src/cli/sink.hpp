@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 /// @file sink.hpp Output that waits for its reader without making us wait.
+#include <cerrno>
 #include <cstdint>
 #include <deque>
 #include <string>
@@ -38,6 +39,8 @@ class Sink {
     [[nodiscard]] std::uint64_t done() const noexcept { return done_; }
     /// @return the errno value that ended it; 0 while it works.
     [[nodiscard]] int error() const noexcept { return error_; }
+    /// @return whether nobody wants it: closed when we started, or by its reader.
+    [[nodiscard]] bool unwanted() const noexcept { return error_ == EPIPE || error_ == EBADF; }
     [[nodiscard]] int fd() const noexcept { return fd_; }
     [[nodiscard]] bool is_terminal() const noexcept { return terminal_; }
     /// @return whether both lead to the same pipe, file or terminal.

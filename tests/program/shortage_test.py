@@ -122,6 +122,33 @@ class Shortage(ProgramTest):
             result = self.run_program("run", "echo", ":::", "a", "b", stderr=full)
         self.assertEqual((result.returncode, len(result.stdout.split())), (0, 2))
 
+    def test_errors_of_tasks_that_find_no_room_are_not_called_delivered(self):
+        for options in ((), ("-s",), ("-k", "-t")):
+            command = ("run", "-r", "log", *options, "--array", "1-3", "--", "sh", "-c",
+                       "echo e >&2; echo o")
+            with self.subTest(options):
+                with open("/dev/full", "w") as full:
+                    self.assertEqual(self.run_program(*command, stderr=full).returncode, 1)
+                self.assertNotIn(" + ", self.read("log"))
+                self.assertIn("3 tasks, 0 failed", self.run_program(*command).stderr)
+                os.unlink(self.path("log"))
+        with open("/dev/full", "w") as full:
+            for streams in ({"stdout": full}, {"stderr": full}):
+                result = self.run_program("run", "-t", "sh", "-c", "echo e >&2; echo o", **streams)
+                self.assertEqual(result.returncode, 1)
+
+    def test_errors_of_tasks_that_nobody_wants_are_no_failure(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        self.addCleanup(os.close, writer)
+        for away in ("2>&-", f"2>&{writer}"):
+            script = f'"$0" run -q -r log --array 1-3 -- sh -c "echo e >&2" {away}'
+            result = subprocess.run(["sh", "-c", script, PROGRAM], cwd=self.folder, env=self.env,
+                                    stdin=subprocess.DEVNULL, pass_fds=[writer], check=False)
+            self.assertEqual(result.returncode, 0)
+            self.assertEqual(self.read("log").count(" + "), 3)
+            os.unlink(self.path("log"))
+
     def in_small_disk(self, script, size="64k"):
         """Runs a shell script where ./disk is a file system of that size; skips where it cannot."""
         if shutil.which("unshare") is None:
