@@ -44,8 +44,10 @@ void Foreground::lend(pid_t group) {
 void Foreground::stop_ourselves(pid_t child) {
     child_ = child;
     termios childs{};
-    const bool known = active() && ::tcgetattr(terminal_, &childs) == 0;
-    if (active() && ::tcgetpgrp(terminal_) == child) {
+    const bool has_it = active() && ::tcgetpgrp(terminal_) == child;
+    // Where it has not, the modes are somebody else's, such as those of a shell's line editor.
+    const bool known = has_it && ::tcgetattr(terminal_, &childs) == 0;
+    if (has_it) {
         ::tcsetpgrp(terminal_, ours_);
         if (modes_) {
             ::tcsetattr(terminal_, TCSADRAIN, &*modes_);

@@ -255,6 +255,23 @@ while (key := os.read(0, 1)) != b"q":
         os.write(master, b"exit 3\n")
         self.assertEqual(self.finish(pid, master), 3)
 
+    @unittest.skipUnless(os.path.exists("/bin/bash"), "needs bash")
+    def test_a_shell_that_edits_its_lines_keeps_its_modes_for_itself(self):
+        self.env.update(PS1="prompt$ ", HISTFILE="", TERM="dumb", INPUTRC="/dev/null")
+        pid, master = self.fork_command("/bin/bash", "--norc", "--noprofile", "-i")
+        self.read_until(master, b"prompt$")
+        os.write(master, f'"{PROGRAM}" run cat & p=$!; echo "pid"$p.\n'.encode())
+        self.read_until(master, b".\r\nprompt$")
+        run = int(self.seen.rsplit(b"pid", 1)[1].split(b".")[0])
+        self.wait_until("its stop", lambda: self.state(run) == "T")
+        os.write(master, b"fg\n")
+        self.wait_until("the foreground", lambda: os.tcgetpgrp(master) not in (pid, run))
+        self.assertTrue(termios.tcgetattr(master)[3] & termios.ICANON)
+        os.write(master, b"words\n\x04")
+        self.wait_until("the shell", lambda: os.tcgetpgrp(master) == pid)
+        os.write(master, b"exit 3\n")
+        self.assertEqual(self.finish(pid, master), 3)
+
     def test_a_program_may_ask_the_terminal_though_its_input_is_a_pipe(self):
         self.script("ask", "cat > data; echo ready; read x < /dev/tty; echo got $x")
         pid, master = self.fork_command("/bin/sh", "-c", f'echo text | "{PROGRAM}" run ./ask')
