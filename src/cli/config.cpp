@@ -167,6 +167,12 @@ void check_inputs(const Parsed& parsed, Reader& reader, const RunConfig& config)
             "inputs come from ::: and --array, from --each-line or from --from-json;"
             " leave one of them");
     }
+    for (const auto& [id, name] :
+         {std::pair(Opt::each_line, "--each-line"), std::pair(Opt::from_json, "--from-json")}) {
+        if (parsed.all(id).size() > 1) {
+            reader.refuse(cat({name, " is given twice, and reads one file; join the files"}));
+        }
+    }
     if (config.null_separated && config.each_line.empty()) {
         reader.refuse("--null says how --each-line splits its file; add --each-line FILE");
     }

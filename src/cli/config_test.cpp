@@ -134,6 +134,9 @@ TEST(Config, BadValuesNameTheirOption) {
     EXPECT_THAT(refusal({"--env", "x", "p"}), HasSubstr("--env"));
     EXPECT_THAT(refusal({"--env", "=x", "p"}), HasSubstr("--env"));
     EXPECT_THAT(refusal({"--array", "x", "p"}), HasSubstr("--array"));
+    EXPECT_THAT(refusal({"-a", "f", "-a", "g", "p"}), HasSubstr("--each-line is given twice"));
+    EXPECT_THAT(refusal({"--from-json", "f", "--from-json", "g"}),
+                HasSubstr("--from-json is given twice"));
     EXPECT_THAT(refusal({"--nice", "20", "p"}), HasSubstr("--nice"));
     EXPECT_THAT(refusal({"--limit-cpu-time", "0", "p"}), HasSubstr("write 1s"));
     EXPECT_THAT(refusal({"--limit-cpu-time", "500ms", "p"}), HasSubstr("\"500ms\" is no whole"));
