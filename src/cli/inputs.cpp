@@ -89,7 +89,8 @@ class Stream {
             stream.fd_ = STDIN_FILENO;
             return stream;
         }
-        stream.owned_ = base::Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+        // Without waiting for who writes to a FIFO: read() does, and signals are heard meanwhile.
+        stream.owned_ = base::Fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
         stream.fd_ = stream.owned_.get();
         if (stream.fd_ < 0) {
             return fail(stream.error("cannot be opened", errno));
@@ -301,7 +302,10 @@ Result<NumberRange> parse_range(std::string_view text) {
     const auto read = [&](std::int64_t& value) {
         const auto [rest, bad] = std::from_chars(at, end, value);
         at = rest;
-        return bad == std::errc{};
+        if (bad == std::errc::result_out_of_range) {
+            value = std::numeric_limits<std::int64_t>::max();  // refused below
+        }
+        return bad != std::errc::invalid_argument;
     };
     bool good = read(range.first);
     range.last = range.first;
@@ -309,18 +313,27 @@ Result<NumberRange> parse_range(std::string_view text) {
         ++at;
         good = read(range.last);
     }
-    std::int64_t step = 1;
+    range.step = 1;
     if (good && at != end && *at == ':') {
         ++at;
-        good = read(step);
+        good = read(range.step);
     }
-    constexpr std::int64_t bound = std::numeric_limits<std::int64_t>::max() / 4;
-    if (!good || at != end || step < 1 || step > bound || range.first > bound ||
-        range.first < -bound || range.last > bound || range.last < -bound) {
+    if (!good || at != end || range.step == 0) {
         return fail(usage_error(cat(
             {"--array: \"", printable(text), "\" is no range; write it like 1-1000 or 0-100:5"})));
     }
-    range.step = range.last < range.first ? -step : step;
+    constexpr std::int64_t bound = std::numeric_limits<std::int64_t>::max() / 4;
+    for (const std::int64_t value : {range.first, range.last, range.step}) {
+        if (value > bound || value < -bound) {
+            return fail(usage_error(cat({"--array: \"", printable(text), "\" has a number beyond ",
+                                         std::to_string(bound), ", the most that is counted to"})));
+        }
+    }
+    if (range.last != range.first && (range.last < range.first) != (range.step < 0)) {
+        return fail(usage_error(cat({"--array: \"", printable(text),
+                                     "\" has no numbers, as its end lies before its start; write"
+                                     " 10-1:-1 to count down"})));
+    }
     return range;
 }
 

@@ -25,8 +25,8 @@ struct NumberRange {
     [[nodiscard]] std::int64_t at(std::uint64_t index) const noexcept;
 };
 
-/// Reads A-B, A-B:STEP or A (from A to A); A and B may be negative. A step counts towards B.
-/// Errors: invalid_argument.
+/// Reads A-B, A-B:STEP or A (from A to A); A and B may be negative, and STEP where B is
+/// below A. Errors: invalid_argument, also where the range would be empty.
 [[nodiscard]] Result<NumberRange> parse_range(std::string_view text);
 
 /// One list of inputs: words, or numbers that are made as they are needed.

@@ -70,12 +70,20 @@ TEST(Inputs, RangesInEverySpelling) {
     EXPECT_THAT(numbers("1-4"), ElementsAre(1, 2, 3, 4));
     EXPECT_THAT(numbers("0-10:5"), ElementsAre(0, 5, 10));
     EXPECT_THAT(numbers("0-9:5"), ElementsAre(0, 5));
-    EXPECT_THAT(numbers("3-1"), ElementsAre(3, 2, 1));
+    EXPECT_THAT(numbers("3-1:-1"), ElementsAre(3, 2, 1));
     EXPECT_THAT(numbers("-2--1"), ElementsAre(-2, -1));
     EXPECT_THAT(numbers("7"), ElementsAre(7));
-    for (const char* text : {"", "a", "1-", "1-2:0", "1-2:-1", "1-2x", "1..3", "--",
-                             "1-2:", "1-9223372036854775807"}) {
-        EXPECT_FALSE(parse_range(text).has_value()) << text;
+    EXPECT_THAT(numbers("9-1:-4"), ElementsAre(9, 5, 1));
+    for (const char* text : {"", "a", "1-", "1-2:0", "1-2x", "1..3", "--", "1-2:"}) {
+        EXPECT_THAT(parse_range(text).error().sentence(), HasSubstr("is no range")) << text;
+    }
+    for (const char* text : {"1-0", "1--1", "1-2:-1", "3-1:2"}) {
+        EXPECT_THAT(parse_range(text).error().sentence(), HasSubstr("has no numbers")) << text;
+    }
+    for (const char* text : {"1-9223372036854775807", "1-9000000000000000000",
+                             "1-99999999999999999999", "-99999999999999999999-1"}) {
+        EXPECT_THAT(parse_range(text).error().sentence(), HasSubstr("beyond 2305843009213693951"))
+            << text;
     }
 }
 

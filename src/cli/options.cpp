@@ -19,10 +19,12 @@ constexpr std::array run_options{
                "One task for each line of FILE, or of standard input when FILE is -."},
     OptionSpec{Opt::null_separated, '0', "null", "", "", "", in,
                "With --each-line: inputs end with a NUL byte, not a newline (find -print0)."},
-    OptionSpec{Opt::array, 0, "array", "A-B[:STEP]", "", "", in,
-               "One task for each number from A to B. Made as needed, so it may be large. Given"
-               " several times, or with :::, it makes the product.",
-               true},
+    OptionSpec{
+        Opt::array, 0, "array", "A-B[:STEP]", "", "", in,
+        "One task for each number from A to B; 10-1:-1 counts down. Made as needed, so it may be"
+        " large. Given"
+        " several times, or with :::, it makes the product.",
+        true},
     OptionSpec{
         Opt::from_json, 0, "from-json", "FILE", "", "", in,
         "One task for each object of the JSON array in FILE (- is standard input), with the"

@@ -3,11 +3,12 @@
 import json
 import os
 import resource
+import signal
 import subprocess
 import time
 import unittest
 
-from program import ProgramTest
+from program import PATIENCE, ProgramTest
 
 
 class CommandLine(ProgramTest):
@@ -153,7 +154,26 @@ class Inputs(ProgramTest):
 
     def test_ranges(self):
         self.assertEqual(self.lines("--array", "1-9:4", "echo"), ["1", "5", "9"])
-        self.assertEqual(self.lines("--array", "3-1", "echo"), ["3", "2", "1"])
+        self.assertEqual(self.lines("--array", "3-1:-1", "echo"), ["3", "2", "1"])
+        self.assertIn("has no numbers", self.refused("run", "--array", "1-0", "echo"))
+
+    def test_a_fifo_that_nobody_writes_to_does_not_deafen_us(self):
+        os.mkfifo(self.path("inputs"))
+        for args in (("-a", "inputs", "echo"), ("--from-json", "inputs")):
+            process = self.start("run", *args)
+            self.wait_until("it to wait for inputs", lambda p=process: self.polls(p.pid))
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(PATIENCE), 5)
+        process = self.start("run", "-q", "-a", "inputs", "echo")
+        with open(self.path("inputs"), "w") as writer:
+            writer.write("word\n")
+        self.assertEqual(process.communicate()[0], "word\n")
+        self.assertEqual(process.returncode, 0)
+
+    @staticmethod
+    def polls(pid):
+        with open(f"/proc/{pid}/wchan") as file:
+            return "poll" in file.read()
 
     def test_a_large_array_costs_no_memory(self):
         process = self.start("run", "-q", "--array", "1-1000000000", "true",
