@@ -37,10 +37,12 @@ constexpr std::array run_options{
                "Start every line of output with the task's input and a tab."},
     OptionSpec{Opt::stream, 's', "stream", "", "REPARTIR_STREAM", "", out,
                "Print whole lines as they are written, not each task's output when it ends."},
-    OptionSpec{Opt::output_dir, 'o', "output-dir", "DIR", "", "", out,
-               "Write each task's output to files of its own in DIR, <number>-<input>.out and .err."
-               " Placeholders in DIR are filled in. The outputs are then not printed, unless"
-               " --keep-order or --tag asks for that too."},
+    OptionSpec{
+        Opt::output_dir, 'o', "output-dir", "DIR", "", "", out,
+        "Write each task's output to files of its own in DIR, <number>-<input>.out and .err."
+        " Placeholders in DIR are filled in; behind a name of yours no input may lead out of it"
+        " with \"..\". The outputs are then not printed, unless"
+        " --keep-order or --tag asks for that too."},
     OptionSpec{Opt::json, 0, "json", "", "", "", out,
                "Print one JSON object per task and line (docs/json-schema.md)."},
     OptionSpec{Opt::quiet, 'q', "quiet", "", "REPARTIR_QUIET", "", out,

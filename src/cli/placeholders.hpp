@@ -32,6 +32,10 @@ class Template {
 
     /// @return whether any placeholder occurs.
     [[nodiscard]] bool has_holes() const noexcept { return holes_ > 0; }
+    /// @return whether nothing stands before the first placeholder.
+    [[nodiscard]] bool begins_with_hole() const noexcept {
+        return pieces_.front().hole && pieces_.front().text.empty();
+    }
     /// @return the highest list number used, as in {3}; 0 when none is.
     [[nodiscard]] std::uint32_t list_max() const noexcept { return list_max_; }
     /// @return whether the word is one placeholder for all inputs, such as {}, and nothing else.

@@ -2,6 +2,8 @@
 #include "cli/task_maker.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <ranges>
 
 #include "cli/text.hpp"
 
@@ -11,6 +13,13 @@ namespace {
 /// Without inputs a command stands as it is written, braces and all.
 Template read_template(const RunConfig& config, std::string_view text) {
     return config.single() ? Template::literal(text) : Template(text);
+}
+
+/// @return how many components of a path lead a folder up.
+std::ptrdiff_t steps_up(std::string_view path) {
+    return std::ranges::count_if(std::views::split(path, '/'), [](auto&& part) {
+        return std::string_view(part.begin(), part.end()) == "..";
+    });
 }
 
 bool sets(const JobSpec& job, const std::string& name) {
@@ -106,24 +115,31 @@ void TaskMaker::set_options(Task& task, const Item& item) const {
     }
 }
 
-void TaskMaker::set_output(MadeTask& made, const Item& item) const {
+Result<void> TaskMaker::set_output(MadeTask& made, const Item& item) const {
     Task& task = made.task;
     if (config_.passes_through()) {
         task.stdout_to(Output::inherit).stderr_to(Output::inherit);
-        return;
+        return {};
     }
     if (config_.output_dir.empty()) {
-        return;
+        return {};
     }
     constexpr std::size_t digits = 6;
     std::string stem;
     output_dir_.fill(item.values, item.sequence, stem);
+    // Where the input is the beginning, it was asked to say where.
+    if (!output_dir_.begins_with_hole() && steps_up(stem) > steps_up(config_.output_dir)) {
+        return fail(usage_error(
+            cat({"--output-dir: the input \"", printable(made.label), "\" would make it ",
+                 printable(stem), ", and lead out of it; remove the .."})));
+    }
     const std::string count = number(item.sequence);
     stem += cat({"/", std::string(digits - std::min(digits, count.size()), '0'), count, "-",
                  file_name_part(made.label)});
     made.out_path = cat({stem, ".out"});
     made.err_path = cat({stem, ".err"});
     task.stdout_file(made.out_path).stderr_file(made.err_path);
+    return {};
 }
 
 Result<MadeTask> TaskMaker::make(const Item& item) const {
@@ -165,7 +181,9 @@ Result<MadeTask> TaskMaker::make(const Item& item) const {
     }
     set_options(*task, item);
     MadeTask made{std::move(*task), std::move(label), {}, {}};
-    set_output(made, item);
+    if (Result<void> done = set_output(made, item); !done) {
+        return fail(done.error());
+    }
     return made;
 }
 

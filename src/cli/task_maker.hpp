@@ -30,7 +30,8 @@ class TaskMaker {
     /// @param stdin_path what --stdin gives each task; empty: nothing. @param config outlives this.
     TaskMaker(const RunConfig& config, std::string stdin_path);
 
-    /// Fills the placeholders in. Touches no file. Errors: invalid_argument.
+    /// Fills the placeholders in. Touches no file. Errors: invalid_argument, also where an
+    /// input would lead out of --output-dir.
     [[nodiscard]] Result<MadeTask> make(const Item& item) const;
     /// @return what the log of a run is recognised by: the command and all that its tasks share.
     [[nodiscard]] Fingerprint command_fingerprint() const;
@@ -44,7 +45,7 @@ class TaskMaker {
     void add_words(std::optional<Task>& task, const Item& item) const;
     static void add_job(Task& task, const JobSpec& job);
     void set_options(Task& task, const Item& item) const;
-    void set_output(MadeTask& made, const Item& item) const;
+    [[nodiscard]] Result<void> set_output(MadeTask& made, const Item& item) const;
 
     const RunConfig& config_;
     std::string stdin_path_;

@@ -123,6 +123,24 @@ TEST(TaskMaker, OutputFilesAreNamedByNumberAndInput) {
     EXPECT_EQ(file_name_part(std::string(500, 'x')).size(), 100U);
 }
 
+TEST(TaskMaker, NoInputLeadsOutOfTheFolderForOutputs) {
+    const auto made_in = [](std::string folder, std::string input) {
+        RunConfig config = config_of({"p"});
+        config.output_dir = std::move(folder);
+        return TaskMaker(config, "").make(Item{1, {std::move(input)}, std::nullopt});
+    };
+    for (const auto& [folder, input] :
+         {std::pair("o/{/}", "/x/.."), std::pair("o/{1}", "../../x"), std::pair("o/{}", "a/../b"),
+          std::pair("o/.{}", "./x"), std::pair("../o/{}", "..")}) {
+        const Result<MadeTask> refused = made_in(folder, input);
+        ASSERT_FALSE(refused) << folder << ' ' << input;
+        EXPECT_THAT(refused.error().sentence(), testing::HasSubstr("lead out of it"));
+    }
+    EXPECT_TRUE(made_in("o/{}", "a..b/...")) << "names like others";
+    EXPECT_TRUE(made_in("../o/{}", "a")) << "as it was asked for";
+    EXPECT_TRUE(made_in("{//}", "../a/b")) << "the input says where";
+}
+
 TEST(TaskMaker, KeysTellTasksApart) {
     const auto key = [](RunConfig config, Words values, std::string input = "") {
         const TaskMaker maker(config, std::move(input));
