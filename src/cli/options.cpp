@@ -43,8 +43,10 @@ constexpr std::array run_options{
         " Placeholders in DIR are filled in; behind a name of yours no input may lead out of it"
         " with \"..\". The outputs are then not printed, unless"
         " --keep-order or --tag asks for that too."},
-    OptionSpec{Opt::json, 0, "json", "", "", "", out,
-               "Print one JSON object per task and line (docs/json-schema.md)."},
+    OptionSpec{
+        Opt::json, 0, "json", "", "", "", out,
+        "Print one JSON object per task and line (docs/json-schema.md). A task's output is held in"
+        " memory for that, several times; --output-dir or --limit-output bound it."},
     OptionSpec{Opt::quiet, 'q', "quiet", "", "REPARTIR_QUIET", "", out,
                "Print what the tasks print and nothing else: no progress, failures or summary."},
     OptionSpec{Opt::progress, 'p', "progress", "WHEN", "REPARTIR_PROGRESS", "auto", out,
@@ -87,8 +89,9 @@ constexpr std::array run_options{
                "Set a variable. Placeholders in the value are filled in.", true},
     OptionSpec{Opt::clean_env, 0, "clean-env", "", "", "", each,
                "Start from an empty environment: only --env is set."},
-    OptionSpec{Opt::stdin_from, 0, "stdin", "FILE", "", "nothing", each,
-               "Standard input of each task: a file, or - for a copy of ours."},
+    OptionSpec{
+        Opt::stdin_from, 0, "stdin", "FILE", "", "nothing", each,
+        "Standard input of each task: a file, or - for a copy of ours, all of it, in $TMPDIR."},
     OptionSpec{Opt::limit_cpu_time, 0, "limit-cpu-time", "TIME", "", "", limit,
                "CPU time, in whole seconds, of each process."},
     OptionSpec{Opt::limit_address_space, 0, "limit-address-space", "SIZE", "", "", limit,
@@ -153,7 +156,16 @@ constexpr std::string_view run_description =
     "Ctrl-C ends the run gently (SIGTERM, then SIGKILL after --kill-grace), a second one at once. "
     "What"
     " was ignored when the run began (SIGHUP under nohup; SIGINT and SIGQUIT in the background of a"
-    " script) stays ignored by it; the tasks always start with every signal as it is by default.";
+    " script) stays ignored by it; the tasks always start with every signal as it is by default."
+    " SIGQUIT ends repartir at once, without a summary, and its tasks with it. Ctrl-Z stops a "
+    "single"
+    " program with us; of several tasks those that run go on, and nothing more starts.\n"
+    "\n"
+    "A task ends with its program: what that leaves in the background has a moment to write, then "
+    "it"
+    " is killed (docs/limits.md). Tasks with inputs cannot read the terminal: one that opens "
+    "/dev/tty"
+    " is stopped by the kernel until its --timeout.";
 
 constexpr std::array all_commands{
     CommandSpec{"run", "repartir run [options] [--] program [args] [::: inputs...]...",
