@@ -165,20 +165,27 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
 
 bool Parsed::on(Opt id) const noexcept { return last(id) == "1"; }
 
-std::optional<std::string_view> Parsed::last(Opt id) const noexcept {
+const Parsed::Setting* Parsed::find_last(Opt id) const noexcept {
     const auto found = std::find_if(settings_.rbegin(), settings_.rend(),
-                                    [id](const auto& setting) { return setting.first == id; });
-    if (found == settings_.rend()) {
-        return std::nullopt;
-    }
-    return found->second;
+                                    [id](const Setting& setting) { return setting.id == id; });
+    return found == settings_.rend() ? nullptr : &*found;
+}
+
+std::optional<std::string_view> Parsed::last(Opt id) const noexcept {
+    const Setting* const found = find_last(id);
+    return found == nullptr ? std::nullopt : std::optional<std::string_view>(found->value);
+}
+
+std::string_view Parsed::variable(Opt id) const noexcept {
+    const Setting* const found = find_last(id);
+    return found == nullptr ? std::string_view() : found->variable;
 }
 
 std::vector<std::string_view> Parsed::all(Opt id) const {
     std::vector<std::string_view> values;
-    for (const auto& [key, value] : settings_) {
-        if (key == id) {
-            values.push_back(value);
+    for (const Setting& setting : settings_) {
+        if (setting.id == id) {
+            values.push_back(setting.value);
         }
     }
     return values;
@@ -196,7 +203,7 @@ Result<Parsed> parse_args(const CommandSpec& command, std::span<const std::strin
             continue;
         }
         if (!option.value.empty()) {
-            parsed.add(option.id, *value);
+            parsed.add(option.id, *value, option.variable);
             continue;
         }
         const Result<bool> on = parse_bool(option.variable, *value);

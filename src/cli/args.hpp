@@ -93,14 +93,18 @@ using EnvLookup = std::function<std::optional<std::string>(std::string_view name
 /// What a command line said, options with the environment's behind them.
 class Parsed {
   public:
-    /// Records an option. Later ones win in last().
-    void add(Opt id, std::string value) { settings_.emplace_back(id, std::move(value)); }
+    /// Records an option. Later ones win in last(). @param variable of the environment that gave it
+    void add(Opt id, std::string value, std::string_view variable = {}) {
+        settings_.push_back(Setting{id, std::move(value), variable});
+    }
     /// @return whether a switch is on.
     [[nodiscard]] bool on(Opt id) const noexcept;
     /// @return whether an option was given at all, on the command line or by the environment.
     [[nodiscard]] bool given(Opt id) const noexcept { return last(id).has_value(); }
     /// @return the value given last; nothing when there is none.
     [[nodiscard]] std::optional<std::string_view> last(Opt id) const noexcept;
+    /// @return the environment variable that gave last(); empty: the command line did, or nothing.
+    [[nodiscard]] std::string_view variable(Opt id) const noexcept;
     /// @return every value, in order.
     [[nodiscard]] std::vector<std::string_view> all(Opt id) const;
 
@@ -108,7 +112,13 @@ class Parsed {
         rest;  ///< what follows the options: from the first word that is none, or "--"
 
   private:
-    std::vector<std::pair<Opt, std::string>> settings_;
+    struct Setting {
+        Opt id;
+        std::string value;
+        std::string_view variable;
+    };
+    [[nodiscard]] const Setting* find_last(Opt id) const noexcept;
+    std::vector<Setting> settings_;
 };
 
 /// Reads a command's words (its name not among them): --name VALUE, --name=VALUE, -x VALUE,

@@ -52,7 +52,10 @@ class Reader {
         }
         const auto result = parse(*value);
         if (!result) {
-            error_ = result.error();
+            const std::string_view variable = parsed_.variable(id);
+            error_ = variable.empty() ? result.error()
+                                      : usage_error(cat({"the environment variable ", variable,
+                                                         " sets ", result.error().sentence()}));
         } else if constexpr (requires { into.emplace(); }) {
             using Held = typename T::value_type;
             into = static_cast<Held>(*result);

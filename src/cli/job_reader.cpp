@@ -198,7 +198,7 @@ class JobParser {
                                 " is no well-formed JSON (strings must be UTF-8): look at"
                                 " line ",
                                 number(place_.line + static_cast<std::uint64_t>(lines)), ", byte ",
-                                number(place_.byte + good), " of the input"}));
+                                number(place_.byte + good + 1), " of the input"}));
     }
 
     [[nodiscard]] std::string where() const {
@@ -236,7 +236,7 @@ void JobReader::consume(std::size_t end) noexcept {
 
 Error JobReader::malformed(std::string_view what) const {
     return usage_error(cat({"--from-json: after element ", number(place_.element), ", at line ",
-                            number(place_.line), ", byte ", number(place_.byte),
+                            number(place_.line), ", byte ", number(place_.byte + 1),
                             " of the input: ", what, "; write an array of task objects"}));
 }
 
@@ -280,7 +280,11 @@ bool JobReader::step(char c) noexcept {
         escaped_ = false;
         return true;
     }
-    if (state_ == State::before && c == '[') {
+    constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";  // as some editors write
+    if (state_ == State::before && place_.byte < byte_order_mark.size() &&
+        c == byte_order_mark[place_.byte]) {
+        // It means nothing, and comes byte by byte where a pipe tears it.
+    } else if (state_ == State::before && c == '[') {
         state_ = State::first;
     } else if ((state_ == State::first || state_ == State::comma) && c == ']') {
         state_ = State::after;

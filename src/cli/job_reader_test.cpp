@@ -53,18 +53,18 @@ TEST(JobReader, ErrorsNameElementAndKey) {
 }
 
 TEST(JobReader, AMistakeInTheTextHasItsLineAndByte) {
-    EXPECT_THAT(error_of("{\"program\":\n\"p\",\n  oops}"), HasSubstr("line 9, byte 119 of"));
+    EXPECT_THAT(error_of("{\"program\":\n\"p\",\n  oops}"), HasSubstr("line 9, byte 120 of"));
     JobReader reader;
     reader.feed("[\n{\"program\":\"p\"},\n");
     ASSERT_TRUE(reader.next().value());
     ASSERT_FALSE(reader.next().value());
     reader.feed(" {\"program\":\n ?}]");
     EXPECT_THAT(reader.next().error().sentence(),
-                AllOf(HasSubstr("element 2 (line 3)"), HasSubstr("line 4, byte 33 of")));
+                AllOf(HasSubstr("element 2 (line 3)"), HasSubstr("line 4, byte 34 of")));
     JobReader late;
     late.feed("[\n{\"program\":\"p\"},\n\n;");
     ASSERT_TRUE(late.next().value());
-    EXPECT_THAT(late.next().error().sentence(), HasSubstr("after element 1, at line 4, byte 20"));
+    EXPECT_THAT(late.next().error().sentence(), HasSubstr("after element 1, at line 4, byte 21"));
 }
 
 /// @return programs in order, then "!" and the sentence if it failed, or "." when the array ended.
@@ -104,6 +104,8 @@ TEST(JobReader, ArraysInPieces) {
         EXPECT_THAT(read(text, piece), ElementsAre("a}]\"\\", "b", "."));
     }
     EXPECT_THAT(read("[]", 1), ElementsAre("."));
+    EXPECT_THAT(read("\xEF\xBB\xBF[]", 1), ElementsAre(".")) << "a byte order mark means nothing";
+    EXPECT_THAT(read("[]\xEF\xBB\xBF", 1), ElementsAre(testing::StartsWith("!")));
 }
 
 TEST(JobReader, WhatIsNoArrayOfObjectsIsRefused) {

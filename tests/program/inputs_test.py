@@ -46,7 +46,9 @@ class CommandLine(ProgramTest):
         self.assertEqual(self.run_ok("run", "echo", ":::", "a"), "a\ta\n")
         self.assertEqual(self.run_ok("run", "--no-tag", "echo", ":::", "a"), "a\n")
         self.env["REPARTIR_WORKERS"] = "nonsense"
-        self.assertIn("nonsense", self.refused("run", "echo", ":::", "a"))
+        self.assertIn('the environment variable REPARTIR_WORKERS sets --workers: "nonsense" is no',
+                      self.refused("run", "echo", ":::", "a"))
+        self.assertNotIn("variable", self.refused("run", "-j", "x", "echo", ":::", "a"))
 
     def test_explain_and_dry_run_run_nothing(self):
         plan = self.run_ok("run", "--explain", "-j3", "--timeout", "5s", "touch", ":::", "x", "y")
@@ -213,10 +215,10 @@ class Inputs(ProgramTest):
                  ' "colour"'),
                 ('{"program":"true","args":"x"}]', 'element 2 (line 2): "args" must be'),
                 ('{"program":\n;}]', "element 2 (line 2) is no well-formed JSON (strings must be"
-                 " UTF-8): look at line 3, byte 49 of the input"),
-                ('{"program":"true"},\n', "after element 2, at line 3, byte 57 of the input: the"
+                 " UTF-8): look at line 3, byte 50 of the input"),
+                ('{"program":"true"},\n', "after element 2, at line 3, byte 58 of the input: the"
                  " text ends"),
-                (' ' * 200_000 + "]", "after element 1, at line 2, byte 200037")):
+                (' ' * 200_000 + "]", "after element 1, at line 2, byte 200038")):
             with self.subTest(words):
                 self.write("tasks.json", first + rest)
                 self.assertIn(words, self.refused("run", "--from-json", "tasks.json"))
