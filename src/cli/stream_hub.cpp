@@ -4,7 +4,9 @@
 namespace repartir::cli {
 
 StreamedTask::StreamedTask(StreamHub& hub, std::string_view label, bool tag)
-    : hub_(hub), sides_{Side{{}, Tagger(label)}, Side{{}, Tagger(label)}}, tag_(tag) {}
+    : hub_(hub),
+      sides_{Side{{}, Tagger(label), false}, Side{{}, Tagger(label), false}},
+      tag_(tag) {}
 
 void StreamedTask::emit(Side& side, std::string_view text, std::string& into) const {
     if (tag_) {
@@ -34,11 +36,13 @@ void StreamedTask::add(Stream stream, std::span<const char> piece) {
         emit(side, side.partial, ready);
         side.partial.clear();
         emit(side, text.substr(0, whole), ready);
+        side.cut = false;
     }
     side.partial += text.substr(whole);
     if (side.partial.size() > StreamHub::line_bytes_max) {
         emit(side, side.partial, ready);
         side.partial.clear();
+        side.cut = true;
     }
     const bool news = was_empty && !ready.empty();
     lock.unlock();
@@ -50,10 +54,11 @@ void StreamedTask::add(Stream stream, std::span<const char> piece) {
 void StreamedTask::finish() {
     const std::lock_guard lock(hub_.mutex_);
     for (std::size_t i = 0; i < sides_.size(); ++i) {
-        if (!sides_.at(i).partial.empty()) {
+        if (!sides_.at(i).partial.empty() || sides_.at(i).cut) {
             emit(sides_.at(i), sides_.at(i).partial, hub_.ready_.at(i));
             hub_.ready_.at(i) += '\n';
             sides_.at(i).partial.clear();
+            sides_.at(i).cut = false;
         }
     }
 }

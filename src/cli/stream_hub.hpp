@@ -32,6 +32,7 @@ class StreamedTask {
     struct Side {
         std::string partial;  // since the last newline
         Tagger tagger;
+        bool cut = false;  // the beginning of that line was handed over already
     };
     void emit(Side& side, std::string_view text, std::string& into) const;
 

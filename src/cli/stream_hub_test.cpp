@@ -32,6 +32,20 @@ TEST(StreamHub, OnlyWholeLinesPass) {
     EXPECT_EQ(out, "b\tx\na\tone\na\ttw\nb\ty\n");
 }
 
+TEST(StreamHub, ALongLastLineThatWasHandedOverInPiecesEndsToo) {
+    Bell bell;
+    StreamHub hub(bell);
+    StreamedTask task(hub, "a", false);
+    const std::string piece(StreamHub::line_bytes_max + 1, 'x');
+    add(task, Stream::out, piece);
+    task.finish();
+    task.finish();
+    std::string out;
+    std::string err;
+    hub.take(out, err);
+    EXPECT_EQ(out, piece + "\n");
+}
+
 TEST(StreamHub, RingsOnceUntilTaken) {
     Bell bell;
     StreamHub hub(bell);
