@@ -103,6 +103,12 @@ class FunctionState : public SharedState<ValueOf<F>> {
             request_stop();
         }
     }
+    void request_stop() noexcept override {
+        if constexpr (TakesStopToken<F>) {
+            stop_.source.request_stop();
+        }
+    }
+    void leave_queue() noexcept override { Crew::drop(this); }
     void refuse(Error error) noexcept override {
         end_unstarted([&error] { return std::move(error); });
     }
@@ -111,10 +117,6 @@ class FunctionState : public SharedState<ValueOf<F>> {
     void destroy() noexcept override {
         this->~FunctionState();
         Crew::free(this);
-    }
-    void leave_queue() noexcept override {
-        Crew::drop(this);
-        this->release();
     }
     /// claim_start(). @param from_queue the caller has taken the function from its queue
     [[nodiscard]] bool begin(bool from_queue) noexcept {
@@ -145,11 +147,6 @@ class FunctionState : public SharedState<ValueOf<F>> {
     void refuse_run(Error error, bool give_up) noexcept {
         std::destroy_at(&work_);
         this->finish_with(fail(std::move(error)), give_up);
-    }
-    void request_stop() noexcept {
-        if constexpr (TakesStopToken<F>) {
-            stop_.source.request_stop();
-        }
     }
 
   private:
@@ -202,10 +199,7 @@ class TimedFunctionState final : public FunctionState<F> {
         }
         return true;
     }
-    void expire() noexcept override {
-        this->overtake(StateWord<>::expired);
-        this->request_stop();
-    }
+    void expire() noexcept override { this->overtake(StateWord<>::expired); }
     [[nodiscard]] Error overtaken_error(bool expired) const override {
         return expired ? timed_out_error(name_, timeout_) : cancelled_error();
     }
@@ -223,7 +217,7 @@ class TimedFunctionState final : public FunctionState<F> {
 template <class State, class Value, class... Args>
 [[nodiscard]] Pending<Value> submit_state(Crew& crew, Priority priority, Args&&... args) {
     static_assert(alignof(State) <= 64, "callables aligned beyond 64 bytes are not supported");
-    void* const block = crew.allocate(sizeof(State));
+    void* const block = crew.allocate(sizeof(State), priority);
     if (block == nullptr) {
         auto* const refused = new SharedState<Value>(&crew);
         refused->resolve(fail(no_memory_error()));

@@ -52,12 +52,13 @@ struct Member final : Worker {
     std::vector<sched::Tier> tiers;  // whom to steal from first
     base::Prng random;
     sched::Slab::Owner slab;
-    std::uint32_t tick = 0;      // pops since the start
-    std::size_t turn = 0;        // the inlet that was taken from last
-    std::uint32_t depth = 0;     // stolen work that runs inside waits now
-    std::size_t tidy_at = 4096;  // tidy_own() when the deque has so many entries,
-    std::size_t tidy_skip = 0;   // after so many calls
-    std::int64_t mark = 0;       // the deque's position when the running job began
+    std::uint32_t tick = 0;        // pops since the start
+    std::size_t turn = 0;          // the inlet that was taken from last
+    std::uint32_t depth = 0;       // stolen work that runs inside waits now
+    std::size_t tidy_at = 4096;    // tidy_own() when the deque has so many entries
+    std::uint64_t tidy_spent = 0;  // of all members' entries, after it
+    std::size_t tidy_size = 0;     // of the deque, after it
+    std::int64_t mark = 0;         // the deque's position when the running job began
     Count functions_run;
     Count steals;
     Count parks;
@@ -130,8 +131,8 @@ struct alignas(cache_line_bytes) OutsideShard {
 struct Crew::Impl {
     static constexpr std::uint32_t guests_max = 64;
     static constexpr std::uint32_t outside_shards = 16;
-    static constexpr std::size_t credit_max = 512;  // submissions between looks at the room
-    static constexpr std::size_t credit_part = 8 * sched::Inlets::inlets_max;
+    static constexpr std::size_t credit_max = 64;  // submissions between looks at the room
+    static constexpr std::size_t credit_part = 64 * sched::Inlets::inlets_max;
     static constexpr std::uint32_t fair_every = 61;  // pops between looks at low and the lanes
     static constexpr std::uint32_t depth_max = 32;   // stolen work nested in waits of one thread
     static constexpr std::size_t batch_max = 64;     // jobs taken from a lane or a victim at once
@@ -186,6 +187,8 @@ struct Crew::Impl {
     [[nodiscard]] std::size_t places() const noexcept;
     /// Wakes who waits for room when there are more than so many places.
     void give_room(std::size_t least) noexcept;
+    /// Ends spent entries that were taken out of their queue. In no lock.
+    static void discard(sched::JobList spent) noexcept;
     /// Takes spent entries out of the lanes, when they have become many.
     void tidy_lanes() noexcept;
     /// Takes those out of the own deque that the running job has pushed, from the newest on.
@@ -231,7 +234,7 @@ struct Crew::Impl {
     std::atomic<std::uint32_t> blocked{0};        // workers that wait; written under spare_mutex
     std::atomic<std::uint32_t> active_spares{0};  // written under spare_mutex
 
-    std::mutex room_mutex;  // who admits functions; nothing else is locked within, but a lane
+    std::mutex room_mutex;                         // who admits functions; no user code within
     std::atomic<std::size_t> tidy_at{spent_many};  // tidy_lanes() when so many entries are spent
 
     std::atomic<bool> closed{false};      // takes no more functions

@@ -56,36 +56,43 @@ class Lane {
         return job;
     }
 
-    /// Takes out the jobs that are spent, and has each leave. The others keep their order; a job
-    /// that is pushed at the same moment may come before them.
-    void tidy() noexcept {
+    /// Takes out the jobs that are spent, each of which gives up its place. The others keep their
+    /// order; a job that is pushed at the same moment may come before them. Looks at as many jobs
+    /// as there are at the beginning, more or less. @return those taken out, for the caller to
+    /// discard
+    [[nodiscard]] JobList tidy() noexcept {
         JobList spent;
+        JobList kept;
+        const std::lock_guard out(out_.mutex);
+        // The ring's go to the list, before what is there. They are counted in it beforehand, so
+        // that size() never misses one.
+        const std::size_t most = ring_.size();
         {
-            const std::lock_guard out(out_.mutex);
-            // The ring's go to the list, before what is there. They are counted in it beforehand,
-            // so that size() never misses one.
-            const std::size_t most = ring_.size();
-            {
-                const std::lock_guard in(in_.mutex);
-                in_.add(most);
+            const std::lock_guard in(in_.mutex);
+            in_.add(most);
+        }
+        std::size_t gone = most;
+        const auto sort = [&](detail::Job* job) {
+            if (job->spent()) {
+                job->leave_queue();
+                spent.push_back(*job);
+                ++gone;
+            } else {
+                kept.push_back(*job);
             }
-            std::size_t gone = most;
-            JobList kept;
-            const auto sort = [&](detail::Job* job) {
-                const bool over = job->spent();
-                (over ? spent : kept).push_back(*job);
-                gone += over ? 1 : 0;
-            };
-            gone -= ring_.pop_batch(most, sort);
-            while (!out_.jobs.empty() || refill()) {
+        };
+        gone -= ring_.pop_batch(most, sort);
+        for (int part = 0; part < 2; ++part) {  // what consumers had, then what producers appended
+            while (!out_.jobs.empty()) {
                 sort(&out_.jobs.pop_front());
             }
-            out_.jobs = std::move(kept);
-            out_.add(gone);
+            if (part == 0) {
+                static_cast<void>(refill());
+            }
         }
-        while (!spent.empty()) {  // without the lock: a result that goes with it is user code
-            spent.pop_front().run_job();
-        }
+        out_.jobs = std::move(kept);
+        out_.add(gone);
+        return spent;
     }
 
     /// How many jobs wait; a snapshot, never 0 while a push that the caller can know of is

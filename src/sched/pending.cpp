@@ -19,8 +19,8 @@ constexpr std::chrono::microseconds spin_time{20};
 }  // namespace
 
 Result<void> StateBase::wait() noexcept {
-    if (crew_->on_crew_thread()) {
-        return crew_->wait_on_worker(*this);
+    if (Worker* const member = crew_->own_member(); member != nullptr) {
+        return crew_->wait_on_worker(*member, *this);
     }
     const base::BootTime end = base::now() + spin_time;
     while (!ready() && base::now() < end) {}

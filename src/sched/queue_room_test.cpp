@@ -93,6 +93,46 @@ TEST(QueueRoomTest, WhatGetRunsItselfDoesNotFillTheQueue) {
     }
 }
 
+TEST(QueueRoomTest, NorWhereAWorkerSubmitsToALane) {
+    for (const Priority priority : {Priority::high, Priority::low}) {
+        const auto crew = make_crew(10, OnFull::refuse);
+        auto all = submit(*crew, [&] {
+            int failed = 0;
+            for (int i = 0; i < 1000; ++i) {
+                failed += submit(*crew, [] {}, priority).get() ? 0 : 1;
+            }
+            return failed;
+        });
+        while (!all.ready()) {
+            std::this_thread::yield();  // get() would run it here
+        }
+        EXPECT_EQ(std::move(all).get().value(), 0);
+    }
+}
+
+TEST(QueueRoomTest, AWorkerThatCancelsAllItHasQueuedMayQueueAsManyAgain) {
+    for (const std::uint32_t capacity : {10U, 1000U, 5000U}) {
+        const auto crew = make_crew(capacity, OnFull::refuse);
+        auto all = submit(*crew, [&] {
+            int wrong = 0;
+            for (int round = 0; round < 3; ++round) {
+                std::vector<Pending<int>> held;
+                for (std::uint32_t i = 0; i < capacity; ++i) {
+                    held.push_back(submit(*crew, [] { return 1; }));
+                    wrong += held.back().ready() ? 1 : 0;
+                }
+                auto over = submit(*crew, [] { return 1; });
+                wrong += refused(over) ? 0 : 1;
+            }
+            return wrong;
+        });
+        while (!all.ready()) {
+            std::this_thread::yield();
+        }
+        EXPECT_EQ(std::move(all).get().value(), 0) << capacity;
+    }
+}
+
 TEST(QueueRoomTest, NeitherDoLargeFunctions) {
     const auto crew = make_crew(10, OnFull::refuse);
     const Busy worker(*crew);

@@ -83,8 +83,8 @@ Result<void> Crew::submit(StateBase& function, Priority priority) noexcept {
     if (impl.closed.load(std::memory_order_seq_cst)) {
         return fail(shut_down_error());
     }
-    if (on_crew_thread()) {
-        return impl.submit_inside(member_of(*current_worker), function, priority);
+    if (Worker* const member = own_member(); member != nullptr) {
+        return impl.submit_inside(member_of(*member), function, priority);
     }
     if (sched::Inlet* const inlet = impl.inlets.mine(); inlet != nullptr) [[likely]] {
         return impl.submit_through(*inlet, function, priority);
@@ -173,9 +173,7 @@ Result<void> Crew::Impl::renew_credit(sched::Inlet& inlet) noexcept {
             const std::lock_guard lock(room_mutex);
             spent = tidy(inlet);
         }
-        while (!spent.empty()) {  // without the lock: a result that goes with it is user code
-            spent.pop_front().run_job();
-        }
+        discard(std::move(spent));
     }
     return admit(true, [&](std::size_t left) {
         // Little, since nobody else can use what this thread does not.
@@ -187,12 +185,13 @@ Result<void> Crew::Impl::renew_credit(sched::Inlet& inlet) noexcept {
 std::size_t Crew::Impl::places() const noexcept {
     for (;;) {
         const std::uint64_t dropped = room->dropped();
-        std::size_t used = high.size() + low.size() + normal.size();
+        std::size_t used = 0;
         for (std::size_t i = 0; i < inlets.count(); ++i) {
             // ORDER: acquire pairs with submit_through: a place is not missed between the two
             used += inlets.at(i).credit.load(std::memory_order_acquire);
             used += inlets.at(i).queue.size();
         }
+        used += high.size() + low.size() + normal.size();  // behind the credits spent on them
         const std::size_t alive = used - std::min(used, room->spent());
         if (alive < options.queue_capacity) {
             return options.queue_capacity - alive;
@@ -212,7 +211,12 @@ sched::JobList Crew::Impl::tidy(sched::Inlet& inlet) noexcept {
     while (const std::size_t count = inlet.queue.steal_batch(batch.data(), batch_max)) {
         for (std::size_t i = 0; i < count; ++i) {
             Job* const job = job_of(batch[i]);
-            (job->spent() ? spent : kept).push_back(*job);
+            if (job->spent()) {
+                job->leave_queue();
+                spent.push_back(*job);
+            } else {
+                kept.push_back(*job);
+            }
         }
     }
     std::size_t left = 0;
@@ -252,10 +256,21 @@ void Crew::Impl::tidy_lanes() noexcept {
     if (tidy_at.exchange(never, std::memory_order_seq_cst) == never) {
         return;
     }
-    high.tidy();
-    low.tidy();
-    normal.tidy();
+    for (sched::Lane* const lane : {&high, &low, &normal}) {
+        sched::JobList spent;
+        {
+            const std::lock_guard lock(room_mutex);
+            spent = lane->tidy();
+        }
+        discard(std::move(spent));
+    }
     tidy_at.store(room->spent() + std::max(spent_many, queued()), std::memory_order_seq_cst);
+}
+
+void Crew::Impl::discard(sched::JobList spent) noexcept {
+    while (!spent.empty()) {  // holding no lock: a result that goes with it is user code
+        spent.pop_front().discard();
+    }
 }
 
 Result<void> Crew::Impl::submit_inside(Member& me, StateBase& function,
@@ -284,19 +299,18 @@ Result<void> Crew::Impl::submit_inside(Member& me, StateBase& function,
 }
 
 void Crew::Impl::tidy_own(Member& me, std::size_t size) noexcept {
-    if (own_room->spent() == 0) {
+    // A large deque is not looked through again for every single entry that was spent since.
+    const std::uint64_t spent = own_room->spent();
+    if (spent == 0 || (spent >= me.tidy_spent && spent - me.tidy_spent < size / 1024)) {
         return;
     }
-    if (me.tidy_skip > 0) {
-        --me.tidy_skip;
+    if (spent == me.tidy_spent && size == me.tidy_size) {
         return;
     }
     tidy_deque(me, true);
-    // A large deque is not looked through again for every single entry.
-    const std::size_t left = me.deque.size();
-    const std::size_t worthwhile = size / 64 + left;
-    me.tidy_skip = worthwhile > size ? worthwhile - size : 0;
-    me.tidy_at = std::max(spent_many, 2 * left);
+    me.tidy_spent = own_room->spent();
+    me.tidy_size = me.deque.size();
+    me.tidy_at = std::max(spent_many, 2 * me.tidy_size);
 }
 
 void Crew::Impl::tidy_deque(Member& me, bool through) noexcept {
@@ -312,6 +326,7 @@ void Crew::Impl::tidy_deque(Member& me, bool through) noexcept {
     while (me.deque.position() > me.mark && me.deque.pop_into(word)) {
         Job* const job = job_of(word);
         if (job != nullptr && job->spent()) {
+            job->leave_queue();
             spent.push_back(*job);
         } else if (job != nullptr && through) {
             alive.push_front(*job);
@@ -323,13 +338,12 @@ void Crew::Impl::tidy_deque(Member& me, bool through) noexcept {
     while (!alive.empty()) {
         put_back(word_of(&alive.pop_front()));
     }
-    while (!spent.empty()) {
-        spent.pop_front().run_job();
-    }
+    discard(std::move(spent));
 }
 
 void Crew::post(Continuation& continuation) noexcept {
-    if (on_crew_thread() && current_worker->deque.push(word_of(&continuation))) {
+    if (Worker* const member = own_member();
+        member != nullptr && member->deque.push(word_of(&continuation))) {
         impl_->parker.notify_after_release();
         return;
     }
@@ -349,7 +363,18 @@ void* Crew::allocate(std::size_t bytes) noexcept {
     if (current_worker != nullptr && current_worker->crew == this) {
         return member_of(*current_worker).slab->allocate(bytes);
     }
-    if (sched::Inlet* const inlet = impl_->inlets.mine(); inlet != nullptr) {
+    return allocate(bytes, Priority::normal);
+}
+
+void* Crew::allocate(std::size_t bytes, Priority priority) noexcept {
+    // The storage decides where the function counts while it is queued: what a member keeps on its
+    // own deque counts there, all else together.
+    Worker* const member = own_member();
+    if (member != nullptr && priority == Priority::normal) {
+        return member_of(*member).slab->allocate(bytes);
+    }
+    if (sched::Inlet* const inlet = member == nullptr ? impl_->inlets.mine() : nullptr;
+        inlet != nullptr) {
         const sched::Hold<> hold(inlet->held, impl_->fenced);
         return inlet->slab->allocate(bytes);
     }

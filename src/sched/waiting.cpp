@@ -16,7 +16,12 @@ class Deadline final : public sched::Timed {
     explicit Deadline(StateBase& state) noexcept : state_(&state) { state.retain(); }
     ~Deadline() override { state_->release(); }
     void due() noexcept override {
+        // As a member that is awake: a drain that misses the post of a continuation ends too early.
+        Crew::Impl& impl = state_->crew()->impl();
+        impl.awake.wake();
         state_->expire();
+        impl.rest();
+        state_->request_stop();  // user code
         drop();
     }
     void drop() noexcept {
@@ -99,7 +104,8 @@ bool Crew::begin_block() noexcept {
     if (active < blocked) {
         Member* spare = nullptr;
         for (std::size_t i = impl.workers; i < impl.owned.size() && spare == nullptr; ++i) {
-            spare = impl.owned[i]->active ? nullptr : impl.owned[i].get();
+            Member& owned = *impl.owned[i];  // without a thread where that could not be started
+            spare = owned.active || !owned.thread.joinable() ? nullptr : &owned;
         }
         if (spare == nullptr) {
             const auto index = static_cast<std::uint32_t>(impl.owned.size());
@@ -163,9 +169,9 @@ bool Crew::Impl::retire(Member& me) noexcept {
     return true;
 }
 
-Result<void> Crew::wait_on_worker(StateBase& state) noexcept {
+Result<void> Crew::wait_on_worker(Worker& member, StateBase& state) noexcept {
     Impl& impl = *impl_;
-    Member& me = member_of(*current_worker);
+    Member& me = member_of(member);
     const std::int64_t mark = std::exchange(me.mark, me.deque.position());
     const bool ran = state.claim_and_run(false);
     me.mark = mark;

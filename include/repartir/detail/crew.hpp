@@ -84,8 +84,15 @@ class Crew {
     /// @return how many workers there are, spares aside.
     [[nodiscard]] std::uint32_t workers() const noexcept;
     /// @return whether the calling thread is one of this crew's.
-    [[nodiscard]] bool on_crew_thread() const noexcept {
-        return current_worker != nullptr && current_worker->crew == this && current_worker->member;
+    [[nodiscard]] bool on_crew_thread() const noexcept { return own_member() != nullptr; }
+    /// @return the member of this crew that the calling thread is, though perhaps as a guest of
+    /// others just now; nullptr when it is none.
+    [[nodiscard]] Worker* own_member() const noexcept {
+        Worker* worker = current_worker;
+        while (worker != nullptr && (worker->crew != this || !worker->member)) {
+            worker = worker->below;
+        }
+        return worker;
     }
     /// Adds the crew's counts to `stats`.
     void count(SchedulerStats& stats) const noexcept;
@@ -93,6 +100,8 @@ class Crew {
     /// Storage for a submitted function or closure, aligned to 64. @return nullptr: memory is
     /// short.
     [[nodiscard]] void* allocate(std::size_t bytes) noexcept;
+    /// The same for a function of that priority.
+    [[nodiscard]] void* allocate(std::size_t bytes, Priority priority) noexcept;
     /// Gives it back; the crew may be gone.
     static void free(void* block) noexcept;
     /// The function in that storage has begun or ended elsewhere than on the worker that will take
@@ -105,8 +114,8 @@ class Crew {
     /// @return false when no spare is left; then end_block() must not be called.
     [[nodiscard]] bool begin_block() noexcept;
     void end_block() noexcept;
-    /// Waits for `state` on a worker of this crew; see Pending::get. Errors: would_deadlock.
-    [[nodiscard]] Result<void> wait_on_worker(StateBase& state) noexcept;
+    /// Waits for `state` on own_member(); see Pending::get. Errors: would_deadlock.
+    [[nodiscard]] Result<void> wait_on_worker(Worker& member, StateBase& state) noexcept;
 
     /// Begins to watch a running function for shutdown(cancel).
     void enlist(Stoppable& running) noexcept;

@@ -36,6 +36,9 @@ class Job {
     virtual void abandon_job() noexcept { run_job(); }
     /// Whether run_job() would find nothing left to do. Any thread; once true, always true.
     [[nodiscard]] virtual bool spent() const noexcept { return false; }
+    // Of a spent one, in place of run_job(): its place in the queue is given up, and then itself.
+    virtual void leave_queue() noexcept {}
+    virtual void discard() noexcept {}
 
   private:
     friend class repartir::sched::JobList;
@@ -70,8 +73,10 @@ class StateBase : public Job {
     [[nodiscard]] virtual Error overtaken_error(bool expired) const;
     /// The consumer wants no result any more, or dropped its Pending. Idempotent.
     virtual void cancel() noexcept {}
-    /// The work behind this state has passed its deadline.
+    /// The work behind this state has passed its deadline: that is its result, unless there is one.
     virtual void expire() noexcept {}
+    /// Tells running work, which watches a stop_token, that it need not go on.
+    virtual void request_stop() noexcept {}
     /// Resolves the work with `error`, if nobody has begun it.
     // NOLINTNEXTLINE(performance-unnecessary-value-param): those who override it keep the error
     virtual void refuse([[maybe_unused]] Error error) noexcept {}
@@ -100,18 +105,19 @@ class StateBase : public Job {
     void run_job() noexcept override {
         if (!claim_and_run(true)) {
             leave_queue();
+            discard();
         }
     }
     void abandon_job() noexcept override {
         cancel();
         leave_queue();
+        discard();
     }
     [[nodiscard]] bool spent() const noexcept override { return word_.begun(); }
+    void discard() noexcept override { release(); }
 
   protected:
     ~StateBase() override = default;
-    /// The job's reference goes without having run.
-    virtual void leave_queue() noexcept { release(); }
     /// Gives the storage back; called once, by the last owner.
     virtual void destroy() noexcept { delete this; }
 
