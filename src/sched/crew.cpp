@@ -148,14 +148,15 @@ void Crew::Impl::serve(Member& me) noexcept {
 
 void Crew::Impl::run(Member& me, Word word) noexcept {
     Job* const job = job_of(word);
+    const std::int64_t mark = std::exchange(me.mark, me.deque.position());
     if (job == nullptr) {
         GroupCore::run_spawned(GroupCore::child_of(word), me);
+        me.mark = mark;
         return;
     }
     if (room->awaited()) [[unlikely]] {
         give_room(options.queue_capacity / 8);  // now, however long the job runs
     }
-    const std::int64_t mark = std::exchange(me.mark, me.deque.position());
     if (cancelling.load(std::memory_order_relaxed))
         [[unlikely]] {  // ORDER: a late look only runs it
         job->abandon_job();

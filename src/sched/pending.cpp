@@ -32,6 +32,9 @@ Result<void> StateBase::wait() noexcept {
 }
 
 bool StateBase::wait_until(std::chrono::steady_clock::time_point deadline) noexcept {
+    if (std::chrono::steady_clock::now() >= deadline) {
+        return ready();
+    }
     const StandIn spare;
     return sleep_until(&deadline);
 }

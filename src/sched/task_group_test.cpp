@@ -61,6 +61,40 @@ TEST(TaskGroupTest, FibInsideAndOutside) {
     }
 }
 
+TEST(TaskGroupTest, AStolenChildThatWaitsRunsNothingThatWasThereBeforeIt) {
+    static thread_local int depth;
+    const auto crew = make_crew(2);
+    std::latch begun(2);
+    std::latch end_slow(1);
+    std::latch open(1);
+    auto slow = detail::submit_function(
+        *crew, [&] { begun.count_down(), end_slow.wait(); }, Priority::normal);
+    auto gate =
+        detail::submit_function(*crew, [&] { begun.count_down(), open.wait(); }, Priority::normal);
+    begun.wait();  // both workers are busy
+    std::atomic<bool> first{true};
+    std::atomic<int> nested{0};
+    std::latch others(7);
+    TaskGroup group(*crew);
+    for (int i = 0; i < 8; ++i) {
+        group.run([&] {
+            nested += depth++;
+            if (first.exchange(false)) {
+                EXPECT_TRUE(std::move(slow).get());
+            } else {
+                others.count_down();
+            }
+            --depth;
+        });
+    }
+    open.count_down();  // that worker steals several, and runs one
+    others.wait();      // a spare runs the others
+    end_slow.count_down();
+    EXPECT_TRUE(group.wait());
+    EXPECT_TRUE(std::move(gate).get());
+    EXPECT_EQ(nested, 0);
+}
+
 TEST(TaskGroupTest, ClosuresOfAllSizesRunOnce) {
     const auto crew = make_crew(2);
     std::atomic<int> sum{0};
