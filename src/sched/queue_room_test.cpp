@@ -194,6 +194,7 @@ TEST(QueueRoomTest, AWaitingSubmitterGoesOnWhenAFunctionBeginsNotWhenItEnds) {
     first.reset();
     taken.wait();
     submitter.join();
+    EXPECT_TRUE(std::move(second).get());  // it uses what is declared behind the crew
 }
 
 TEST(QueueRoomTest, AWaitingSubmitterNeedsNoMoreThanOnePlace) {
@@ -219,6 +220,7 @@ TEST(QueueRoomTest, AWaitingSubmitterNeedsNoMoreThanOnePlace) {
     first.reset();
     taken.wait();
     submitter.join();
+    EXPECT_TRUE(std::move(second).get());  // it uses what is declared behind the crew
 }
 
 TEST(QueueRoomTest, ChildrenOfGroupsTakeNoRoom) {
