@@ -37,7 +37,8 @@ class FunctionTask {
     }
     /// From its start. At the deadline its Pending is resolved with Code::timed_out and its
     /// stop_token is told; the worker stays busy until it returns. 0: no deadline (the default).
-    /// An outside thread's get() never runs it, so as to return at the deadline.
+    /// An outside thread's get() never runs it, so as to return at the deadline; a worker's may,
+    /// and returns when it does.
     FunctionTask& timeout(std::chrono::milliseconds value) & {
         timeout_ = value;
         return *this;
@@ -181,10 +182,10 @@ class TimedFunctionState final : public FunctionState<F> {
         : FunctionState<F>(crew, std::move(work)), timeout_(timeout), name_(std::move(name)) {}
 
     std::optional<Result<typename FunctionState<F>::Value>> run_for_consumer() noexcept override {
-        return std::nullopt;
+        return std::nullopt;  // it is to have its result at the deadline
     }
     bool claim_and_run(bool give_up) noexcept override {
-        if (!give_up || !this->begin(true)) {  // get() is to return at the deadline: not from here
+        if (!this->begin(give_up)) {
             return false;
         }
         Result<Deadline*> deadline = this->crew()->arm(*this, timeout_);

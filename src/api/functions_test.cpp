@@ -71,7 +71,9 @@ TEST(FunctionsTest, AWorkerWaitsForItsOwnPoolInsideAnotherPoolsGroup) {
     auto answer = outer.submit([&] {
         int got = 0;
         inner.parallel_for(0, 1, [&](std::size_t) {  // may run here, as a guest of the inner pool
-            got = outer.submit(Task::function([] { return 5; }).timeout(1h)).get().value();
+            auto pending = outer.submit([] { return 5; });
+            EXPECT_TRUE(pending.wait_for(1h));  // runs nothing itself
+            got = std::move(pending).get().value();
         });
         return got;
     });

@@ -54,9 +54,6 @@ Crew::Impl::Impl(Crew& owner, const SchedulerOptions& wanted, std::uint32_t coun
         members[i].store(owned.back().get(), std::memory_order_release);  // ORDER: with all readers
     }
     member_count.store(count, std::memory_order_release);  // ORDER: with all readers
-    for (OutsideShard& shard : outside) {
-        shard.slab = sched::Slab::create(room);
-    }
 }
 
 Crew::Crew(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

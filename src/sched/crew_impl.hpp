@@ -56,8 +56,7 @@ struct Member final : Worker {
     std::size_t turn = 0;          // the inlet that was taken from last
     std::uint32_t depth = 0;       // stolen work that runs inside waits now
     std::size_t tidy_at = 4096;    // tidy_own() when the deque has so many entries
-    std::uint64_t tidy_spent = 0;  // of all members' entries, after it
-    std::size_t tidy_size = 0;     // of the deque, after it
+    std::uint64_t tidy_spent = 0;  // entries that members had spent by then
     std::int64_t mark = 0;         // the deque's position when the running job began
     Count functions_run;
     Count steals;
@@ -99,6 +98,12 @@ class Raid {
     return reinterpret_cast<Word>(job);
 }
 
+/// @return the job behind a word of a deque; nullptr for a child of a TaskGroup.
+[[nodiscard]] inline Job* job_of(Word word) noexcept {
+    // SAFETY: a word without spawned_bit was made by word_of() from a Job that is still queued
+    return (word & spawned_bit) != 0 ? nullptr : reinterpret_cast<Job*>(word);
+}
+
 /// While it lives, spares stand in for the workers that the calling thread is, of whatever pools:
 /// what it waits for may need them to go on. Four pools deep at most.
 class StandIn {
@@ -116,21 +121,8 @@ class StandIn {
     bool complete_ = true;
 };
 
-/// @return the job behind a word of a deque; nullptr for a child of a TaskGroup.
-[[nodiscard]] inline Job* job_of(Word word) noexcept {
-    // SAFETY: a word without spawned_bit was made by word_of() from a Job that is still queued
-    return (word & spawned_bit) != 0 ? nullptr : reinterpret_cast<Job*>(word);
-}
-
-/// A shard of storage for threads that are no workers.
-struct alignas(cache_line_bytes) OutsideShard {
-    std::atomic<bool> locked{false};
-    sched::Slab::Owner slab;
-};
-
 struct Crew::Impl {
     static constexpr std::uint32_t guests_max = 64;
-    static constexpr std::uint32_t outside_shards = 16;
     static constexpr std::size_t credit_max = 64;  // submissions between looks at the room
     static constexpr std::size_t credit_part = 64 * sched::Inlets::inlets_max;
     static constexpr std::uint32_t fair_every = 61;  // pops between looks at low and the lanes
@@ -216,9 +208,10 @@ struct Crew::Impl {
     sched::Lane high;
     sched::Lane low;
     sched::Inlets inlets{room};
-    // Of threads that have no inlet:
+    // Of threads that have no inlet, and the storage of what members put on a lane:
     sched::Lane normal;
-    std::array<OutsideShard, outside_shards> outside;
+    std::mutex shared_mutex;
+    sched::Slab::Owner shared_slab = sched::Slab::create(room);  // guarded by shared_mutex
 
     // Members never move and live as long as the crew: workers first, then spares as they are
     // needed.

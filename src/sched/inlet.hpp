@@ -82,13 +82,13 @@ class Inlets {
     /// asked before, or memory is short.
     [[nodiscard]] Inlet* mine() noexcept {
         const std::uintptr_t thread = name_of_thread();
-        // ORDER: acquire pairs with the release in add()
+        // ORDER: acquire pairs with the release in find_or_add()
         Inlet* const guess = table_[place_of(thread)].load(std::memory_order_acquire);
         return guess != nullptr && guess->thread == thread ? guess : find_or_add(thread);
     }
     /// How many there are; they never become fewer.
     [[nodiscard]] std::size_t count() const noexcept {
-        return count_.load(std::memory_order_acquire);  // ORDER: with add()
+        return count_.load(std::memory_order_acquire);  // ORDER: with find_or_add()
     }
     /// @param index below count()
     [[nodiscard]] Inlet& at(std::size_t index) const noexcept {

@@ -81,7 +81,8 @@ class Lane {
                 kept.push_back(*job);
             }
         };
-        gone -= ring_.pop_batch(most, sort);
+        const std::size_t moved = ring_.pop_batch(most, sort);
+        gone -= moved;                          // the others never left the ring
         for (int part = 0; part < 2; ++part) {  // what consumers had, then what producers appended
             while (!out_.jobs.empty()) {
                 sort(&out_.jobs.pop_front());

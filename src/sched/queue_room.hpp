@@ -39,7 +39,11 @@ class QueueRoom {
     [[nodiscard]] std::uint64_t dropped() const noexcept {
         return dropped_.load(std::memory_order_seq_cst);
     }
-    /// @return how many spent entries are queued; a snapshot that is never too high.
+    /// @return how many entries have been spent so far.
+    [[nodiscard]] std::uint64_t spent_ever() const noexcept {
+        return spent_.load(std::memory_order_seq_cst);
+    }
+    /// @return how many spent entries are queued; a snapshot.
     [[nodiscard]] std::size_t spent() const noexcept {
         const std::uint64_t spent = spent_.load(std::memory_order_seq_cst);
         const std::uint64_t dropped = dropped_.load(std::memory_order_seq_cst);

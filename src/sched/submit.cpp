@@ -18,24 +18,6 @@ Error queue_full_error(std::uint32_t capacity) {
                      " functions already; wait for some, or build it with a larger queue_capacity");
 }
 
-/// Holds a shard of outside storage.
-class Locked {
-  public:
-    explicit Locked(OutsideShard& shard) noexcept : shard_(shard) {
-        // ORDER: acquire and release as of any lock
-        while (shard_.locked.exchange(true, std::memory_order_acquire)) {
-            std::this_thread::yield();
-        }
-    }
-    Locked(const Locked&) = delete;
-    Locked& operator=(const Locked&) = delete;
-    // ORDER: release as of any lock
-    ~Locked() { shard_.locked.store(false, std::memory_order_release); }
-
-  private:
-    OutsideShard& shard_;
-};
-
 }  // namespace
 
 Error shut_down_error() {
@@ -103,7 +85,7 @@ sched::Lane& Crew::Impl::lane_of(Priority priority) noexcept {
 
 Result<void> Crew::Impl::submit_through(sched::Inlet& inlet, StateBase& function,
                                         Priority priority) noexcept {
-    // ORDER: relaxed, the thread's own; who counts it too holds that for a hint
+    // ORDER: relaxed, the thread's own
     std::size_t credit = inlet.credit.load(std::memory_order_relaxed);
     if (credit == 0) [[unlikely]] {
         if (Result<void> renewed = renew_credit(inlet); !renewed) {
@@ -300,17 +282,13 @@ Result<void> Crew::Impl::submit_inside(Member& me, StateBase& function,
 
 void Crew::Impl::tidy_own(Member& me, std::size_t size) noexcept {
     // A large deque is not looked through again for every single entry that was spent since.
-    const std::uint64_t spent = own_room->spent();
-    if (spent == 0 || (spent >= me.tidy_spent && spent - me.tidy_spent < size / 1024)) {
-        return;
-    }
-    if (spent == me.tidy_spent && size == me.tidy_size) {
+    const std::uint64_t spent = own_room->spent_ever();
+    if (spent - me.tidy_spent < std::max<std::size_t>(size / 1024, 1)) {
         return;
     }
     tidy_deque(me, true);
-    me.tidy_spent = own_room->spent();
-    me.tidy_size = me.deque.size();
-    me.tidy_at = std::max(spent_many, 2 * me.tidy_size);
+    me.tidy_spent = spent;
+    me.tidy_at = std::max(spent_many, 2 * me.deque.size());
 }
 
 void Crew::Impl::tidy_deque(Member& me, bool through) noexcept {
@@ -378,10 +356,8 @@ void* Crew::allocate(std::size_t bytes, Priority priority) noexcept {
         const sched::Hold<> hold(inlet->held, impl_->fenced);
         return inlet->slab->allocate(bytes);
     }
-    OutsideShard& shard =
-        impl_->outside[(sched::Inlets::name_of_thread() >> 12U) % Impl::outside_shards];
-    const Locked lock(shard);
-    return shard.slab->allocate(bytes);
+    const std::lock_guard lock(impl_->shared_mutex);
+    return impl_->shared_slab->allocate(bytes);
 }
 
 void Crew::free(void* block) noexcept {

@@ -49,10 +49,6 @@ class StateWord {
     [[nodiscard]] bool ready() const noexcept {
         return (word_.load(std::memory_order_acquire) & published) != 0;  // ORDER: with publish()
     }
-    /// @return whether somebody has claimed the result; a hint.
-    [[nodiscard]] bool claimed() const noexcept {
-        return (word_.load(std::memory_order_relaxed) & taken) != 0;  // ORDER: a hint
-    }
     /// @return whether claim_start() would fail; true for ever then, false is a hint.
     [[nodiscard]] bool begun() const noexcept {
         return (word_.load(std::memory_order_relaxed) & (started | taken)) != 0;  // ORDER: a hint
