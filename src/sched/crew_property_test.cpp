@@ -14,18 +14,10 @@
 #include "repartir/detail/crew.hpp"
 #include "repartir/function.hpp"
 #include "repartir/task_group.hpp"
+#include "sched/crew_fixture.hpp"
 
 namespace repartir::detail {
 namespace {
-
-std::unique_ptr<Crew> make_crew(std::uint32_t workers, std::uint32_t capacity) {
-    SchedulerOptions options;
-    options.workers = workers;
-    options.queue_capacity = capacity;
-    options.on_full = OnFull::refuse;
-    options.spare_workers_max = 2;
-    return std::move(*Crew::create(options));
-}
 
 /// What one submitted function went through.
 struct Fate {
@@ -111,7 +103,7 @@ RC_GTEST_PROP(CrewProperty, EveryFunctionEndsExactlyOnce, ()) {
         fates.emplace_back(steps.size());
     }
     {
-        const std::unique_ptr<Crew> crew = make_crew(workers, capacity);
+        const std::unique_ptr<Crew> crew = make_crew(workers, capacity, OnFull::refuse, 2);
         std::vector<std::thread> submitters;
         for (std::size_t t = 0; t < threads; ++t) {
             submitters.emplace_back([&, t] {
@@ -152,7 +144,7 @@ RC_GTEST_PROP(CrewProperty, GroupsRunEveryChildOnce, ()) {
     std::atomic<int> inner{0};
     int expected = 0;
     {
-        const std::unique_ptr<Crew> crew = make_crew(workers, 100'000);
+        const std::unique_ptr<Crew> crew = make_crew(workers, 100'000, OnFull::refuse, 2);
         TaskGroup group(*crew);
         for (std::size_t i = 0; i < shape.size(); ++i) {
             expected += shape[i];

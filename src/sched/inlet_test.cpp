@@ -12,20 +12,13 @@
 #include <vector>
 
 #include "repartir/function.hpp"
+#include "sched/crew_fixture.hpp"
 #include "sched/crew_impl.hpp"
 
 namespace repartir::sched {
 namespace {
 
-using detail::Crew;
-
-std::unique_ptr<Crew> make_crew(std::uint32_t workers) {
-    SchedulerOptions options;
-    options.workers = workers;
-    Result<std::unique_ptr<Crew>> crew = Crew::create(options);
-    EXPECT_TRUE(crew) << crew.error().sentence();
-    return std::move(*crew);
-}
+using detail::make_crew;
 
 TEST(InletTest, EachThreadHasItsOwnUntilThereAreTooMany) {
     Inlets inlets(std::make_shared<QueueRoom>());
@@ -92,7 +85,7 @@ TEST(InletTest, AFloodThroughOneLetsTheOthersIn) {
     EXPECT_TRUE(crew->shutdown(Shutdown::drain));
     EXPECT_EQ(flooded, 10'000);
     EXPECT_GE(before, 0);
-    EXPECT_LE(before, 2 * static_cast<int>(Crew::Impl::batch_max));
+    EXPECT_LE(before, 2 * static_cast<int>(detail::Crew::Impl::batch_max));
     EXPECT_TRUE(std::move(gate).get());
 }
 

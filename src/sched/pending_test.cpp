@@ -14,6 +14,7 @@
 
 #include "repartir/detail/crew.hpp"
 #include "repartir/outcome.hpp"
+#include "sched/crew_fixture.hpp"
 
 namespace repartir {
 namespace {
@@ -43,11 +44,7 @@ struct Detached {
 
 class PendingTest : public ::testing::Test {
   protected:
-    PendingTest() {
-        SchedulerOptions options;
-        options.workers = 2;
-        crew_ = std::move(*detail::Crew::create(options));
-    }
+    PendingTest() { crew_ = detail::make_crew(2); }
     template <class T>
     Probe<T>* probe() {
         return new Probe<T>(crew_.get(), cancels_, ends_);

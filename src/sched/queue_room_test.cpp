@@ -20,25 +20,11 @@
 #include "repartir/detail/crew.hpp"
 #include "repartir/function.hpp"
 #include "repartir/task_group.hpp"
+#include "sched/crew_fixture.hpp"
 #include "sched/crew_impl.hpp"
 
 namespace repartir::detail {
 namespace {
-
-std::unique_ptr<Crew> make_crew(std::uint32_t capacity, OnFull on_full) {
-    SchedulerOptions options;
-    options.workers = 1;
-    options.queue_capacity = capacity;
-    options.on_full = on_full;
-    Result<std::unique_ptr<Crew>> crew = Crew::create(options);
-    EXPECT_TRUE(crew) << crew.error().sentence();
-    return std::move(*crew);
-}
-
-template <class F>
-auto submit(Crew& crew, F work, Priority priority = Priority::normal) {
-    return submit_function(crew, std::move(work), priority);
-}
 
 bool refused(Pending<int>& pending) {
     if (!pending.ready()) {
@@ -57,34 +43,10 @@ bool sleeps(pid_t thread) {
     return name_end != std::string::npos && line.substr(name_end, 3) == ") S";
 }
 
-/// Keeps the crew's only worker busy while it lives.
-class Busy {
-  public:
-    explicit Busy(Crew& crew)
-        : pending_(submit(crew, [this] {
-              entered_.count_down();
-              open_.wait(false);
-          })) {
-        entered_.wait();
-    }
-    Busy(const Busy&) = delete;
-    Busy& operator=(const Busy&) = delete;
-    ~Busy() {
-        open_.store(true);
-        open_.notify_all();
-        EXPECT_TRUE(std::move(pending_).get());
-    }
-
-  private:
-    std::latch entered_{1};
-    std::atomic<bool> open_{false};
-    Pending<void> pending_;
-};
-
 TEST(QueueRoomTest, WhatGetRunsItselfDoesNotFillTheQueue) {
     for (const Priority priority : {Priority::high, Priority::normal, Priority::low}) {
-        const auto crew = make_crew(10, OnFull::refuse);
-        const Busy worker(*crew);
+        const auto crew = make_crew(1, 10, OnFull::refuse);
+        const Gate worker(*crew);
         for (int i = 0; i < 1000; ++i) {
             const auto got = submit(*crew, [i] { return i; }, priority).get();
             ASSERT_TRUE(got) << i << ": " << got.error().sentence();
@@ -95,7 +57,7 @@ TEST(QueueRoomTest, WhatGetRunsItselfDoesNotFillTheQueue) {
 
 TEST(QueueRoomTest, NorWhereAWorkerSubmitsToALane) {
     for (const Priority priority : {Priority::high, Priority::low}) {
-        const auto crew = make_crew(10, OnFull::refuse);
+        const auto crew = make_crew(1, 10, OnFull::refuse);
         auto all = submit(*crew, [&] {
             int failed = 0;
             for (int i = 0; i < 1000; ++i) {
@@ -112,7 +74,7 @@ TEST(QueueRoomTest, NorWhereAWorkerSubmitsToALane) {
 
 TEST(QueueRoomTest, AWorkerThatCancelsAllItHasQueuedMayQueueAsManyAgain) {
     for (const std::uint32_t capacity : {10U, 1000U, 5000U}) {
-        const auto crew = make_crew(capacity, OnFull::refuse);
+        const auto crew = make_crew(1, capacity, OnFull::refuse);
         auto all = submit(*crew, [&] {
             int wrong = 0;
             for (int round = 0; round < 3; ++round) {
@@ -134,8 +96,8 @@ TEST(QueueRoomTest, AWorkerThatCancelsAllItHasQueuedMayQueueAsManyAgain) {
 }
 
 TEST(QueueRoomTest, NeitherDoLargeFunctions) {
-    const auto crew = make_crew(10, OnFull::refuse);
-    const Busy worker(*crew);
+    const auto crew = make_crew(1, 10, OnFull::refuse);
+    const Gate worker(*crew);
     std::array<char, 4000> large{};
     for (int i = 0; i < 100; ++i) {
         ASSERT_TRUE(submit(*crew, [large] { return large[0]; }).get());
@@ -143,8 +105,8 @@ TEST(QueueRoomTest, NeitherDoLargeFunctions) {
 }
 
 TEST(QueueRoomTest, CancelledFunctionsMakeRoomForExactlyAsMany) {
-    const auto crew = make_crew(10, OnFull::refuse);
-    const Busy worker(*crew);
+    const auto crew = make_crew(1, 10, OnFull::refuse);
+    const Gate worker(*crew);
     std::vector<Pending<int>> held;
     for (int i = 0; i < 10; ++i) {
         held.push_back(submit(*crew, [] { return 1; }));
@@ -162,8 +124,8 @@ TEST(QueueRoomTest, CancelledFunctionsMakeRoomForExactlyAsMany) {
 }
 
 TEST(QueueRoomTest, ACancelledFunctionLetsAWaitingSubmitterGoOn) {
-    const auto crew = make_crew(1, OnFull::wait);
-    const Busy worker(*crew);
+    const auto crew = make_crew(1, 1, OnFull::wait);
+    const Gate worker(*crew);
     Pending<int> first = submit(*crew, [] { return 1; });
     std::thread submitter([&] {
         // runs it itself, or waits for the worker: it is there once it was accepted
@@ -173,58 +135,38 @@ TEST(QueueRoomTest, ACancelledFunctionLetsAWaitingSubmitterGoOn) {
     submitter.join();
 }
 
-TEST(QueueRoomTest, AWaitingSubmitterGoesOnWhenAFunctionBeginsNotWhenItEnds) {
-    const auto crew = make_crew(1, OnFull::wait);
-    std::latch taken(1);
-    std::latch accepted(1);
-    auto first = std::make_unique<Busy>(*crew);
-    auto second = submit(*crew, [&] {
-        taken.count_down();
-        accepted.wait();
-    });
-    std::atomic<pid_t> thread{0};
-    std::thread submitter([&] {
-        thread = ::gettid();
-        auto third = submit(*crew, [] {});
-        accepted.count_down();  // never comes if the third waits for the second's end
-    });
-    while (!crew->impl().room->awaited() || !sleeps(thread)) {
-        std::this_thread::yield();
+TEST(QueueRoomTest, AWaitingSubmitterNeedsOnePlaceThatComesWhenAFunctionBegins) {
+    for (const std::uint32_t capacity : {1U, 16U}) {
+        const auto crew = make_crew(1, capacity);
+        std::latch taken(1);
+        std::latch accepted(1);
+        Gate gate(*crew);
+        auto first = submit(*crew, [&] {
+            taken.count_down();
+            accepted.wait();
+        });
+        std::vector<Pending<int>> others;
+        for (std::uint32_t i = 1; i < capacity; ++i) {
+            others.push_back(submit(*crew, [] { return 1; }));
+        }
+        std::atomic<pid_t> thread{0};
+        std::thread submitter([&] {
+            thread = ::gettid();
+            auto last = submit(*crew, [] {});
+            accepted.count_down();  // never comes if the last waits for the first one's end
+        });
+        while (!crew->impl().room->awaited() || !sleeps(thread)) {
+            std::this_thread::yield();
+        }
+        gate.open();
+        taken.wait();
+        submitter.join();
+        EXPECT_TRUE(std::move(first).get());  // it uses what is declared behind the crew
     }
-    first.reset();
-    taken.wait();
-    submitter.join();
-    EXPECT_TRUE(std::move(second).get());  // it uses what is declared behind the crew
-}
-
-TEST(QueueRoomTest, AWaitingSubmitterNeedsNoMoreThanOnePlace) {
-    const auto crew = make_crew(16, OnFull::wait);
-    std::latch taken(1);
-    std::latch accepted(1);
-    auto first = std::make_unique<Busy>(*crew);
-    auto second = submit(*crew, [&] {
-        taken.count_down();
-        accepted.wait();
-    });
-    std::vector<Pending<int>> others;
-    for (int i = 0; i < 15; ++i) {
-        others.push_back(submit(*crew, [] { return 1; }));
-    }
-    std::thread submitter([&] {
-        auto last = submit(*crew, [] {});
-        accepted.count_down();  // never comes if 15 of 16 are too many to let it in
-    });
-    while (!crew->impl().room->awaited()) {
-        std::this_thread::yield();
-    }
-    first.reset();
-    taken.wait();
-    submitter.join();
-    EXPECT_TRUE(std::move(second).get());  // it uses what is declared behind the crew
 }
 
 TEST(QueueRoomTest, ChildrenOfGroupsTakeNoRoom) {
-    const auto crew = make_crew(4, OnFull::refuse);
+    const auto crew = make_crew(1, 4, OnFull::refuse);
     std::latch spawned(1);
     std::latch tried(1);
     auto parent = submit(*crew, [&] {
@@ -245,8 +187,8 @@ TEST(QueueRoomTest, ChildrenOfGroupsTakeNoRoom) {
 
 TEST(QueueRoomTest, ManyThreadsTogetherNeverQueueMoreThanTheCapacity) {
     for (const std::uint32_t capacity : {1U, 10U, 5000U}) {
-        const auto crew = make_crew(capacity, OnFull::refuse);
-        const Busy worker(*crew);
+        const auto crew = make_crew(1, capacity, OnFull::refuse);
+        const Gate worker(*crew);
         std::atomic<std::uint32_t> accepted{0};
         std::vector<std::thread> threads;
         for (int i = 0; i < 20; ++i) {
@@ -269,7 +211,7 @@ TEST(QueueRoomTest, ManyThreadsTogetherNeverQueueMoreThanTheCapacity) {
 }
 
 TEST(QueueRoomTest, AFunctionMayRunAnyNumberOfItsOwn) {
-    const auto crew = make_crew(10, OnFull::refuse);
+    const auto crew = make_crew(1, 10, OnFull::refuse);
     const auto all = submit(*crew, [&] {
                          int failed = 0;
                          for (int i = 0; i < 1000; ++i) {
@@ -291,12 +233,12 @@ TEST(QueueRoomTest, AFunctionMayRunAnyNumberOfItsOwn) {
 }
 
 TEST(QueueRoomTest, EndedFunctionsLeaveNoEndlessTrailAndTheOthersAllRun) {
-    const auto crew = make_crew(1U << 20U, OnFull::refuse);
+    const auto crew = make_crew(1, 1U << 20U, OnFull::refuse);
     std::vector<int> ran;
     std::vector<Pending<void>> live;
     std::size_t longest = 0;
     {
-        const Busy worker(*crew);
+        const Gate worker(*crew);
         for (int i = 0; i < 300'000; ++i) {
             if (i % 100 == 0) {
                 live.push_back(submit(*crew, [&ran, i] { ran.push_back(i / 100); }));
@@ -316,7 +258,7 @@ TEST(QueueRoomTest, EndedFunctionsLeaveNoEndlessTrailAndTheOthersAllRun) {
 }
 
 TEST(QueueRoomTest, OnAWorkerTooWhereTheFirstIsAlive) {
-    const auto crew = make_crew(1U << 20U, OnFull::refuse);
+    const auto crew = make_crew(1, 1U << 20U, OnFull::refuse);
     const auto longest = submit(*crew, [&] {
                              const auto first = submit(*crew, [] {});
                              std::size_t most = 0;

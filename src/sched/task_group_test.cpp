@@ -19,15 +19,12 @@
 
 #include "repartir/detail/parallel.hpp"
 #include "repartir/function.hpp"
+#include "sched/crew_fixture.hpp"
 
 namespace repartir {
 namespace {
 
-std::unique_ptr<detail::Crew> make_crew(std::uint32_t workers) {
-    SchedulerOptions options;
-    options.workers = workers;
-    return std::move(*detail::Crew::create(options));
-}
+using detail::make_crew;
 
 /// Runs `work` on a worker of the crew, and waits for it from outside.
 template <class F>

@@ -257,6 +257,15 @@ TEST(TaskPlane, RefusesWhatCanNeverRun) {
     EXPECT_EQ(f.scheduler->stats().tasks_accepted, 0U);
 }
 
+/// One task runs, one is queued, and a third one's submitter has to wait for room.
+struct FullQueue : Fixture {
+    FullQueue() : Fixture(1, 1, OnFull::wait) {}
+    Pending<Outcome> running = submit(Task::binary("a"));
+    Pending<Outcome> queued = submit(Task::binary("b"));
+    std::future<Pending<Outcome>> waiting =
+        std::async(std::launch::async, [this] { return submit(Task::binary("c")); });
+};
+
 TEST(TaskPlane, AFullQueueRefusesWhenAskedTo) {
     Fixture f(1, 1);
     auto running = f.submit(Task::binary("a"));
@@ -268,22 +277,16 @@ TEST(TaskPlane, AFullQueueRefusesWhenAskedTo) {
 }
 
 TEST(TaskPlane, ACancelledTaskLetsAWaitingSubmitterGoOn) {
-    Fixture f(1, 1, OnFull::wait);
-    auto running = f.submit(Task::binary("a"));
-    auto queued = f.submit(Task::binary("b"));
-    auto waiting = std::async(std::launch::async, [&] { return f.submit(Task::binary("c")); });
-    queued.cancel();
-    auto third = waiting.get();
+    FullQueue f;
+    f.queued.cancel();
+    auto third = f.waiting.get();
     EXPECT_FALSE(third.ready());
 }
 
 TEST(TaskPlane, AFullQueueHoldsTheCallerUntilThereIsRoom) {
-    Fixture f(1, 1, OnFull::wait);
-    auto running = f.submit(Task::binary("a"));
-    auto queued = f.submit(Task::binary("b"));
-    auto waiting = std::async(std::launch::async, [&] { return f.submit(Task::binary("c")); });
+    FullQueue f;
     f.state.finish_first(ended(End::exited));
-    auto third = waiting.get();
+    auto third = f.waiting.get();
     f.state.finish_first(ended(End::exited));
     f.state.finish_first(ended(End::exited));
     EXPECT_TRUE(std::move(third).get()->ok());
@@ -291,13 +294,10 @@ TEST(TaskPlane, AFullQueueHoldsTheCallerUntilThereIsRoom) {
 }
 
 TEST(TaskPlane, AWaitingSubmitterIsRefusedAtShutdown) {
-    Fixture f(1, 1, OnFull::wait);
-    auto running = f.submit(Task::binary("a"));
-    auto queued = f.submit(Task::binary("b"));
-    auto waiting = std::async(std::launch::async, [&] { return f.submit(Task::binary("c")); });
+    FullQueue f;
     EXPECT_TRUE(f.scheduler->shutdown(Shutdown::cancel).has_value());
-    EXPECT_EQ(refusal(waiting.get()), Code::shut_down);
-    EXPECT_EQ(std::move(queued).get()->ending.end, End::cancelled);
+    EXPECT_EQ(refusal(f.waiting.get()), Code::shut_down);
+    EXPECT_EQ(std::move(f.queued).get()->ending.end, End::cancelled);
 }
 
 TEST(TaskPlane, DrainRunsWhatWasAcceptedAndRefusesTheRest) {
