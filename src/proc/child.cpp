@@ -182,6 +182,9 @@ void ChildGroup::terminate(std::chrono::milliseconds grace) noexcept {
         kill_at_ = kill_at;
         loop_.set(*this, lingering_ ? std::min(kill_at, deadline()) : kill_at);
     }
+    if (std::exchange(told_, true)) {
+        return;  // many programs take a second one for a wish to end at once
+    }
     signal(SIGTERM);
     signal(SIGCONT);  // a stopped process acts on SIGTERM only when it goes on
 }
@@ -204,7 +207,7 @@ void ChildGroup::clear_group() noexcept {
     member_count_ = alive_ = 0;
     group_id_ = 0;
     kill_at_ = base::never;
-    killed_ = lingering_ = leader_lost_ = false;
+    killed_ = told_ = lingering_ = leader_lost_ = false;
 }
 
 void ChildGroup::finish() noexcept {

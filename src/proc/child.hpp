@@ -79,8 +79,8 @@ class ChildGroup final : private loop::Timer {
 
     /// Sends a signal to the whole group; nothing when it has ended.
     void signal(int number) noexcept;
-    /// SIGTERM and SIGCONT to the group now, SIGKILL after `grace`. A shorter grace replaces a
-    /// longer one.
+    /// SIGTERM and SIGCONT to the group now, SIGKILL after `grace`. Called again it sends no second
+    /// SIGTERM; a shorter grace replaces a longer one.
     void terminate(std::chrono::milliseconds grace) noexcept;
     /// SIGKILL to the group now.
     void kill() noexcept;
@@ -117,6 +117,7 @@ class ChildGroup final : private loop::Timer {
     pid_t group_id_ = 0;
     base::BootTime kill_at_ = base::never;
     bool killed_ = false;
+    bool told_ = false;  // SIGTERM was sent
     bool lingering_ = false;
     bool finishing_ = false;
     bool leader_lost_ = false;  // somebody else reaped it: the group's id may be anybody's

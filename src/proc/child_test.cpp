@@ -198,6 +198,20 @@ TEST_F(ChildTest, TerminateIsGentleThenKills) {
     EXPECT_EQ(stubborn.exits[0]->code, SIGKILL);
 }
 
+TEST_F(ChildTest, ASecondTerminateSendsNoSecondSignal) {
+    Job job(*loop_, *spawner_);
+    ASSERT_TRUE(
+        job.shell("trap 'echo bye' TERM; trap 'echo end; exit' URG; echo up; "
+                  "while :; do sleep 0.01; done"));
+    job.wait_for_output("up");
+    job.group.terminate(100s);
+    job.wait_for_output("bye");
+    job.group.terminate(100s);
+    job.group.signal(SIGURG);  // of a higher number: its trap runs after that of SIGTERM
+    job.wait();
+    EXPECT_EQ(job.output, "up\nbye\nend\n");
+}
+
 TEST_F(ChildTest, AStoppedProgramCanBeTerminated) {
     Job job(*loop_, *spawner_);
     ASSERT_TRUE(job.start({"/bin/sleep", "100"}));

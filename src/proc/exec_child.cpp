@@ -214,6 +214,8 @@ REPARTIR_RAW_INLINE void set_death_signal(ExecPlan& exec) noexcept {
 
 REPARTIR_RAW __attribute__((noinline)) void exec_child(void* plan) noexcept {
     ExecPlan& exec = *static_cast<ExecPlan*>(plan);
+    // The kernel clears it when our memory is left, by exec or by an end (Spawner::abort_spawn).
+    raw::call(SYS_set_tid_address, raw::address(exec.before_exec));
     reset_signals(exec.signals_to_reset);
     enter_group(exec);
     enter_cgroups(exec);

@@ -59,6 +59,7 @@ struct ExecPlan {
     int death_signal = 0;
     pid_t parent = 0;
     std::uint64_t* guard = nullptr;
+    int* before_exec = nullptr;              // the kernel clears it when the child executes or ends
     std::uint64_t signals_to_reset = ~0ULL;  // bit n - 1: signal n may be handled or ignored
 
     Step failed_step = Step::none;

@@ -94,6 +94,7 @@ int try_clone(bool clone3, bool clear_handlers, void* stack) noexcept {
 struct Spawner::Shared {
     std::mutex mutex;
     int pidfd = -1;        // written by the kernel during the clone
+    int before_exec = 0;   // cleared by the kernel when the child executes or ends
     bool waiting = false;  // guarded by mutex: a clone is under way; pidfd may be signalled
     bool aborted = false;  // guarded by mutex
 };
@@ -304,8 +305,11 @@ long Spawner::clone_child(ExecPlan& exec, int cgroup) noexcept {
             return -ECANCELED;
         }
         shared_->pidfd = -1;
+        // ORDER: relaxed: the child is made after it, by this thread.
+        std::atomic_ref(shared_->before_exec).store(1, std::memory_order_relaxed);
         shared_->waiting = true;
     }
+    exec.before_exec = &shared_->before_exec;
     void* const stack = static_cast<char*>(region_) + page_bytes();
     const long result = clone_raw(uses_clone3_, clears_handlers_, stack, cgroup, &shared_->pidfd,
                                   exec_child, &exec);
@@ -348,8 +352,12 @@ void Spawner::abort_spawn() noexcept {
             shared_->aborted = true;
             // ORDER: relaxed: the kernel writes it during the clone; -1 while there is no child.
             const int pidfd = std::atomic_ref(shared_->pidfd).load(std::memory_order_relaxed);
+            // ORDER: relaxed: the kernel writes it; a program that has just begun may be taken for
+            // one that is about to.
+            const bool executes =
+                std::atomic_ref(shared_->before_exec).load(std::memory_order_relaxed) == 0;
             // The kernel tells the number before the descriptor can be used (EBADF).
-            if (!shared_->waiting ||
+            if (!shared_->waiting || executes ||
                 (pidfd >= 0 && raw::call(SYS_pidfd_send_signal, pidfd, SIGKILL) != -EBADF)) {
                 return;
             }

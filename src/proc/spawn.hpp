@@ -134,6 +134,7 @@ class Spawner {
     /// Ends the spawn() that is under way, which may be stuck before exec (a dead network file
     /// system), and refuses the next ones until allow_spawn(). What is under way then returns its
     /// child as a program that was killed, or fails with Code::cancelled when there was none yet.
+    /// A child that executes its program already is left alone: spawn() returns it in a moment.
     /// A child that the kernel cannot kill just now (it waits for a disk) is killed when it can.
     /// Any thread.
     void abort_spawn() noexcept;

@@ -7,6 +7,8 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstring>
+#include <filesystem>
 #include <thread>
 
 #include "proc/spawn_fixture.hpp"
@@ -292,6 +294,78 @@ TEST_P(Spawn, AbortEndsAChildThatIsStuckBeforeExec) {
             EXPECT_EQ(child.error().code(), Code::cancelled);
         }
     }
+}
+
+/// Keeps a processor busy, so that a thread of the lowest priority hardly runs there.
+class BusyCpu {
+  public:
+    explicit BusyCpu(int cpu)
+        : thread_([cpu, this] {
+              set_affinity(cpu);
+              while (!ending_.load()) {}
+          }) {}
+    ~BusyCpu() {
+        ending_.store(true);
+        thread_.join();
+    }
+    BusyCpu(const BusyCpu&) = delete;
+    BusyCpu& operator=(const BusyCpu&) = delete;
+
+    static void set_affinity(int cpu) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET(cpu, &set);
+        EXPECT_EQ(::sched_setaffinity(0, sizeof(set), &set), 0);
+    }
+
+  private:
+    std::atomic<bool> ending_ = false;
+    std::thread thread_;
+};
+
+TEST_P(Spawn, AbortLeavesAProgramAloneThatRunsBeforeSpawnHasReturned) {
+    cpu_set_t usable;
+    ASSERT_EQ(::sched_getaffinity(0, sizeof(usable), &usable), 0);
+    if (CPU_COUNT(&usable) < 2) {
+        GTEST_SKIP() << "takes two processors";
+    }
+    int first = 0;
+    while (!CPU_ISSET(first, &usable)) {
+        ++first;
+    }
+    cpu_set_t others = usable;
+    CPU_CLR(first, &others);
+    std::array<unsigned long, sizeof(others) / sizeof(unsigned long)> elsewhere{};
+    std::memcpy(elsewhere.data(), &others, sizeof(others));
+    const TemporaryDirectory directory;
+    const BusyCpu busy(first);
+    std::atomic<bool> returned = false;
+    int early = 0;
+    for (int i = 0; i < 10; ++i) {
+        const std::string mark = directory / std::to_string(i);
+        returned.store(false);
+        std::thread spawning([&] {
+            BusyCpu::set_affinity(first);
+            const sched_param none{};
+            EXPECT_EQ(::sched_setscheduler(0, SCHED_IDLE, &none), 0);
+            auto child = start(
+                {"/bin/sh", "-c", "trap 'exit 7' TERM; : > " + mark + "; sleep 0.02; kill $$"},
+                [&](SpawnPlan& plan) { plan.affinity = elsewhere; });
+            returned.store(true);
+            ASSERT_TRUE(child) << child.error().sentence();
+            const Ran ran = reap_child(*child);
+            EXPECT_FALSE(ran.signaled);
+            EXPECT_EQ(ran.code, 7);
+        });
+        while (!std::filesystem::exists(mark) && !returned.load()) {
+            std::this_thread::yield();
+        }
+        early += returned.load() ? 0 : 1;
+        spawner_->abort_spawn();
+        spawning.join();
+        spawner_->allow_spawn();
+    }
+    RecordProperty("aborted_before_return", early);
 }
 
 TEST(SpawnWays, IgnoredSigchldIsRefused) {
