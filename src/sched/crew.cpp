@@ -269,7 +269,6 @@ Word Crew::Impl::search(Member& me) noexcept {
     if (parker.end_search() && visible_work()) {
         parker.wake_one();
     }
-    me.tick = 0;  // it has just looked everywhere
     return word;
 }
 
@@ -280,8 +279,9 @@ Word Crew::Impl::look_around(Member& me) noexcept {
         if (word == 0) {
             word = steal(me);
         }
-        if (word == 0 && low.ready()) {
-            word = word_of(low.pop());
+        if (word == 0) {
+            word = low.ready() ? word_of(low.pop()) : 0;
+            me.tick = 0;  // it has just looked everywhere
         }
         if (word != 0) {
             return word;
@@ -384,6 +384,10 @@ std::size_t Crew::Impl::queued() const noexcept {
         sum += members[i].load(std::memory_order_acquire)->deque.size();
     }
     return sum;
+}
+
+bool Crew::on_own_thread() const noexcept {
+    return on_crew_thread() || impl_->timekeeper.on_own_thread();
 }
 
 std::uint32_t Crew::workers() const noexcept { return impl_->workers; }

@@ -58,6 +58,7 @@ struct Member final : Worker {
     std::size_t tidy_at = 4096;    // tidy_own() when the deque has so many entries
     std::uint64_t tidy_spent = 0;  // entries that members had spent by then
     std::int64_t mark = 0;         // the deque's position when the running job began
+    bool sunk = false;             // its own entries may lie deeper than where they were pushed
     Count functions_run;
     Count steals;
     Count parks;
@@ -173,6 +174,8 @@ struct Crew::Impl {
     /// Errors: queue_full, shut_down.
     template <class Enter>
     [[nodiscard]] Result<void> admit(bool may_wait, Enter&& enter) noexcept;
+    /// Whether functions or programs need the calling thread, no worker, to go on.
+    [[nodiscard]] bool needs_this_thread() const noexcept;
     [[nodiscard]] sched::Lane& lane_of(Priority priority) noexcept;
     /// How many more functions outside threads may queue. Exact within room_mutex, but for what
     /// workers take meanwhile.
@@ -197,6 +200,7 @@ struct Crew::Impl {
     [[nodiscard]] bool quiet() const noexcept;
 
     Crew& crew;
+    const TaskPlane* plane = nullptr;  // of the same scheduler; set before anything is submitted
     const SchedulerOptions options;
     const std::uint32_t workers;
     const std::size_t share_max;  // jobs that a worker takes at once: what it holds is not counted

@@ -13,6 +13,8 @@ namespace repartir::detail {
 namespace {
 /// Children that wait in one deque, at most.
 constexpr std::uint32_t spawned_max = 8192;
+/// How often a worker that waits for children, and has no stand-in, looks for other work.
+constexpr std::chrono::milliseconds look_again{1};
 }  // namespace
 
 void GroupCore::run_spawned(SpawnedBase& child, Worker& me) noexcept {
@@ -60,11 +62,27 @@ void GroupCore::run_foreign(Word word) noexcept {
     me.crew->impl().run(me, word);
 }
 
+bool GroupCore::pop_sunk(Word& word) noexcept {
+    Member& me = member_of(*worker_);
+    if (!me.deque.pop_into(word)) {
+        return false;
+    }
+    if ((word & spawned_bit) != 0 &&
+        child_of(word).group_.load(std::memory_order_relaxed) == this) {  // ORDER: this thread's
+        return true;
+    }
+    if (!me.deque.push(word)) {
+        run_foreign(word);  // cannot be: its place has just become free
+    }
+    me.crew->impl().parker.notify_after_release();  // who looked meanwhile has missed it
+    return false;
+}
+
 void GroupCore::wait_slowly() noexcept {
     Member& me = member_of(*worker_);
     Crew::Impl& impl = me.crew->impl();
     while (!finished()) {
-        if (Word own = 0; pop_own(own)) {
+        if (Word own = 0; pop_own(own) || (me.sunk && pop_sunk(own))) {
             run_popped(own);
             continue;
         }
@@ -114,7 +132,12 @@ void GroupCore::rest() noexcept {
     }
     worker_->resting.store(1, std::memory_order_seq_cst);
     if (!finished()) {
-        sched::FutexAtomics::wait_while(worker_->resting, 1);
+        if (me.member && !spare.complete()) {  // what comes later has nobody else to run it either
+            static_cast<void>(sched::FutexAtomics::wait_while(
+                worker_->resting, 1, std::chrono::steady_clock::now() + look_again));
+        } else {
+            sched::FutexAtomics::wait_while(worker_->resting, 1);
+        }
     }
     worker_->resting.store(0, std::memory_order_seq_cst);
 }

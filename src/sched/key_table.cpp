@@ -17,6 +17,19 @@ KeyEntry* KeyTable::find(const std::string& key) noexcept {
     return found == entries_.end() ? nullptr : &found->second;
 }
 
+KeyEntry* KeyTable::to_join(const std::string& key) noexcept {
+    const auto found = key.empty() ? entries_.end() : entries_.find(key);
+    if (found == entries_.end()) {
+        return nullptr;
+    }
+    if (TaskRecord* const live = found->second.live; live != nullptr && live->cancel_requested) {
+        live->keyed = false;
+        entries_.erase(found);
+        return nullptr;
+    }
+    return &found->second;
+}
+
 void KeyTable::insert(TaskRecord& record) {
     Task kept = record.task;
     kept.on_output(nullptr);  // user code is not destroyed under the plane's mutex

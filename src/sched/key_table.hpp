@@ -42,6 +42,9 @@ class KeyTable {
     static constexpr std::uint64_t finished_bytes_max = 64 << 20;  ///< of captured output with them
 
     [[nodiscard]] KeyEntry* find(const std::string& key) noexcept;
+    /// @return what a new submission of the key joins; nullptr when the key is free, or none. A
+    /// task that was cancelled and has only to end yet loses its key here.
+    [[nodiscard]] KeyEntry* to_join(const std::string& key) noexcept;
     /// Books a live task under its key, which must be free.
     void insert(TaskRecord& record);
     /// Marks a key as finished; older finished ones are forgotten past the bounds. A cancelled task

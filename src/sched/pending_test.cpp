@@ -181,5 +181,24 @@ TEST_F(PendingTest, CoroutinesGoOnOnAWorker) {
     EXPECT_EQ(ends_, 2);
 }
 
+// Under the thread sanitizer: the last that on_ready() touches of the crew comes before its end.
+TEST(PendingContinuationTest, MayEndTheCrewBeforeOnReadyReturns) {
+    for (int round = 0; round < 20; ++round) {
+        auto crew = detail::make_crew(1);
+        auto pending = detail::submit(*crew, [] { return 1; });
+        while (!pending.ready()) {
+            std::this_thread::yield();
+        }
+        std::atomic<bool> told{false};
+        std::thread other(
+            [&] { std::move(pending).on_ready([&](const Result<int>&) { told = true; }); });
+        while (!told) {
+            std::this_thread::yield();
+        }
+        crew.reset();
+        other.join();
+    }
+}
+
 }  // namespace
 }  // namespace repartir

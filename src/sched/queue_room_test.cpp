@@ -185,6 +185,26 @@ TEST(QueueRoomTest, ChildrenOfGroupsTakeNoRoom) {
     EXPECT_TRUE(std::move(parent).get().value());
 }
 
+TEST(QueueRoomTest, NorWhereTheirParentSubmits) {
+    const auto crew = make_crew(1, 4, OnFull::refuse);
+    auto parent = submit(*crew, [&] {
+        TaskGroup group(*crew);
+        for (int i = 0; i < 10; ++i) {
+            group.run([] {});
+        }
+        std::vector<Pending<int>> all;
+        for (int i = 0; i < 5; ++i) {
+            all.push_back(submit(*crew, [] { return 1; }));
+        }
+        const auto many =
+            std::count_if(all.begin(), all.end(), [](auto& one) { return refused(one); });
+        EXPECT_TRUE(group.wait());
+        return many;
+    });
+    ASSERT_TRUE(parent.wait_for(std::chrono::seconds(20)));
+    EXPECT_EQ(std::move(parent).get().value(), 1);
+}
+
 TEST(QueueRoomTest, ManyThreadsTogetherNeverQueueMoreThanTheCapacity) {
     for (const std::uint32_t capacity : {1U, 10U, 5000U}) {
         const auto crew = make_crew(1, capacity, OnFull::refuse);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "repartir/detail/crew.hpp"
+#include "sched/crew_impl.hpp"
 #include "sched/task_plane.hpp"
 
 namespace repartir {
@@ -27,7 +28,8 @@ Scheduler::~Scheduler() {
         return;
     }
     plane_->close(Shutdown::cancel);
-    if (!crew_->on_crew_thread() && !plane_->on_executor_thread()) {
+    if (!crew_->on_own_thread() && !plane_->on_own_thread()) {
+        const detail::StandIn spare;  // for a worker of another pool
         static_cast<void>(crew_->shutdown(Shutdown::cancel));
         plane_->wait_closed();
         return;
@@ -57,6 +59,7 @@ Result<Scheduler> Scheduler::create(const SchedulerOptions& options) {
     Scheduler scheduler;
     scheduler.crew_ = std::move(*crew);
     scheduler.plane_ = std::make_unique<detail::TaskPlane>(*scheduler.crew_, options);
+    scheduler.crew_->impl().plane = scheduler.plane_.get();
     return scheduler;
 }
 
@@ -67,12 +70,13 @@ Result<void> Scheduler::register_backend(Backend backend, std::unique_ptr<Execut
 Pending<Outcome> Scheduler::schedule(Task task) { return plane_->schedule(std::move(task)); }
 
 Result<void> Scheduler::shutdown(Shutdown how) {
-    if (crew_->on_crew_thread() || plane_->on_executor_thread()) {
+    if (crew_->on_own_thread() || plane_->on_own_thread()) {
         return fail(
             Error(Domain::scheduler, Code::would_deadlock, Fault::user,
                   "shutdown was called on a thread of the pool or of an executor, which would wait "
                   "for itself: call it from outside"));
     }
+    const detail::StandIn spare;  // for a worker of another pool
     plane_->close(how);  // before the crew: a function that waits for a task must see it end
     if (Result<void> ended = crew_->shutdown(how); !ended) {
         return ended;

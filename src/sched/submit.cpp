@@ -7,6 +7,7 @@
 #include "repartir/detail/crew.hpp"
 #include "repartir/function.hpp"
 #include "sched/crew_impl.hpp"
+#include "sched/task_plane.hpp"
 
 namespace repartir::detail {
 
@@ -117,9 +118,10 @@ void Crew::Impl::push(sched::Inlet& inlet, Job& job) noexcept {
         if (!inlet.queue.push(word_of(&job))) {
             normal.push(job);
         }
-    }
-    if (parker.must_notify()) [[unlikely]] {
-        notify_outside();
+        // Within the Hold: the job may run, and have the crew ended, before this returns.
+        if (parker.must_notify()) [[unlikely]] {
+            notify_outside();
+        }
     }
 }
 
@@ -140,12 +142,16 @@ Result<void> Crew::Impl::admit(bool may_wait, Enter&& enter) noexcept {
                 return {};
             }
         }
-        if (!may_wait || options.on_full == OnFull::refuse) {
+        if (!may_wait || options.on_full == OnFull::refuse || needs_this_thread()) {
             return fail(queue_full_error(options.queue_capacity));
         }
         const StandIn spare;
         room->await([&] { return closed.load(std::memory_order_seq_cst) || places() != 0; });
     }
+}
+
+bool Crew::Impl::needs_this_thread() const noexcept {
+    return timekeeper.on_own_thread() || (plane != nullptr && plane->on_own_thread());
 }
 
 Result<void> Crew::Impl::renew_credit(sched::Inlet& inlet) noexcept {
@@ -269,7 +275,8 @@ Result<void> Crew::Impl::submit_inside(Member& me, StateBase& function,
     const std::size_t size = me.deque.size();
     if (size >= std::min(me.tidy_at, capacity)) [[unlikely]] {
         tidy_own(me, size);
-        if (me.deque.size() >= capacity) {
+        if (me.deque.size() >= capacity &&
+            me.deque.count_if([](Word word) { return job_of(word) != nullptr; }) >= capacity) {
             return fail(queue_full_error(options.queue_capacity));
         }
     }
@@ -306,6 +313,7 @@ void Crew::Impl::tidy_deque(Member& me, bool through) noexcept {
         if (job != nullptr && job->spent()) {
             job->leave_queue();
             spent.push_back(*job);
+            me.sunk = true;
         } else if (job != nullptr && through) {
             alive.push_front(*job);
         } else {
@@ -329,6 +337,7 @@ void Crew::post(Continuation& continuation) noexcept {
         impl_->push(*inlet, continuation);
         return;
     }
+    const std::lock_guard lock(impl_->room_mutex);  // as the Hold in push()
     impl_->normal.push(continuation);
     impl_->notify_outside();
 }

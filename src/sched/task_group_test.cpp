@@ -216,6 +216,52 @@ TEST(TaskGroupTest, SubmittedFunctionsInsideAGroupRun) {
     EXPECT_EQ(sum, 20);
 }
 
+TEST(TaskGroupTest, RunsItsOwnChildrenWhereFunctionsBelowItWereTaken) {
+    const auto crew = make_crew(1);
+    on_worker(*crew, [&] {
+        const std::thread::id here = std::this_thread::get_id();
+        auto below = detail::submit_function(*crew, [] { return 1; }, Priority::normal);
+        TaskGroup group(*crew);
+        EXPECT_TRUE(std::move(below).get());  // runs it here: the deque is shorter than before
+        std::thread::id there;
+        Spawned child([&] { there = std::this_thread::get_id(); });
+        group.run(child);
+        EXPECT_TRUE(group.wait());
+        EXPECT_EQ(there, here);
+    });
+}
+
+TEST(TaskGroupTest, AWorkerWithoutAStandInRunsWhatItsChildrenWaitFor) {
+    const auto crew = make_crew(2, 1U << 20U, OnFull::wait, 0);
+    std::latch busy(1);
+    std::latch spawned(1);
+    std::latch stolen(1);
+    std::latch end(1);
+    TaskGroup guest(*crew);
+    guest.run([&] { busy.count_down(), end.wait(); });
+    busy.wait();  // one worker is busy with it, and this thread has somebody to wait for
+    auto parent = detail::submit_function(
+        *crew,
+        [&] {
+            TaskGroup group(*crew);
+            group.run([&] {  // runs on the guest
+                stolen.count_down();
+                std::this_thread::sleep_for(std::chrono::milliseconds(20));  // its owner sleeps
+                auto pending = detail::submit_function(
+                    *crew, [](std::stop_token) { return 1; }, Priority::normal);
+                EXPECT_TRUE(pending.wait_for(std::chrono::seconds(20)));
+                end.count_down();
+            });
+            spawned.count_down();
+            stolen.wait();
+            return group.wait().has_value();
+        },
+        Priority::normal);
+    spawned.wait();
+    EXPECT_TRUE(guest.wait());
+    EXPECT_TRUE(std::move(parent).get().value());
+}
+
 TEST(TaskGroupTest, ManyOutsideThreadsAtOnce) {
     const auto crew = make_crew(2);
     std::atomic<long> sum{0};

@@ -5,13 +5,14 @@
 #include <string>
 
 #include "repartir/detail/call.hpp"
-#include "repartir/detail/crew.hpp"
+#include "sched/crew_impl.hpp"
 
 namespace repartir::detail {
 namespace {
 
 constexpr std::chrono::seconds executor_patience{10};  // beyond the kill grace, at a cancel
 constexpr std::chrono::milliseconds grace_max = std::chrono::hours(1);  // at a cancel
+constexpr std::chrono::milliseconds look_for_room{16};  // of a submitter that waits, how often
 
 Error refusal(Code code, Fault fault, std::string sentence) {
     return Error(Domain::scheduler, code, fault, std::move(sentence));
@@ -121,13 +122,13 @@ Result<SharedState<Outcome>*> TaskPlane::accept(Task&& task) {
         return fail(std::move(admitted).error());
     }
     const std::string& key = task.extras().idempotency_key;
-    if (KeyEntry* entry = key.empty() ? nullptr : keys_.find(key); entry != nullptr) {
+    if (KeyEntry* entry = keys_.to_join(key); entry != nullptr) {
         return join(*entry, task);
     }
     if (Result<void> room = wait_for_room(lock); !room) {
         return fail(std::move(room).error());
     }
-    if (KeyEntry* entry = key.empty() ? nullptr : keys_.find(key); entry != nullptr) {
+    if (KeyEntry* entry = keys_.to_join(key); entry != nullptr) {
         return join(*entry, task);  // somebody submitted the key while this thread waited
     }
     const bool keyed = !key.empty();
@@ -165,14 +166,18 @@ Result<void> TaskPlane::admit(const Task& task) const {
 
 Result<void> TaskPlane::wait_for_room(Lock& lock) {
     const auto full = [this] { return waiting() >= capacity_; };
-    if (full() &&
-        (on_full_ == OnFull::refuse || crew_.on_crew_thread() || executors_need_this_thread())) {
+    if (!full()) {
+        return {};
+    }
+    if (on_full_ == OnFull::refuse || crew_.on_own_thread() || needs_this_thread()) {
         return fail(refusal(Code::queue_full, Fault::user,
                             "the queue holds " + std::to_string(capacity_) +
                                 " tasks, its capacity: submit again when some have finished"));
     }
+    const StandIn spare;  // for a worker of another pool
     ++room_waiters_;
-    room_.wait(lock, [&] { return closed_ || !full(); });
+    // Woken when many places are free, not for each of them; so it looks for itself too.
+    while (!room_.wait_for(lock, look_for_room, [&] { return closed_ || !full(); })) {}
     --room_waiters_;
     if (closed_) {
         return fail(refusal(Code::shut_down, Fault::user,
@@ -464,14 +469,14 @@ void TaskPlane::abandon_running() noexcept {
     run(lock, deferred);
 }
 
-bool TaskPlane::on_executor_thread() const {
+bool TaskPlane::on_own_thread() const {
     const Lock lock(mutex_);
-    return executors_need_this_thread();
+    return needs_this_thread();
 }
 
-bool TaskPlane::executors_need_this_thread() const noexcept {
-    return std::ranges::any_of(executors_,
-                               [](const auto& executor) { return executor->on_own_thread(); });
+bool TaskPlane::needs_this_thread() const noexcept {
+    const auto needs = [](const auto& executor) { return executor->on_own_thread(); };
+    return timekeeper_.on_own_thread() || std::ranges::any_of(executors_, needs);
 }
 
 void TaskPlane::count(SchedulerStats& stats) const {
@@ -486,7 +491,6 @@ void TaskPlane::count(SchedulerStats& stats) const {
 std::vector<Capabilities> TaskPlane::capabilities() const {
     const Lock lock(mutex_);
     std::vector<Capabilities> all;
-    all.reserve(executors_.size());
     for (const std::unique_ptr<Executor>& executor : executors_) {
         all.push_back(executor->capabilities());
     }

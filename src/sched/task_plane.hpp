@@ -48,8 +48,8 @@ class TaskPlane final : public AttemptSink {
     /// After close(): waits until every task has its Outcome, then stops the executors.
     void wait_closed();
 
-    /// @return whether the calling thread is one that an executor needs.
-    [[nodiscard]] bool on_executor_thread() const;
+    /// @return whether the calling thread is one that an executor needs, or the plane's own.
+    [[nodiscard]] bool on_own_thread() const;
     void count(SchedulerStats& stats) const;
     [[nodiscard]] std::vector<Capabilities> capabilities() const;
 
@@ -69,8 +69,8 @@ class TaskPlane final : public AttemptSink {
     [[nodiscard]] std::size_t waiting() const noexcept {
         return lanes_.size() + backing_off_count_;
     }
-    /// As on_executor_thread(), under the mutex.
-    [[nodiscard]] bool executors_need_this_thread() const noexcept;
+    /// As on_own_thread(), under the mutex.
+    [[nodiscard]] bool needs_this_thread() const noexcept;
     [[nodiscard]] Result<void> wait_for_room(Lock& lock);
     [[nodiscard]] Result<SharedState<Outcome>*> join(KeyEntry& entry, const Task& task);
     void pump(Lock& lock) noexcept;

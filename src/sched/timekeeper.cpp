@@ -52,6 +52,11 @@ bool Timekeeper::cancel(Timed& timed) noexcept {
     return true;
 }
 
+bool Timekeeper::on_own_thread() const noexcept {
+    const std::lock_guard lock(mutex_);
+    return thread_.get_id() == std::this_thread::get_id();
+}
+
 std::size_t Timekeeper::size() const {
     const std::lock_guard lock(mutex_);
     return heap_.size();

@@ -49,6 +49,8 @@ class Timekeeper {
     /// Takes `timed` back. @return true: due() will not be called. false: it was called, is being
     /// called now (this does not wait for it), or nothing was scheduled.
     bool cancel(Timed& timed) noexcept;
+    /// @return whether the calling thread is the one that calls due().
+    [[nodiscard]] bool on_own_thread() const noexcept;
     /// @return how many are scheduled.
     [[nodiscard]] std::size_t size() const;
 

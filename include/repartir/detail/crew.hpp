@@ -85,6 +85,8 @@ class Crew {
     [[nodiscard]] std::uint32_t workers() const noexcept;
     /// @return whether the calling thread is one of this crew's.
     [[nodiscard]] bool on_crew_thread() const noexcept { return own_member() != nullptr; }
+    /// @return whether the calling thread is that, or the one that the crew's deadlines need.
+    [[nodiscard]] bool on_own_thread() const noexcept;
     /// @return the member of this crew that the calling thread is, though perhaps as a guest of
     /// others just now; nullptr when it is none.
     [[nodiscard]] Worker* own_member() const noexcept {

@@ -228,6 +228,19 @@ class alignas(cache_line_bytes) WorkDeque {
         return bottom_.load(std::memory_order_relaxed);
     }
 
+    /// Owner: how many of the values `wanted(value)` holds for, by its bits as in steal_if(). Looks
+    /// at each.
+    template <class Wanted>
+    [[nodiscard]] std::size_t count_if(Wanted&& wanted) const noexcept {
+        const std::int64_t bottom = position();
+        std::size_t count = 0;
+        // ORDER: relaxed: the owner wrote the slots; what thieves take meanwhile may be counted
+        for (std::int64_t at = top_.load(std::memory_order_relaxed); at < bottom; ++at) {
+            count += wanted(slots_[at & (capacity_ - 1)].load(std::memory_order_relaxed)) ? 1 : 0;
+        }
+        return count;
+    }
+
     /// Owner: slots of the present ring.
     [[nodiscard]] std::size_t capacity() const noexcept {
         return static_cast<std::size_t>(capacity_);

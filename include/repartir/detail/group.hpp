@@ -141,6 +141,9 @@ class GroupCore {
     [[nodiscard]] bool pop_own(Word& word) noexcept {
         return worker_->deque.position() > mark_ && worker_->deque.pop_into(word);
     }
+    /// Takes the newest word if it is a child of this group that lies below its frame: functions
+    /// that stood before it were tidied away meanwhile.
+    [[nodiscard]] bool pop_sunk(Word& word) noexcept;
     void run_popped(Word word) noexcept {
         if ((word & spawned_bit) != 0) [[likely]] {
             SpawnedBase& child = child_of(word);
