@@ -43,6 +43,7 @@ void Foreground::lend(pid_t group) {
 
 void Foreground::stop_ourselves(pid_t child) {
     child_ = child;
+    asked_ = false;
     termios childs{};
     const bool has_it = active() && ::tcgetpgrp(terminal_) == child;
     // Where it has not, the modes are somebody else's, such as those of a shell's line editor.
@@ -72,22 +73,30 @@ void Foreground::children_changed() {
         const bool wants_terminal = info.si_status == SIGTTIN || info.si_status == SIGTTOU;
         if (wants_terminal && active() && ::tcgetpgrp(terminal_) == ours_) {
             lend(info.si_pid);
-        } else {
+        } else if (active() || asked_) {
             stop_ourselves(info.si_pid);
+        } else {
+            child_ = info.si_pid;  // no shell would continue us: its timeout must end it
         }
     }
 }
 
 void Foreground::continued() {
-    if (child_ != 0 && active() && ::tcgetpgrp(terminal_) == ours_) {
+    if (!active()) {
+        if (is_our_child(child_)) {
+            ::kill(-child_, SIGCONT);
+        }
+    } else if (child_ != 0 && ::tcgetpgrp(terminal_) == ours_) {
         lend(child_);
     }
 }
 
-void Foreground::stop_requested() const {
+void Foreground::stop_requested() {
     const pid_t holder = active() ? ::tcgetpgrp(terminal_) : -1;
     const pid_t child = is_our_child(holder) ? holder : child_;
+    asked_ = true;
     if (child == 0 || ::kill(-child, SIGTSTP) != 0) {
+        asked_ = false;
         ::raise(SIGSTOP);
     }  // else its stop comes back as SIGCHLD and stops us
 }

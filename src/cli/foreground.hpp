@@ -12,8 +12,8 @@ namespace repartir::cli {
 
 /// Lends the foreground of the terminal to a child's process group and takes it back: the child
 /// gets Ctrl-C and Ctrl-Z itself; when it stops we stop, when we go on it goes on. One thread, and
-/// SIGTTOU must be blocked in it. Without a terminal at standard input it only stops and goes on
-/// with the child.
+/// SIGTTOU must be blocked in it. Without a terminal we stop only when asked to: a child that stops
+/// by itself is waited for, and goes on when we are told to.
 class Foreground {
   public:
     Foreground();
@@ -24,12 +24,13 @@ class Foreground {
 
     [[nodiscard]] bool active() const noexcept { return terminal_ >= 0; }
     /// To be called at SIGCHLD: lends the foreground to a child that stopped because it wanted it,
-    /// and stops us with a child that was stopped.
+    /// and stops us with a child that was stopped (without a terminal: by stop_requested() only).
     void children_changed();
-    /// To be called at SIGCONT: gives the child the foreground, where we have got it meanwhile.
+    /// To be called at SIGCONT: gives the child the foreground, where we have got it meanwhile, and
+    /// lets it go on.
     void continued();
     /// To be called at SIGTSTP: stops the child, and us with it.
-    void stop_requested() const;
+    void stop_requested();
     /// Takes the foreground back; restores the terminal's modes when the child could not.
     /// @param child_failed it may have left the modes as it liked.
     void restore(bool child_failed = false);
@@ -41,6 +42,7 @@ class Foreground {
     base::Fd opened_;  // the terminal that controls us, where standard input is none
     int terminal_ = -1;
     pid_t ours_ = 0;
+    bool asked_ = false;  // stop_requested() has stopped the child, and we have not followed yet
     pid_t child_ = 0;  // group that was last seen with the foreground or stopped
     std::optional<termios> modes_;
 };

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import unittest
 
-from program import PROGRAM, ProgramTest, alive, terminate_group
+from program import PROGRAM, ProgramTest, alive, state, terminate_group
 
 
 class Signals(ProgramTest):
@@ -154,6 +154,23 @@ class Signals(ProgramTest):
         process.terminate()
         self.assertEqual(process.wait(), 5)
         self.assertTrue(os.path.exists(self.path("told.1")))
+
+    def test_a_program_that_stops_itself_where_no_shell_would_continue_us(self):
+        stops = "trap 'touch told; exit' TERM; kill -STOP $$; touch went.on"
+        options = dict(start_new_session=True)  # without a terminal
+        result = self.run_program("run", "--timeout", "300ms", "sh", "-c", stops, **options)
+        self.assertEqual(result.returncode, 4, result.stderr)
+        self.assertTrue(os.path.exists(self.path("told")))
+        process = self.start("run", "sh", "-c", "echo $$ > pid; " + stops, **options)
+        self.wait_until("its pid", lambda: os.path.exists(self.path("pid")) and
+                        self.read("pid").strip())
+        child = int(self.read("pid"))
+        self.addCleanup(terminate_group, child)
+        self.wait_until("its stop", lambda: state(child) == "T")
+        self.wait_until("us to go on as long as it takes", lambda: state(process.pid) != "T")
+        process.send_signal(signal.SIGCONT)  # reaches it too
+        self.wait_for_file("went.on")
+        self.assertEqual(process.wait(), 0)
 
 
 if __name__ == "__main__":
