@@ -268,6 +268,13 @@ Result<Halt> parse_halt(std::string_view text) {
 }
 
 Result<void> split_command(const std::vector<std::string>& words, RunConfig& config) {
+    for (const std::string_view other : {"::::", ":::+", "::::+"}) {  // GNU Parallel's
+        if (std::ranges::find(words, other) != words.end()) {
+            return fail(usage_error(cat({"there is no ", other,
+                                         "; write ::: before the inputs, or "
+                                         "read them from a file with --each-line FILE"})));
+        }
+    }
     std::size_t i = 0;
     for (; i < words.size() && words[i] != ":::"; ++i) {
         config.command.push_back(words[i]);

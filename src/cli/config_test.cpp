@@ -115,6 +115,10 @@ TEST(Config, ContradictionsAreNamed) {
     EXPECT_THAT(refusal({"", "a"}), HasSubstr("empty"));
     EXPECT_THAT(refusal({":::", "a"}), HasSubstr("no program"));
     EXPECT_THAT(refusal({"-a", "f", "p", ":::", "x"}), HasSubstr("leave one"));
+    for (const char* const other : {"::::", ":::+", "::::+"}) {  // no input, no argument
+        EXPECT_THAT(refusal({"p", other, "f"}), HasSubstr("there is no "));
+        EXPECT_THAT(refusal({"p", ":::", "a", other, "f"}), HasSubstr("--each-line"));
+    }
     EXPECT_THAT(refusal({"--null", "p"}), HasSubstr("--each-line"));
     EXPECT_THAT(refusal({"--from-json", "f", "p"}), HasSubstr("leave the command"));
     EXPECT_THAT(refusal({"-a", "-", "--stdin", "-", "p"}), HasSubstr("cannot be both"));

@@ -43,7 +43,7 @@ class Foreground {
     int terminal_ = -1;
     pid_t ours_ = 0;
     bool asked_ = false;  // stop_requested() has stopped the child, and we have not followed yet
-    pid_t child_ = 0;  // group that was last seen with the foreground or stopped
+    pid_t child_ = 0;     // group that was last seen with the foreground or stopped
     std::optional<termios> modes_;
 };
 

@@ -51,11 +51,11 @@ std::string_view base_of(std::string_view path) {
     return slash == std::string_view::npos ? path : path.substr(slash + 1);
 }
 
-/// @return how much of `path` stands before its extension: a dot that starts a name starts none.
+/// @return how much of `path` stands before its extension: dots that start a name start none.
 std::size_t stem_end(std::string_view path) {
     const std::string_view base = base_of(path);
     const std::size_t dot = base.rfind('.');
-    if (dot == std::string_view::npos || dot == 0) {
+    if (dot == std::string_view::npos || base.find_first_not_of('.') >= dot) {
         return path.size();
     }
     return path.size() - base.size() + dot;

@@ -26,6 +26,9 @@ TEST(Placeholders, EdgesOfPaths) {
     EXPECT_EQ(filled("{//}", {"name"}), ".");
     EXPECT_EQ(filled("{//}", {"/name"}), "/");
     EXPECT_EQ(filled("{.}", {".bashrc"}), ".bashrc");
+    EXPECT_EQ(filled("{.} {/.}", {"a/.."}), "a/.. ..") << "another folder otherwise";
+    EXPECT_EQ(filled("{.}", {"..."}), "...");
+    EXPECT_EQ(filled("{.}", {"..a.b"}), "..a");
     EXPECT_EQ(filled("{.}", {"a.d/name"}), "a.d/name");
     EXPECT_EQ(filled("{/.}", {"a.d/.hidden"}), ".hidden");
     EXPECT_EQ(filled("{/}", {"dir/"}), "");
