@@ -52,6 +52,17 @@ class Dev(unittest.TestCase):
             self.assertIn(stage, tier2)
             self.assertIn(stage, line)
 
+    def test_the_labels_that_it_asks_for_are_those_of_tests(self):
+        listed = "".join(path.read_text() for folder in ("cmake", "examples", "tests")
+                         for path in (ROOT / folder).rglob("CMakeLists.txt")) + (
+                             ROOT / "cmake/Room.cmake").read_text()
+        labels = set(re.findall(r"LABELS (\w+)", listed))
+        text = (ROOT / "dev").read_text()
+        asked = set(re.findall(r"--label-(?:regex|exclude) '([^']*)'", text))
+        words = {word for regex in asked for word in re.findall(r"\w+", regex)}
+        self.assertLessEqual({"unit", "process", "package"}, words)
+        self.assertEqual([word for word in words if not any(word in label for label in labels)], [])
+
     def test_a_tree_that_cannot_be_written(self):
         folder = Path(tempfile.mkdtemp(prefix="repartir-test-"))
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)

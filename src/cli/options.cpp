@@ -80,7 +80,8 @@ constexpr std::array run_options{
                "high, normal or low."},
     OptionSpec{Opt::cores, 'c', "cores", "N", "", "1", each, "Worker slots that each task takes."},
     OptionSpec{Opt::pin, 0, "pin", "", "REPARTIR_PIN", "", each,
-               "Bind each running task to a CPU of its own."},
+               "Bind each running task to a CPU of its own; where more run than there are CPUs, "
+               "some share."},
     OptionSpec{Opt::nice, 0, "nice", "N", "REPARTIR_NICE", "0", each,
                "Add N (0 to 19) to the tasks' niceness."},
     OptionSpec{Opt::cwd, 'C', "cwd", "DIR", "", "", each,

@@ -31,6 +31,9 @@ for file in bin/repartir include/repartir/repartir.hpp lib/librepartir_base.a \
     share/bash-completion/completions/repartir share/zsh/site-functions/_repartir; do
     [[ -s $prefix/$file ]] || fail "$file is missing or empty"
 done
+for page in $("$prefix/bin/repartir" help run | grep -o 'docs/[a-z-]*\.md'); do
+    [[ -s $prefix/share/doc/repartir/$page ]] || fail "$page, which --help names, is missing"
+done
 ! grep -rIl -e "$build" -e "$work/first" "$prefix" || fail "the files above name the build folder"
 "$prefix/bin/repartir" --version | grep -q '^repartir [0-9]' || fail "--version is odd"
 bash -n "$prefix/share/bash-completion/completions/repartir" || fail "completion does not parse"

@@ -60,15 +60,24 @@ class CommandLine(ProgramTest):
         self.assertEqual(os.listdir(self.folder), [])
 
     def test_a_plan_says_all_that_was_asked_for(self):
-        plan = self.run_ok("run", "--explain", "-j4", "-c2", "--pin", "-k", "--retries", "3",
+        cpus = len(os.sched_getaffinity(0))
+        plan = self.run_ok("run", "--explain", f"-j{cpus}", "--pin", "-k", "--retries", "3",
+                           "--halt", "soon,fail=3", "--nice", "7", "--rerun-failed",
                            "--retry-delay", "1s", "--resume", "log", "--limit-cpu-time", "5s",
                            "--limit-address-space", "1G", "--limit-file-size", "2M",
                            "--limit-open-files", "64", "--limit-memory", "3G",
                            "--limit-processes", "9", "--each-line", "-", "true", input="a\n")
-        for words in ("as many as the input has", "at once    2", "each task taking 2",
-                      "each on a CPU of its own", "in that order too", "after at most 1.0 s",
+        for words in ("as many as the input has", f"at once    {cpus}", "after 3 failed, letting",
+                      "niceness 7 more", "each on a CPU of its own", "printed in that order too",
+                      "after at most 1.0 s",
                       "CPU time 5.0 s, address space 1.0 GiB, file size 2.0 MiB, open files 64,"
-                      " memory 3.0 GiB, processes 9", "what ends is noted in log"):
+                      " memory 3.0 GiB, processes 9",
+                      "what ends is noted in log; what failed is run again"):
+            self.assertIn(words, plan)
+        plan = self.run_ok("run", "--explain", f"-j{2 * cpus}", "-c2", "--pin", "--output-dir", "d",
+                           "--halt", "now,fail=10%", "true", ":::", "a")
+        for words in (f"at once    {cpus}", "each task taking 2", "CPU, which some must share",
+                      "written to files, not printed", "10% of at least 10", "ending what runs"):
             self.assertIn(words, plan)
         self.assertEqual(os.listdir(self.folder), [])
 

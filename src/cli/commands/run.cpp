@@ -149,8 +149,28 @@ std::string limits_text(const Limits& limits) {
     return text.empty() ? "none" : text;
 }
 
+std::string halt_text(const Halt& halt) {
+    if (halt.when == Halt::When::never) {
+        return "never: all tasks are run, whatever fails";
+    }
+    return cat({halt.percent > 0 ? cat({"after ", number(halt.percent), "% of at least ",
+                                        number(Halt::percent_from), " ended tasks failed"})
+                                 : cat({"after ", number(halt.failures), " failed"}),
+                halt.when == Halt::When::now ? ", ending what runs" : ", letting end what runs"});
+}
+
+std::string_view printed_text(const RunConfig& config) {
+    if (!config.output_dir.empty() && !config.keep_order && !config.tag && !config.json) {
+        return "written to files, not printed";
+    }
+    if (config.keep_order) {
+        return "printed in that order too";
+    }
+    return config.stream ? "printed line by line" : "printed as they end";
+}
+
 std::string plan(const RunConfig& config, const Width& width, const Capabilities& can,
-                 const InputSource& source) {
+                 const Topology& machine, const InputSource& source) {
     const std::optional<std::uint64_t> total = source.total();
     std::string text =
         cat({"tasks      ", total ? number(*total) : "as many as the input has", "\n",
@@ -158,11 +178,18 @@ std::string plan(const RunConfig& config, const Width& width, const Capabilities
     if (config.cores > 1) {
         text += cat({", each task taking ", number(config.cores)});
     }
-    text += cat({"\nwhere      ", can.description, config.pin ? ", each on a CPU of its own" : "",
-                 "\norder      started in the order of the inputs (the last list varies fastest),"
-                 " printed ",
-                 config.keep_order ? "in that order too" : "as they end", "\n"});
-    text += cat({"priority   ", to_string(config.priority), "\ntimeout    ",
+    const bool enough = width.workers <= machine.cpus.size();
+    text += cat({"\nwhere      ", can.description,
+                 !config.pin ? ""
+                 : enough    ? ", each on a CPU of its own"
+                             : ", each on one CPU, which some must share",
+                 "\norder      started in the order of the inputs (the last list varies fastest), ",
+                 printed_text(config), "\n"});
+    text += cat({"priority   ", to_string(config.priority),
+                 config.nice ? cat({", niceness ", number(static_cast<std::uint64_t>(*config.nice)),
+                                    " more than ours"})
+                             : "",
+                 "\nhalt       ", halt_text(config.halt), "\ntimeout    ",
                  config.timeout.count() == 0 ? "none" : human_duration(config.timeout),
                  ", then SIGTERM, and SIGKILL after ", human_duration(config.kill_grace), "\n"});
     text += cat({"retries    ", number(config.retries),
@@ -173,13 +200,15 @@ std::string plan(const RunConfig& config, const Width& width, const Capabilities
                             ", doubling, with jitter"}),
                  "\nlimits     ", limits_text(config.limits), "\n"});
     const bool grouped = can.cgroup_limits && config.limits.needs_cgroup();
-    text += cat({"held by    ",
-                 grouped ? "a cgroup: nothing escapes"
-                         : "its process group: a program that calls setsid escapes",
-                 "\nresume     ",
-                 config.resume.empty() ? "no log; --resume FILE would keep one"
-                                       : cat({"what ends is noted in ", config.resume}),
-                 "\n"});
+    text +=
+        cat({"held by    ",
+             grouped ? "a cgroup: nothing escapes"
+                     : "its process group: a program that calls setsid escapes",
+             "\nresume     ",
+             config.resume.empty() ? "no log; --resume FILE would keep one"
+                                   : cat({"what ends is noted in ", config.resume,
+                                          config.rerun_failed ? "; what failed is run again" : ""}),
+             "\n"});
     return text;
 }
 
@@ -233,7 +262,8 @@ int run_all(const RunConfig& config) {
         return refuse(cpu.error(), exit_cannot_schedule);
     }
     if (config.explain) {
-        return print(plan(config, width, (*cpu)->capabilities(), **source)) ? exit_ok : exit_failed;
+        return print(plan(config, width, (*cpu)->capabilities(), machine, **source)) ? exit_ok
+                                                                                     : exit_failed;
     }
     auto watched = std::make_unique<WatchedExecutor>(std::move(*cpu), bell);
     WatchedExecutor& executor = *watched;
