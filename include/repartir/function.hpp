@@ -91,7 +91,7 @@ class FunctionState : public SharedState<ValueOf<F>> {
     std::optional<Result<Value>> run_for_consumer() noexcept override {
         if constexpr (!TakesStopToken<F>) {  // a shutdown must find those that do
             if (!this->crew()->on_crew_thread() && begin(false)) {
-                std::optional<Result<Value>> result(call_caught(work_));
+                std::optional<Result<Value>> result = call_for_consumer();
                 std::destroy_at(&work_);
                 return result;
             }
@@ -162,6 +162,19 @@ class FunctionState : public SharedState<ValueOf<F>> {
         this->store(fail(error()));
         this->publish();
         return true;
+    }
+
+    /// @return what the work gives; where that cannot be moved, what its move has thrown.
+    std::optional<Result<Value>> call_for_consumer() noexcept {
+        if constexpr (std::is_nothrow_move_constructible_v<Result<Value>>) {
+            return std::optional<Result<Value>>(call_caught(work_));
+        } else {
+            try {
+                return std::optional<Result<Value>>(call_caught(work_));
+            } catch (...) {
+                return std::optional<Result<Value>>(std::in_place, fail(thrown_error()));
+            }
+        }
     }
 
     struct Stop {

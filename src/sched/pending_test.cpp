@@ -8,6 +8,7 @@
 #include <coroutine>
 #include <exception>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -179,6 +180,37 @@ TEST_F(PendingTest, CoroutinesGoOnOnAWorker) {
     }
     crew_.reset();
     EXPECT_EQ(ends_, 2);
+}
+
+/// A value that can be moved once.
+struct Reluctant {
+    Reluctant() = default;
+    // NOLINTNEXTLINE(performance-noexcept-move-constructor): that is the point
+    Reluctant(Reluctant&& other) : moves(other.moves + 1) {
+        if (moves > 1) {
+            throw std::runtime_error("moved once already");
+        }
+    }
+    Reluctant(const Reluctant&) = delete;
+    Reluctant& operator=(const Reluctant&) = delete;
+    Reluctant& operator=(Reluctant&&) = delete;
+    ~Reluctant() = default;
+    int moves = 0;
+};
+
+TEST(PendingContinuationTest, AValueWhoseMoveThrowsIsAFailure) {
+    const auto crew = detail::make_crew(1);
+    const auto work = [] { return Reluctant(); };
+    auto elsewhere = detail::submit(*crew, work);
+    ASSERT_TRUE(elsewhere.wait_for(20s));  // on the worker
+    detail::Gate busy(*crew);
+    auto here = detail::submit(*crew, work);
+    for (Pending<Reluctant>* const pending : {&elsewhere, &here}) {
+        const Result<Reluctant> result = std::move(*pending).get();
+        ASSERT_FALSE(result);
+        EXPECT_EQ(result.error().code(), Code::function_threw);
+        EXPECT_NE(result.error().sentence().find("moved once"), std::string::npos);
+    }
 }
 
 // Under the thread sanitizer: the last that on_ready() touches of the crew comes before its end.

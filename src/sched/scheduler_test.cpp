@@ -9,6 +9,7 @@
 #include <latch>
 #include <memory>
 #include <span>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -72,6 +73,27 @@ TEST(SchedulerTest, AKeyIsFreeAsSoonAsItsTaskIsCancelled) {
     EXPECT_EQ(state.started().size(), 2U);
 }
 
+TEST(SchedulerTest, AWideTaskIsNotOvertakenByThoseThatHaveAChoice) {
+    FakeState narrow;
+    FakeState wide;
+    wide.can.slots = 2;
+    Scheduler scheduler = make_scheduler(narrow, 8);
+    ASSERT_TRUE(scheduler.register_backend(Backend::cpu, std::make_unique<FakeExecutor>(wide)));
+    std::vector<Pending<Outcome>> all;
+    for (const char* name : {"a", "b", "c", "d"}) {  // "d" waits
+        all.push_back(scheduler.schedule(Task::binary(name)));
+    }
+    all.push_back(scheduler.schedule(Task::binary("both").cores(2)));
+    all.push_back(scheduler.schedule(Task::binary("e")));
+    wide.finish_first(ended(End::exited));
+    wide.finish_first(ended(End::exited));
+    EXPECT_EQ(wide.started(), (std::vector<std::string>{"b", "c", "d"}));
+    wide.finish_first(ended(End::exited));
+    EXPECT_EQ(wide.started().back(), "both");
+    EXPECT_EQ(narrow.started(), std::vector<std::string>{"a"});
+    EXPECT_TRUE(scheduler.shutdown(Shutdown::cancel));
+}
+
 /// An executor that calls one thread its own.
 class OwnThreadExecutor final : public Executor {
   public:
@@ -89,6 +111,34 @@ class OwnThreadExecutor final : public Executor {
   private:
     const std::atomic<std::thread::id>& own_;
 };
+
+/// An executor that tells of an attempt once more when it goes, against its contract.
+class LastWordExecutor final : public Executor {
+  public:
+    LastWordExecutor() = default;
+    LastWordExecutor(const LastWordExecutor&) = delete;
+    LastWordExecutor& operator=(const LastWordExecutor&) = delete;
+    ~LastWordExecutor() override { sink_->finished(id_, ended(End::exited)); }
+    [[nodiscard]] Capabilities capabilities() const override { return {}; }
+    void start(const AttemptId& id, const Task& /*task*/, AttemptSink& sink) override {
+        id_ = id;
+        sink_ = &sink;
+        sink.finished(id, ended(End::exited));
+    }
+    void cancel(const AttemptId& /*id*/, CancelReason /*reason*/, bool /*force*/) override {}
+    void shutdown() override {}
+
+  private:
+    AttemptId id_;
+    AttemptSink* sink_ = nullptr;
+};
+
+TEST(SchedulerTest, HearsTheLastWordOfAnExecutor) {  // under the address sanitizer
+    Result<Scheduler> scheduler = Scheduler::create(SchedulerOptions{});
+    ASSERT_TRUE(scheduler.has_value());
+    ASSERT_TRUE(scheduler->register_backend(Backend::cpu, std::make_unique<LastWordExecutor>()));
+    EXPECT_TRUE(scheduler->schedule(Task::binary("a")).get()->ok());
+}
 
 TEST(SchedulerTest, AFullQueueOfFunctionsHoldsNoThreadOfAnExecutor) {
     std::atomic<std::thread::id> own;

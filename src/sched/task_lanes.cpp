@@ -37,18 +37,32 @@ std::array<Priority, 3> TaskLanes::next_order() const noexcept {
     return {Priority::high, Priority::normal, Priority::low};
 }
 
+TaskLanes::Lane* TaskLanes::next_lane(std::size_t queue) noexcept {
+    Lane* next = nullptr;
+    for (Lane& lane : lanes_) {
+        const TaskRecord* const head = lane.tried ? nullptr : lane.queues[queue].front();
+        if (head != nullptr &&
+            (next == nullptr || head->id.element < next->queues[queue].front()->id.element)) {
+            next = &lane;
+        }
+    }
+    return next;
+}
+
 TaskRecord* TaskLanes::pop_startable(std::span<core::Site> sites) noexcept {
     core::SiteSet waited_for = 0;  // sites that a task ahead in the order waits for
     for (const Priority priority : next_order()) {
+        const auto queue = static_cast<std::size_t>(priority);
         for (Lane& lane : lanes_) {
-            TaskRecord* head = lane.queues[static_cast<std::size_t>(priority)].front();
-            if (head == nullptr) {
-                continue;
-            }
+            lane.tried = false;
+        }
+        while (Lane* const lane = next_lane(queue)) {
+            lane->tried = true;
+            TaskRecord* const head = lane->queues[queue].front();
             const core::Demand demand = core::demand_of(head->task);
-            const auto site = core::place(demand, lane.sites & ~waited_for, sites);
+            const auto site = core::place(demand, lane->sites & ~waited_for, sites);
             if (!site) {
-                waited_for |= lane.sites;
+                waited_for |= lane->sites;
                 continue;
             }
             core::take(demand, sites[*site]);

@@ -13,8 +13,8 @@ namespace repartir::detail {
 
 /// Waiting tasks by priority, first in first out within one. Tasks that the same set of executors
 /// can run share a queue per priority, so that one that waits for a busy GPU never holds back one
-/// for a CPU. Within a set nothing overtakes: a task that waits for four free cores holds back
-/// those behind it, and so cannot starve.
+/// for a CPU. The oldest head goes first, and nothing overtakes it on the executors that it waits
+/// for: a task that waits for four free cores holds back those behind it, and so cannot starve.
 ///
 /// High goes first, except that every `normal_period`-th start looks at normal before it and every
 /// `low_period`-th at low before both: a normal head starts within 31 starts, a low one within 61.
@@ -37,8 +37,11 @@ class TaskLanes {
     struct Lane {
         core::SiteSet sites = 0;
         std::array<TaskQueue, 3> queues;  // by priority
+        bool tried = false;               // pop_startable() has looked at it
     };
     Lane* lane_of(core::SiteSet sites) noexcept;
+    /// @return of the lanes not tried yet, the one whose head was accepted first.
+    [[nodiscard]] Lane* next_lane(std::size_t queue) noexcept;
     [[nodiscard]] std::array<Priority, 3> next_order() const noexcept;
 
     std::vector<Lane> lanes_;

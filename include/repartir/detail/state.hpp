@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "repartir/detail/call.hpp"
 #include "repartir/detail/state_word.hpp"
 #include "repartir/result.hpp"
 
@@ -220,7 +221,7 @@ class SharedState : public StateBase {
         if constexpr (is_inline) {
             std::construct_at(&storage_.result, std::move(result));
         } else {
-            std::construct_at(&storage_.result, std::make_unique<Result<T>>(std::move(result)));
+            std::construct_at(&storage_.result, kept_apart(std::move(result)));
         }
     }
 
@@ -228,6 +229,12 @@ class SharedState : public StateBase {
     static constexpr bool is_inline =
         sizeof(Result<T>) <= 48 && std::is_nothrow_move_constructible_v<Result<T>>;
     using Stored = std::conditional_t<is_inline, Result<T>, std::unique_ptr<Result<T>>>;
+    /// @return the result, or what its move has thrown.
+    static std::unique_ptr<Result<T>> kept_apart(Result<T>&& result) noexcept {
+        try {
+            return std::make_unique<Result<T>>(std::move(result));
+        } catch (...) { return std::make_unique<Result<T>>(fail(thrown_error())); }
+    }
     union Storage {  // alive from store() on: ready() tells
         Storage() noexcept {}
         ~Storage() {}
