@@ -112,34 +112,6 @@ class OwnThreadExecutor final : public Executor {
     const std::atomic<std::thread::id>& own_;
 };
 
-/// An executor that tells of an attempt once more when it goes, against its contract.
-class LastWordExecutor final : public Executor {
-  public:
-    LastWordExecutor() = default;
-    LastWordExecutor(const LastWordExecutor&) = delete;
-    LastWordExecutor& operator=(const LastWordExecutor&) = delete;
-    ~LastWordExecutor() override { sink_->finished(id_, ended(End::exited)); }
-    [[nodiscard]] Capabilities capabilities() const override { return {}; }
-    void start(const AttemptId& id, const Task& /*task*/, AttemptSink& sink) override {
-        id_ = id;
-        sink_ = &sink;
-        sink.finished(id, ended(End::exited));
-    }
-    void cancel(const AttemptId& /*id*/, CancelReason /*reason*/, bool /*force*/) override {}
-    void shutdown() override {}
-
-  private:
-    AttemptId id_;
-    AttemptSink* sink_ = nullptr;
-};
-
-TEST(SchedulerTest, HearsTheLastWordOfAnExecutor) {  // under the address sanitizer
-    Result<Scheduler> scheduler = Scheduler::create(SchedulerOptions{});
-    ASSERT_TRUE(scheduler.has_value());
-    ASSERT_TRUE(scheduler->register_backend(Backend::cpu, std::make_unique<LastWordExecutor>()));
-    EXPECT_TRUE(scheduler->schedule(Task::binary("a")).get()->ok());
-}
-
 TEST(SchedulerTest, AFullQueueOfFunctionsHoldsNoThreadOfAnExecutor) {
     std::atomic<std::thread::id> own;
     FakeState state;

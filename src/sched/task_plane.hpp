@@ -93,7 +93,8 @@ class TaskPlane final : public AttemptSink {
     mutable std::mutex mutex_;
     std::condition_variable room_;     // a place in the queue is free, or closed
     std::condition_variable drained_;  // the last task ended
-    std::vector<core::Site> sites_;    // beside executors_
+    std::vector<std::unique_ptr<Executor>> executors_;
+    std::vector<core::Site> sites_;  // beside executors_
     TaskLanes lanes_;
     std::unordered_map<TaskId, TaskRecord*> running_;  // each holds one reference
     KeyTable keys_;
@@ -109,11 +110,10 @@ class TaskPlane final : public AttemptSink {
     std::uint32_t room_waiters_ = 0;
     bool closed_ = false;
     bool cancelling_ = false;
-    bool stopping_ = false;                             // somebody stops the executors
-    bool stopped_ = false;                              // they are stopped
-    std::chrono::milliseconds longest_grace_{0};        // of the tasks accepted so far
-    std::vector<std::unique_ptr<Executor>> executors_;  // one that speaks at its end finds the rest
-    sched::Timekeeper timekeeper_;                      // last: its thread calls into the rest
+    bool stopping_ = false;                       // somebody stops the executors
+    bool stopped_ = false;                        // they are stopped
+    std::chrono::milliseconds longest_grace_{0};  // of the tasks accepted so far
+    sched::Timekeeper timekeeper_;                // last: its thread calls into the rest
 };
 
 }  // namespace repartir::detail
