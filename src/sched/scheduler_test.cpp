@@ -8,7 +8,9 @@
 #include <future>
 #include <latch>
 #include <memory>
+#include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <utility>
@@ -131,6 +133,32 @@ TEST(SchedulerTest, AFullQueueOfFunctionsHoldsNoThreadOfAnExecutor) {
     const Result<void> result = refused.get().get();
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code(), Code::queue_full);
+}
+
+TEST(SchedulerTest, NorTheThreadThatDeadlinesNeed) {
+    FakeState state;
+    Scheduler scheduler = make_scheduler(state, 1);
+    std::latch entered(1);
+    std::latch full(1);
+    std::optional<Error> refused;
+    auto work = [&](const std::stop_token& token) {
+        const std::stop_callback told(token, [&] {
+            full.wait();
+            Result<void> result = submit(scheduler, [] {}).get();
+            refused = result ? std::nullopt : std::optional(std::move(result).error());
+        });
+        entered.count_down();
+        while (!token.stop_requested()) {
+            std::this_thread::yield();
+        }
+    };
+    auto late = detail::submit_function(scheduler.crew(), Task::function(work).timeout(1ms));
+    entered.wait();
+    auto queued = submit(scheduler, [] {});
+    full.count_down();
+    EXPECT_TRUE(queued.wait_for(20s));
+    ASSERT_TRUE(refused.has_value());
+    EXPECT_EQ(refused->code(), Code::queue_full);
 }
 
 /// An executor whose attempts end at once: the first fails. Tells of its own end.
