@@ -26,8 +26,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 SIZES = ["8", "16", "32", "64", "128"]
 P_VALUES = [f"{0.45 + 0.0015 * i:.4f}" for i in range(200)]
 SEED = "2026"
-TREES = ["/usr/share/doc", "/usr/include", "/usr/share/man", "/usr/share"]
-FILE_BYTES_MAX = 256 * 1024
+TREES = ["/usr/share/doc", "/usr/share/man", "/usr/include", "/usr/include/c++",
+         "/usr/include/linux", "/usr/lib/python3", "/etc"]
+TREE_FILES_MAX = 1500
+TREE_BYTES_MAX = 64 << 20
 WORKERS = len(os.sched_getaffinity(0))
 
 PACK = """#!/bin/sh
@@ -72,7 +74,7 @@ class Demo:
         self.results = results
         self.scratch = scratch
         self.trials = "20" if quick else "600"
-        self.files_max = 100 if quick else 1500
+        self.files_max = 100 if quick else TREE_FILES_MAX
         self.rows = []
         self.on_terminal = sys.stderr.isatty()
         for program in (self.repartir, self.montecarlo):
@@ -140,30 +142,36 @@ class Demo:
         self.add_rows("sweep of 1,000 sets", alone, xargs, mine)
         return serial.read_bytes()
 
+    @staticmethod
+    def files_of(tree):
+        """Every file under a folder, relative to it, in order; and their bytes."""
+        names, size = [], 0
+        for folder, folders, files in os.walk(tree):
+            folders.sort()
+            for name in sorted(files):
+                path = pathlib.Path(folder, name)
+                if path.is_symlink() or not path.is_file() or "\n" in str(path):
+                    continue
+                if os.access(path, os.R_OK):
+                    names.append(str(path.relative_to(tree)))
+                    size += path.stat().st_size
+        return names, size
+
     def choose_files(self):
-        """Files of a tree of this machine, relative to it: the first tree that has enough."""
-        best = (pathlib.Path("/usr/share/doc"), [])
+        """The tree of this machine that has the most files of those that take seconds, not minutes;
+        all of its files, or the first of them where it has to be quick."""
+        best = (None, [])
         for tree in map(pathlib.Path, TREES):
-            names = []
-            for folder, folders, files in os.walk(tree):
-                folders.sort()
-                for name in sorted(files):
-                    path = pathlib.Path(folder, name)
-                    if path.is_symlink() or not path.is_file() or "\n" in str(path):
-                        continue
-                    if os.access(path, os.R_OK) and path.stat().st_size <= FILE_BYTES_MAX:
-                        names.append(str(path.relative_to(tree)))
-                if len(names) >= self.files_max:
-                    return tree, names[:self.files_max]
-            if len(names) > len(best[1]):
+            names, size = self.files_of(tree)
+            if len(best[1]) < len(names) <= TREE_FILES_MAX and size <= TREE_BYTES_MAX:
                 best = (tree, names)
-        return best
+        return best[0], best[1][:self.files_max]
 
     def tree(self):
         """Hashes and compresses every file of a tree."""
         tree, names = self.choose_files()
         if not names:
-            raise Failed("no readable file under " + ", ".join(TREES))
+            raise Failed("no tree of a fitting size among " + ", ".join(TREES))
         inputs = self.scratch / "files"
         inputs.write_text("".join(f"{name}\n" for name in names))
         script = self.scratch / "pack.sh"
