@@ -18,7 +18,7 @@ enum class Fault : std::uint8_t {
 };
 
 /// The part of Repartir that speaks.
-enum class Domain : std::uint8_t { task, scheduler, function, process, buffer, io, config };
+enum class Domain : std::uint8_t { task, scheduler, function, process, buffer, io, config, wire };
 
 /// What happened. Values are stable: they appear in JSON output by name.
 enum class Code : std::uint16_t {
@@ -39,6 +39,8 @@ enum class Code : std::uint16_t {
     out_of_resources,      ///< processes, descriptors or memory are short just now
     unsupported,           ///< this kernel or machine lacks what was asked for
     io_error,              ///< reading or writing failed
+    malformed,             ///< bytes from elsewhere are not what they were to be
+    incompatible,          ///< the other side speaks no version of the protocol that we do
     internal,              ///< a defect of Repartir; please report it
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 /// @file repartir.hpp Everything that a program usually needs. interop/ is included apart.
+#include "repartir/codec.hpp"
 #include "repartir/cpu_executor.hpp"
 #include "repartir/error.hpp"
 #include "repartir/executor.hpp"

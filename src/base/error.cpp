@@ -93,6 +93,10 @@ std::string_view to_string(Code code) noexcept {
             return "unsupported";
         case Code::io_error:
             return "io_error";
+        case Code::malformed:
+            return "malformed";
+        case Code::incompatible:
+            return "incompatible";
         case Code::internal:
             return "internal";
     }
@@ -131,6 +135,8 @@ std::string_view to_string(Domain domain) noexcept {
             return "io";
         case Domain::config:
             return "config";
+        case Domain::wire:
+            return "wire";
     }
     return "unknown";
 }
