@@ -91,7 +91,7 @@ def third_party(header):
     if "/" in header:
         return None if first in SYSTEM_DIRS else first
     stem = first.rsplit(".", 1)[0]
-    if first.endswith(".hpp") or stem in ("hwloc",) or stem in TEST_LIBRARIES:
+    if first.endswith(".hpp") or stem in ("hwloc", "lz4") or stem in TEST_LIBRARIES:
         return stem
     return None
 

@@ -250,13 +250,20 @@ class List {
 /// Values that are written as a struct of those fields would be.
 template <class... T>
 struct Fields {
-    std::tuple<const T&...> values;
+    std::tuple<T...> values;
 };
 
-/// @return a struct of these fields, for encode(). The values must outlive it.
+/// @return a struct of copies of these, for encode(): pass views of what is large.
 template <class... T>
-[[nodiscard]] Fields<T...> fields(const T&... values) {
-    return {std::tie(values...)};
+[[nodiscard]] Fields<T...> fields(T... values) {
+    return {std::tuple<T...>(std::move(values)...)};
+}
+
+/// @return a list of these values for a struct to be encoded. @param bytes what it lies in
+template <class T>
+[[nodiscard]] List<T> list_of(std::span<const T> values, std::string& bytes) {
+    bytes = encode(values);
+    return List<T>(std::string_view(bytes).substr(4), static_cast<std::uint32_t>(values.size()));
 }
 
 }  // namespace repartir::codec

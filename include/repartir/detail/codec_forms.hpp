@@ -110,6 +110,22 @@ struct MemberType<T C::*> {
     using type = T;
 };
 
+/// A struct whose fields never change: one after the other, without a length.
+template <class T, auto... Member>
+struct PlainForm {
+    using Row = RowForm<typename MemberType<decltype(Member)>::type...>;
+    static constexpr std::size_t bytes_min = Row::bytes_min;
+    static constexpr bool fixed = Row::fixed;
+    using Wire = typename Row::Wire;
+    static std::size_t size(const T& value) { return Row::size(std::tie(value.*Member...)); }
+    static void put(Writer& out, const T& value) { Row::put(out, std::tie(value.*Member...)); }
+    static void get(Reader& in, T& value) {
+        auto row = std::tie(value.*Member...);
+        Row::get(in, row);
+    }
+    static void skip(Reader& in) { Row::skip(in); }
+};
+
 template <class T>
 struct RecordTraits;
 template <class... P>

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file limits.hpp What a peer can make us hold, each with its reason. Checked before allocation.
+#include <cstddef>
+#include <cstdint>
+
+namespace repartir::wire {
+
+/// A frame's body, on the wire and plain: so long waits whatever comes behind it on the connection
+/// (64 KiB: 0.1 ms at 5 Gbit/s), and so much of a frame is held before its checksum is known.
+inline constexpr std::size_t frame_body_bytes_max = 64UL * 1024;
+/// A whole message: a command line may have 2 MiB, a task's inline input and a function's arguments
+/// the rest. What is larger travels as pieces of output or by a blob.
+inline constexpr std::size_t message_bytes_max = 16UL * 1024 * 1024;
+/// All messages of one connection that have begun and not ended, together.
+inline constexpr std::size_t unfinished_bytes_max = 2 * message_bytes_max;
+/// Messages of one connection that have begun and not ended.
+inline constexpr std::size_t unfinished_messages_max = 64;
+/// Before a peer is authenticated: a Hello and nothing more.
+inline constexpr std::size_t greeting_bytes_max = 4096;
+/// Bodies from this size are worth compressing: below, LZ4 costs more than the bytes it saves.
+inline constexpr std::size_t compress_bytes_min = 1024;
+/// A result's inline output, per stream; more travels as pieces before it.
+inline constexpr std::size_t inline_output_bytes_max = 64UL * 1024;
+/// Tasks in one TaskSubmit, and ids in one list.
+inline constexpr std::uint32_t batch_max = 4096;
+
+}  // namespace repartir::wire
