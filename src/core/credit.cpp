@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+#include "core/credit.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace repartir::core {
+
+void Allowance::grant(std::uint64_t more) noexcept {
+    left_ += std::min(more, std::numeric_limits<std::uint64_t>::max() - left_);
+}
+
+bool Allowance::take(std::uint64_t units) noexcept {
+    if (units > left_) {
+        return false;
+    }
+    left_ -= units;
+    return true;
+}
+
+bool Grantor::arrived(std::uint64_t units) noexcept {
+    if (units > granted_) {
+        return false;
+    }
+    granted_ -= units;
+    held_ += units;
+    return true;
+}
+
+void Grantor::freed(std::uint64_t units) noexcept { held_ -= std::min(units, held_); }
+
+std::uint64_t Grantor::due() noexcept {
+    const std::uint64_t out = granted_ + held_;
+    const std::uint64_t more = window_ > out ? window_ - out : 0;
+    if (more == 0 || more < window_ / 4) {
+        return 0;
+    }
+    granted_ += more;
+    return more;
+}
+
+void Prefetch::ran(base::BootTime time) noexcept {
+    constexpr base::BootTime shortest{1000};  // below 1 us, the message costs more than the task
+    time = std::max(time, shortest);
+    run_ = run_ < base::BootTime(0) ? time : run_ + (time - run_) / 8;
+}
+
+std::uint32_t Prefetch::tasks() const noexcept {
+    if (run_ < base::BootTime(0)) {
+        return std::min(2 * slots_, tasks_max_);
+    }
+    const std::int64_t during = round_trip_ / std::max(run_, base::BootTime(1)) + 1;  // per slot
+    const std::int64_t slots = std::max(slots_, 1U);
+    const std::int64_t enough = tasks_max_ / slots + 1;
+    return static_cast<std::uint32_t>(
+        std::min<std::int64_t>(tasks_max_, slots * (1 + std::min(during, enough))));
+}
+
+}  // namespace repartir::core
