@@ -28,7 +28,9 @@ class Allowance {
 class Grantor {
   public:
     /// @param window the most that may be on its way or held here
-    explicit Grantor(std::uint64_t window) noexcept : window_(window) {}
+    /// @param held what is here already
+    explicit Grantor(std::uint64_t window, std::uint64_t held = 0) noexcept
+        : window_(window), held_(held) {}
 
     /// So many arrived. @return whether the other end had been granted them: if not, it breaks the
     /// protocol.
@@ -47,7 +49,7 @@ class Grantor {
   private:
     std::uint64_t window_;
     std::uint64_t granted_ = 0;
-    std::uint64_t held_ = 0;
+    std::uint64_t held_;
 };
 
 /// How many tasks to keep at a machine so that it never waits for the next: one for each slot, and

@@ -137,8 +137,13 @@ TEST(GoldenV1Test, Submit) {
 TEST(GoldenV1Test, ListsOfAttempts) {
     const std::vector<AttemptId> ids(2, attempt);
     std::string bytes;
+    const auto list = codec::list_of(std::span(ids), bytes);
     expect_golden(
-        Attempts{codec::list_of(std::span(ids), bytes)},
+        Cancel{list, true},
+        "4d00000002000000111111112222222233333333040000000500000006000000000000000700000000000000"
+        "11111111222222223333333304000000050000000600000000000000070000000000000001");
+    expect_golden(
+        Attempts{list},
         "4c00000002000000111111112222222233333333040000000500000006000000000000000700000000000000"
         "111111112222222233333333040000000500000006000000000000000700000000000000");
 }

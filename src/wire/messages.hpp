@@ -78,10 +78,17 @@ struct TaskSubmit {
     static constexpr auto codec_fields = std::tuple(&TaskSubmit::tasks);
 };
 
-/// Attempts by id: the body of task_accepted, task_cancel, task_reclaim and task_reclaimed.
+/// Attempts by id: the body of task_accepted, task_reclaim and task_reclaimed.
 struct Attempts {
     codec::List<AttemptId> ids;
     static constexpr auto codec_fields = std::tuple(&Attempts::ids);
+};
+
+/// Attempts that are to end.
+struct Cancel {
+    codec::List<AttemptId> ids;
+    bool force = false;  ///< at once, without their grace
+    static constexpr auto codec_fields = std::tuple(&Cancel::ids, &Cancel::force);
 };
 
 /// Which of a task's streams a piece belongs to.

@@ -75,7 +75,8 @@ TEST(MessagesTest, ListsOfAttempts) {
     const std::vector<AttemptId> ids(3, some_attempt);
     std::string bytes;
     const Attempts attempts{codec::list_of(std::span(ids), bytes)};
-    expect_sound(MessageType::task_cancel, attempts);
+    expect_sound(MessageType::task_cancel, Cancel{attempts.ids, true});
+    expect_sound(MessageType::task_reclaim, attempts);
     const std::string body = codec::encode(attempts);
     EXPECT_EQ(body.size(), 4 + 4 + 3 * 36U);
     const auto got = decode<Attempts>(MessageType::task_cancel, body);
