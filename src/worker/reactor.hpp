@@ -2,10 +2,15 @@
 #pragma once
 /// @file reactor.hpp The worker's half of the protocol: what it does about what happens. Pure: no
 /// sockets, processes, threads or clocks; the daemon and the simulator carry its effects out.
+#include <array>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -30,8 +35,8 @@ struct Options {
     std::string name;               ///< for people
     core::Site site;                ///< slots and memory
     bool compression = true;
-    std::vector<std::string> functions;          ///< that it can run
-    std::uint32_t tasks_max = 1024;              ///< of one session, from arrival to acknowledgement
+    std::vector<std::string> functions;  ///< that it can run
+    std::uint32_t tasks_max = 1024;      ///< of one session, from arrival to acknowledgement
     std::uint64_t input_bytes_max = 64U << 20U;  ///< of tasks of one session that have not begun
     std::uint32_t sessions_max = 256;
     base::BootTime greeting = std::chrono::seconds(5);  ///< by when a connection must say Hello
@@ -41,8 +46,8 @@ struct Options {
 
 /// One stream of an attempt that ended.
 struct StreamEnd {
-    std::uint64_t bytes = 0;  ///< that are kept
-    std::uint64_t lost = 0;   ///< that are not
+    std::uint64_t bytes = 0;   ///< that are kept
+    std::uint64_t lost = 0;    ///< that are not
     std::string inline_bytes;  ///< all that are kept, when they are few
 };
 
@@ -110,7 +115,7 @@ struct Stats {
 /// that it asked for. One owner at a time; every call appends to the outbox what is to be done.
 class Reactor {
   public:
-    Reactor(Options options, base::BootTime now);
+    explicit Reactor(Options options);
 
     /// A peer connected and was authenticated as this.
     void connected(ConnectionId id, wire::Role role, base::BootTime now);
@@ -123,9 +128,10 @@ class Reactor {
     void finished(const AttemptId& id, Ended&& ended, base::BootTime now, Outbox& out);
     /// What Read asked for. @param bytes fewer than asked for only when there are no more
     void read(const AttemptId& id, wire::Channel channel, std::uint64_t offset,
-              std::string_view bytes, Outbox& out);
+              std::string_view bytes, base::BootTime now, Outbox& out);
     /// An attempt whose output is wanted as it comes has so much of it now.
-    void grew(const AttemptId& id, wire::Channel channel, std::uint64_t bytes, Outbox& out);
+    void grew(const AttemptId& id, wire::Channel channel, std::uint64_t bytes, base::BootTime now,
+              Outbox& out);
 
     /// Time has passed. Call it at next() or later.
     void tick(base::BootTime now, Outbox& out);
@@ -134,11 +140,14 @@ class Reactor {
 
     /// Take no more, give back what has not begun, and by the deadline end what has.
     void drain(base::BootTime deadline, std::string_view reason, base::BootTime now, Outbox& out);
-    /// @return whether it drains and nothing is left: no attempt runs, no result is unacknowledged.
+    /// @return whether it drains and nothing is left: no attempt runs, and no result waits for a
+    /// session that is connected or has time to come back.
     [[nodiscard]] bool drained() const;
+    /// Says goodbye on every connection.
+    void farewell(Outbox& out);
 
     [[nodiscard]] const Stats& stats() const noexcept { return stats_; }
-    [[nodiscard]] std::size_t attempts() const;                           ///< held, of all sessions
+    [[nodiscard]] std::size_t attempts() const;  ///< held, of all sessions
     [[nodiscard]] std::size_t sessions() const { return sessions_.size(); }  ///< known
 
   private:
@@ -148,13 +157,16 @@ class Reactor {
     struct Flow {
         std::uint64_t known = 0;  ///< bytes that are there to read
         std::uint64_t sent = 0;
-        bool reading = false;
+        std::uint64_t reading = 0;  ///< bytes that a Read in progress asked for
+        bool stale = false;         ///< that Read was for an earlier connection
     };
     struct Held {
         Phase phase = Phase::queued;
         bool high = false;
         bool stream = false;
-        bool cancelled = false;
+        bool begun = false;     // it was started
+        bool returned = false;  // it ends because the worker drains, and is another's to run
+        std::uint64_t arrival = 0;
         core::Demand demand;
         std::string task;  // while it is queued
         Ended ended;       // once it ended
@@ -176,63 +188,84 @@ class Reactor {
         std::uint64_t sequence = 0;
     };
     struct Connection {
-        wire::Role role{};
-        wire::Instance session{};  // of none while greeted is false
+        Connection(wire::Role its_role, base::BootTime now)
+            : role(its_role), since(now), detector({}, now) {}
+        wire::Role role;
+        base::BootTime since;
+        core::Detector detector;
         bool greeted = false;
-        base::BootTime since{0};
+        wire::Instance session{};  // once greeted
+        base::BootTime heartbeat{0};
+        base::BootTime next_beat{0};
         base::BootTime heard_at{0};
         std::uint64_t heard = 0;  // the peer's last heartbeat
         std::uint64_t beat = 0;   // ours
-        base::BootTime next_beat{0};
-        base::BootTime heartbeat{0};
-        core::Detector detector;
     };
-    using Place = std::pair<wire::Instance, AttemptId>;
+    /// Answers to one TaskSubmit.
+    struct Lists {
+        std::vector<AttemptId> accepted;
+        std::vector<AttemptId> returned;
+    };
 
-    void greet(ConnectionId id, Connection& connection, const wire::Message& message,
-               base::BootTime now, Outbox& out);
+    void greet(ConnectionId id, Connection& connection, const wire::Message& message, Outbox& out);
     void attach(ConnectionId id, Connection& connection, const wire::Hello& hello,
-                std::uint16_t version, std::uint64_t correlation, base::BootTime now, Outbox& out);
+                std::uint16_t version, std::uint64_t correlation, Outbox& out);
     void dispatch(ConnectionId id, Connection& connection, const wire::Message& message,
-                  base::BootTime now, Outbox& out);
-    void submit(ConnectionId id, const wire::Message& message, base::BootTime now, Outbox& out);
-    void take_task(ConnectionId id, std::uint64_t correlation, std::string_view bytes,
-                   std::vector<AttemptId>& accepted, Outbox& out);
-    void cancel(ConnectionId id, const wire::Message& message, base::BootTime now, Outbox& out);
+                  Outbox& out);
+    void part(ConnectionId id, Connection& connection, const wire::Message& message, Outbox& out);
+    void beat(ConnectionId id, Connection& connection, Outbox& out);
+    void refuse(ConnectionId id, wire::Parting parting, std::string_view reason, Outbox& out);
+    void hang_up(ConnectionId id, Outbox& out);
+    void drop(const wire::Instance& name, Outbox& out);
+    void end_drain(Outbox& out);
+    [[nodiscard]] Session* session_of(ConnectionId id);
+
+    void submit(ConnectionId id, const wire::Message& message, Outbox& out);
+    [[nodiscard]] bool take_task(ConnectionId id, std::uint64_t correlation, std::string_view bytes,
+                                 Lists& lists, Outbox& out);
+    [[nodiscard]] bool fenced(Session& session, const AttemptId& id, Outbox& out);
+    void admit(Session& session, const wire::Instance& name, const wire::TaskView& view,
+               std::string_view bytes, Outbox& out);
+    void cancel(ConnectionId id, const wire::Message& message, Outbox& out);
     void reclaim(ConnectionId id, const wire::Message& message, Outbox& out);
     void credit(ConnectionId id, const wire::Message& message, Outbox& out);
-    void acknowledge(Session& session, std::uint64_t through, Outbox& out);
-    void refuse(ConnectionId id, wire::Parting parting, std::string_view reason, Outbox& out);
-    void complain(ConnectionId id, std::uint64_t correlation, const AttemptId& attempt,
-                  const Error& error, Outbox& out);
-    void end_unbegun(Session& session, const wire::Instance& name, const AttemptId& id, Held& held,
-                     wire::AttemptRecord report, base::BootTime now, Outbox& out);
+    void start_next(Outbox& out);
+    void end(Session& session, const AttemptId& id, Held& held, Ended&& ended, Outbox& out);
+    void end_early(Session& session, const AttemptId& id, Held& held, End how,
+                   std::optional<Error> why, Outbox& out);
     void forget(Session& session, const AttemptId& id, Outbox& out);
-    void leave_queue(const wire::Instance& session, const AttemptId& id, Held& held);
-    void start_next(base::BootTime now, Outbox& out);
+    void leave_queue(Session& session, Held& held);
+    void return_queued(Outbox& out);
     void pump(Session& session, const AttemptId& id, Held& held, Outbox& out);
     void pump_all(Session& session, Outbox& out);
+    void send_result(Session& session, const AttemptId& id, Held& held, Outbox& out);
     void grant(Session& session, Outbox& out);
-    void expire(base::BootTime now, Outbox& out);
-    void beat(ConnectionId id, Connection& connection, base::BootTime now, Outbox& out);
-    [[nodiscard]] Session* session_of(ConnectionId id);
     [[nodiscard]] std::pair<Session*, Held*> find(const AttemptId& id);
+
+    void complain(ConnectionId id, std::uint64_t correlation, const AttemptId& attempt,
+                  const Error& error, Outbox& out);
+    void send_ids(ConnectionId to, wire::MessageType type, std::uint64_t correlation,
+                  const std::vector<AttemptId>& ids, Outbox& out);
     template <class T>
     void send(ConnectionId to, wire::MessageType type, std::uint64_t correlation, const T& value,
-              Outbox& out);
+              Outbox& out) {
+        out.push_back(Send{to, type, correlation, codec::encode(value)});
+    }
 
     Options options_;
     core::Site site_;  // what is free now
     std::map<ConnectionId, Connection> connections_;
     std::map<wire::Instance, Session> sessions_;
     std::map<AttemptId, wire::Instance> owners_;
-    // In the order of arrival: high and the others. Numbers only ever grow.
-    std::map<std::uint64_t, Place> high_;
-    std::map<std::uint64_t, Place> normal_;
+    std::map<AttemptId, core::Demand> orphans_;  // run on, though their session is no more
+    // In the order of arrival: those of high priority and the others.
+    std::map<std::uint64_t, AttemptId> high_;
+    std::map<std::uint64_t, AttemptId> normal_;
     std::uint64_t arrival_ = 0;
-    std::uint32_t running_ = 0;
+    base::BootTime now_{0};    // of the latest call
     std::uint64_t asked_ = 0;  // correlation ids of our own messages
     bool draining_ = false;
+    bool drain_ended_ = false;  // its deadline has passed
     base::BootTime drain_by_{0};
     Stats stats_;
 };

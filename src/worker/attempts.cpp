@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: MIT
+// What becomes of tasks: from their arrival to the acknowledgement of their results.
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "wire/limits.hpp"
+#include "worker/reactor.hpp"
+
+namespace repartir::worker {
+namespace {
+
+/// A piece of output in one message: a small one never waits for more than this.
+constexpr std::uint64_t piece_bytes_max = 32U * 1024;
+constexpr std::array channels{wire::Channel::out, wire::Channel::err, wire::Channel::value};
+
+/// The first field of a task, for when the rest cannot be read.
+struct AttemptOnly {
+    AttemptId attempt;
+    static constexpr auto codec_fields = std::tuple(&AttemptOnly::attempt);
+};
+
+AttemptId attempt_of(std::string_view task) {
+    AttemptOnly only;
+    return codec::decode(task, only) == codec::Problem::none ? only.attempt : AttemptId();
+}
+
+core::Demand demand_of(const wire::TaskView& view) {
+    core::Demand demand;
+    demand.cores = view.cores;
+    demand.memory_bytes = view.memory_bytes;
+    demand.cgroup_limits = view.extras && (view.extras->limits.resident_bytes.has_value() ||
+                                           view.extras->limits.processes.has_value());
+    return demand;
+}
+
+StreamEnd& stream_of(Ended& ended, wire::Channel channel) {
+    switch (channel) {
+        case wire::Channel::out:
+            return ended.out;
+        case wire::Channel::err:
+            return ended.err;
+        case wire::Channel::value:
+            break;
+    }
+    return ended.value;
+}
+
+Error stale_error() {
+    return Error(Domain::wire, Code::invalid_argument, Fault::policy,
+                 "a later attempt of this task is here: this one is superseded and was not run");
+}
+
+Error foreign_error() {
+    return Error(Domain::wire, Code::invalid_argument, Fault::policy,
+                 "an attempt of this id belongs to another session: it was not taken");
+}
+
+}  // namespace
+
+std::pair<Reactor::Session*, Reactor::Held*> Reactor::find(const AttemptId& id) {
+    const auto owner = owners_.find(id);
+    if (owner == owners_.end()) {
+        return {nullptr, nullptr};
+    }
+    Session& session = sessions_.find(owner->second)->second;
+    return {&session, &session.attempts.find(id)->second};
+}
+
+void Reactor::submit(ConnectionId id, const wire::Message& message, Outbox& out) {
+    const auto tasks = wire::decode<wire::TaskSubmit>(message.type, message.body);
+    if (!tasks || tasks->tasks.size() > wire::batch_max) {
+        complain(id, message.correlation, {},
+                 tasks ? codec::malformed("task_submit", codec::Problem::excess) : tasks.error(),
+                 out);
+        return;
+    }
+    Lists lists;
+    bool welcome = true;
+    const codec::Problem problem = tasks->tasks.each([&](std::string_view bytes) {
+        welcome = welcome && take_task(id, message.correlation, bytes, lists, out);
+    });
+    if (!welcome) {
+        refuse(id, wire::Parting::failed,
+               "it sent more than it had credit for: use the same version on both sides", out);
+        return;
+    }
+    if (problem != codec::Problem::none) {
+        complain(id, message.correlation, {}, codec::malformed("task_submit", problem), out);
+    }
+    send_ids(id, wire::MessageType::task_accepted, message.correlation, lists.accepted, out);
+    send_ids(id, wire::MessageType::task_reclaimed, message.correlation, lists.returned, out);
+    start_next(out);
+    if (Session* const session = session_of(id)) {
+        grant(*session, out);
+    }
+}
+
+/// @return whether the peer keeps to its credit.
+bool Reactor::take_task(ConnectionId id, std::uint64_t correlation, std::string_view bytes,
+                        Lists& lists, Outbox& out) {
+    const wire::Instance& name = connections_.find(id)->second.session;
+    Session& session = sessions_.find(name)->second;
+    const auto view = wire::read_task(bytes);
+    const AttemptId attempt = view ? view->attempt : attempt_of(bytes);
+    const auto owner = owners_.find(attempt);
+    if (owner != owners_.end() && owner->second == name) {
+        ++stats_.repeated;
+        lists.accepted.push_back(attempt);
+        return true;
+    }
+    if (!session.tasks.arrived(1) || !session.input.arrived(bytes.size())) {
+        return false;
+    }
+    const bool fresh = fenced(session, attempt, out);
+    if (view && fresh && owner == owners_.end() && !orphans_.contains(attempt)) {
+        if (draining_) {
+            lists.returned.push_back(attempt);
+        } else {
+            lists.accepted.push_back(attempt);
+            admit(session, name, *view, bytes, out);
+            return true;
+        }
+    } else {
+        complain(id, correlation, attempt,
+                 !view    ? view.error()
+                 : !fresh ? stale_error()
+                          : foreign_error(),
+                 out);
+    }
+    session.tasks.freed(1);
+    session.input.freed(bytes.size());
+    return true;
+}
+
+/// Ends what an attempt supersedes. @return whether it is the latest of its task itself.
+bool Reactor::fenced(Session& session, const AttemptId& id, Outbox& out) {
+    bool latest = true;
+    std::vector<AttemptId> older;
+    for (auto it = session.attempts.lower_bound(AttemptId{id.task, 0, 0, 0});
+         it != session.attempts.end() && it->first.task == id.task; ++it) {
+        if (it->first.issuer == id.issuer && it->first.epoch >= id.epoch) {
+            latest = false;
+        } else {
+            older.push_back(it->first);
+        }
+    }
+    if (!latest) {
+        ++stats_.stale;
+        return false;
+    }
+    for (const AttemptId& attempt : older) {
+        Held& held = session.attempts.find(attempt)->second;
+        if (held.phase == Phase::queued) {
+            leave_queue(session, held);
+        } else if (held.phase == Phase::running) {
+            orphans_.emplace(attempt, held.demand);
+            out.push_back(Stop{attempt, true});
+            held.begun = false;  // its output is forgotten when it ends
+        }
+        forget(session, attempt, out);
+    }
+    return true;
+}
+
+/// Queues an attempt, or ends it at once where it can never run here.
+void Reactor::admit(Session& session, const wire::Instance& name, const wire::TaskView& view,
+                    std::string_view bytes, Outbox& out) {
+    ++stats_.accepted;
+    const AttemptId& id = view.attempt;
+    owners_.emplace(id, name);
+    Held& held = session.attempts[id];
+    held.stream = view.stream;
+    held.high = view.priority == Priority::high;
+    held.demand = demand_of(view);
+    const std::span<const core::Site> sites(&options_.site, 1);
+    const bool known =
+        view.work == wire::Work::programs ||
+        std::ranges::find(options_.functions, view.program.second) != options_.functions.end();
+    if (!known || core::eligible(held.demand, sites) == 0) {
+        session.input.freed(bytes.size());
+        end_early(session, id, held, repartir::End::not_started,
+                  known ? Error(Domain::scheduler, Code::cannot_schedule, Fault::user,
+                                core::why_never(held.demand, sites))
+                        : Error(Domain::function, Code::not_found, Fault::user,
+                                "worker '" + options_.name + "' has no function '" +
+                                    std::string(view.program.second) +
+                                    "': register it there by that name"),
+                  out);
+        return;
+    }
+    held.task = bytes;
+    held.arrival = ++arrival_;
+    (held.high ? high_ : normal_).emplace(held.arrival, id);
+}
+
+void Reactor::leave_queue(Session& session, Held& held) {
+    (held.high ? high_ : normal_).erase(held.arrival);
+    session.input.freed(held.task.size());
+    held.task = {};
+}
+
+void Reactor::start_next(Outbox& out) {
+    while (!high_.empty() || !normal_.empty()) {
+        auto& lane = high_.empty() ? normal_ : high_;
+        const AttemptId id = lane.begin()->second;
+        const auto [session, held] = find(id);
+        if (!core::place(held->demand, 1, std::span<const core::Site>(&site_, 1))) {
+            return;  // the oldest waits for room, and the others behind it, so that it gets some
+        }
+        core::take(held->demand, site_);
+        held->phase = Phase::running;
+        held->begun = true;
+        std::string task = std::move(held->task);
+        lane.erase(lane.begin());
+        session->input.freed(task.size());
+        held->task = {};
+        out.push_back(Start{id, std::move(task)});
+        grant(*session, out);
+    }
+}
+
+void Reactor::finished(const AttemptId& id, Ended&& ended, base::BootTime now, Outbox& out) {
+    now_ = now;
+    ++stats_.finished;
+    if (const auto orphan = orphans_.find(id); orphan != orphans_.end()) {
+        core::give_back(orphan->second, site_);
+        orphans_.erase(orphan);
+        out.push_back(Forget{id});
+    } else if (const auto [session, held] = find(id); held != nullptr) {
+        core::give_back(held->demand, site_);
+        if (held->returned) {
+            if (session->connection != 0) {
+                send_ids(session->connection, wire::MessageType::task_reclaimed, ++asked_, {id},
+                         out);
+            }
+            ++stats_.reclaimed;
+            forget(*session, id, out);
+        } else {
+            end(*session, id, *held, std::move(ended), out);
+        }
+    }
+    start_next(out);
+}
+
+void Reactor::end(Session& session, const AttemptId& id, Held& held, Ended&& ended, Outbox& out) {
+    held.phase = Phase::ended;
+    held.ended = std::move(ended);
+    held.ended_at = now_;
+    held.sequence = ++session.sequence;
+    session.results.emplace(held.sequence, id);
+    for (const wire::Channel channel : channels) {
+        held.flows[std::to_underlying(channel)].known = stream_of(held.ended, channel).bytes;
+    }
+    pump(session, id, held, out);
+}
+
+/// Ends an attempt that was never started.
+void Reactor::end_early(Session& session, const AttemptId& id, Held& held, repartir::End how,
+                        std::optional<Error> why, Outbox& out) {
+    Ended ended;
+    ended.report.ending = {how, 0};
+    if (why) {
+        ended.report.error = wire::to_record(*why);
+    }
+    ended.report.where = options_.name;
+    end(session, id, held, std::move(ended), out);
+}
+
+void Reactor::forget(Session& session, const AttemptId& id, Outbox& out) {
+    const auto found = session.attempts.find(id);
+    if (found->second.begun) {
+        out.push_back(Forget{id});
+    }
+    session.results.erase(found->second.sequence);
+    session.attempts.erase(found);
+    owners_.erase(id);
+    session.tasks.freed(1);
+}
+
+/// Sends what may be sent of an attempt's output, and its result once that is through.
+void Reactor::pump(Session& session, const AttemptId& id, Held& held, Outbox& out) {
+    if (session.connection == 0 || held.result_sent) {
+        return;
+    }
+    bool through = held.phase == Phase::ended;
+    for (const wire::Channel channel : channels) {
+        Flow& flow = held.flows[std::to_underlying(channel)];
+        const std::string& ready = stream_of(held.ended, channel).inline_bytes;
+        const bool in_tail = held.phase == Phase::ended && flow.sent == 0 && flow.reading == 0 &&
+                             flow.known == ready.size() &&
+                             flow.known <= wire::inline_output_bytes_max;
+        const bool wanted = held.stream || held.phase == Phase::ended;
+        if (in_tail || !wanted || (flow.sent == flow.known && flow.reading == 0)) {
+            continue;
+        }
+        through = false;
+        if (flow.reading != 0) {
+            continue;
+        }
+        const std::uint64_t piece =
+            std::min({flow.known - flow.sent, piece_bytes_max, session.output.left()});
+        if (piece != 0 && session.output.take(piece)) {
+            flow.reading = piece;
+            out.push_back(Read{id, channel, flow.sent, piece});
+        }
+    }
+    if (through) {
+        send_result(session, id, held, out);
+    }
+}
+
+void Reactor::send_result(Session& session, const AttemptId& id, Held& held, Outbox& out) {
+    held.result_sent = true;
+    wire::TaskResult result;
+    result.sequence = held.sequence;
+    result.attempt = id;
+    result.report = held.ended.report;
+    result.report.age += now_ - held.ended_at;
+    const auto tail = [&](wire::Channel channel) {
+        const StreamEnd& stream = stream_of(held.ended, channel);
+        const std::uint64_t sent = held.flows[std::to_underlying(channel)].sent;
+        return wire::OutputTail{
+            sent, sent == 0 ? std::string_view(stream.inline_bytes) : std::string_view(),
+            stream.lost};
+    };
+    result.out = tail(wire::Channel::out);
+    result.err = tail(wire::Channel::err);
+    result.value = tail(wire::Channel::value);
+    send(session.connection, wire::MessageType::task_result, ++asked_, result, out);
+}
+
+void Reactor::pump_all(Session& session, Outbox& out) {
+    for (auto& [id, held] : session.attempts) {
+        pump(session, id, held, out);
+    }
+}
+
+void Reactor::read(const AttemptId& id, wire::Channel channel, std::uint64_t offset,
+                   std::string_view bytes, base::BootTime now, Outbox& out) {
+    now_ = now;
+    const auto [session, held] = find(id);
+    if (held == nullptr) {
+        return;
+    }
+    Flow& flow = held->flows[std::to_underlying(channel)];
+    const std::uint64_t asked = std::exchange(flow.reading, 0);
+    if (!std::exchange(flow.stale, false) && session->connection != 0) {
+        if (bytes.size() < asked) {  // what cannot be read is lost
+            flow.known = offset + bytes.size();
+            session->output.grant(asked - bytes.size());
+            if (held->phase == Phase::ended) {
+                StreamEnd& stream = stream_of(held->ended, channel);
+                stream.lost += stream.bytes - flow.known;
+                stream.bytes = flow.known;
+            }
+        }
+        if (!bytes.empty()) {
+            send(session->connection, wire::MessageType::task_output, ++asked_,
+                 wire::TaskOutput{id, channel, offset, bytes}, out);
+            flow.sent += bytes.size();
+        }
+    }
+    pump(*session, id, *held, out);
+}
+
+void Reactor::grew(const AttemptId& id, wire::Channel channel, std::uint64_t bytes,
+                   base::BootTime now, Outbox& out) {
+    now_ = now;
+    const auto [session, held] = find(id);
+    if (held == nullptr || held->phase != Phase::running) {
+        return;
+    }
+    Flow& flow = held->flows[std::to_underlying(channel)];
+    flow.known = std::max(flow.known, bytes);
+    pump(*session, id, *held, out);
+}
+
+void Reactor::cancel(ConnectionId id, const wire::Message& message, Outbox& out) {
+    const auto wanted = wire::decode<wire::Cancel>(message.type, message.body);
+    if (!wanted) {
+        complain(id, message.correlation, {}, wanted.error(), out);
+        return;
+    }
+    Session& session = *session_of(id);
+    static_cast<void>(wanted->ids.each([&](const AttemptId& attempt) {
+        const auto found = session.attempts.find(attempt);
+        if (found == session.attempts.end()) {
+            return;
+        }
+        Held& held = found->second;
+        if (held.phase == Phase::queued) {
+            leave_queue(session, held);
+            end_early(session, attempt, held, repartir::End::cancelled, std::nullopt, out);
+        } else if (held.phase == Phase::running) {
+            out.push_back(Stop{attempt, wanted->force});
+        }
+    }));
+    start_next(out);
+    grant(session, out);
+}
+
+void Reactor::reclaim(ConnectionId id, const wire::Message& message, Outbox& out) {
+    const auto wanted = wire::decode<wire::Attempts>(message.type, message.body);
+    if (!wanted) {
+        complain(id, message.correlation, {}, wanted.error(), out);
+        return;
+    }
+    Session& session = *session_of(id);
+    std::vector<AttemptId> returned;
+    static_cast<void>(wanted->ids.each([&](const AttemptId& attempt) {
+        const auto found = session.attempts.find(attempt);
+        if (found != session.attempts.end() && found->second.phase == Phase::queued) {
+            leave_queue(session, found->second);
+            forget(session, attempt, out);
+            returned.push_back(attempt);
+        }
+    }));
+    stats_.reclaimed += returned.size();
+    send(id, wire::MessageType::task_reclaimed, message.correlation,
+         codec::fields(std::span<const AttemptId>(returned)), out);
+    start_next(out);
+    grant(session, out);
+}
+
+/// Gives all that waits back to its sessions.
+void Reactor::return_queued(Outbox& out) {
+    for (auto& [name, session] : sessions_) {
+        std::vector<AttemptId> returned;
+        for (auto& [id, held] : session.attempts) {
+            if (held.phase == Phase::queued) {
+                leave_queue(session, held);
+                returned.push_back(id);
+            }
+        }
+        for (const AttemptId& id : returned) {
+            forget(session, id, out);
+        }
+        stats_.reclaimed += returned.size();
+        if (session.connection != 0) {
+            send_ids(session.connection, wire::MessageType::task_reclaimed, ++asked_, returned,
+                     out);
+        }
+    }
+}
+
+void Reactor::credit(ConnectionId id, const wire::Message& message, Outbox& out) {
+    const auto more = wire::decode<wire::Credit>(message.type, message.body);
+    if (!more) {
+        complain(id, message.correlation, {}, more.error(), out);
+        return;
+    }
+    Session& session = *session_of(id);
+    std::vector<AttemptId> seen;
+    for (const auto& [sequence, attempt] : session.results) {
+        if (sequence > more->results) {
+            break;
+        }
+        if (session.attempts.find(attempt)->second.result_sent) {
+            seen.push_back(attempt);
+        }
+    }
+    for (const AttemptId& attempt : seen) {
+        forget(session, attempt, out);
+    }
+    if (more->output_bytes != 0) {
+        session.output.grant(more->output_bytes);
+        pump_all(session, out);
+    }
+    grant(session, out);
+}
+
+/// Lets the session send more, where that is worth a message.
+void Reactor::grant(Session& session, Outbox& out) {
+    if (session.connection == 0 || draining_) {
+        return;
+    }
+    wire::Credit more;
+    more.tasks = static_cast<std::uint32_t>(session.tasks.due());
+    more.input_bytes = session.input.due();
+    if (more.tasks != 0 || more.input_bytes != 0) {
+        send(session.connection, wire::MessageType::credit, ++asked_, more, out);
+    }
+}
+
+}  // namespace repartir::worker

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: MIT
+// Connections and sessions; attempts.cpp has what becomes of tasks.
+#include "worker/reactor.hpp"
+
+#include <algorithm>
+#include <span>
+
+namespace repartir::worker {
+namespace {
+
+/// A connection that is this long silent was never a healthy one.
+constexpr base::BootTime heartbeat_min = std::chrono::milliseconds(100);
+constexpr base::BootTime heartbeat_max = std::chrono::seconds(60);
+
+base::BootTime bounded(std::chrono::milliseconds asked, base::BootTime low, base::BootTime high) {
+    // compared in milliseconds: more of them than nanoseconds can count may have been asked for
+    if (asked <= std::chrono::duration_cast<std::chrono::milliseconds>(low)) {
+        return low;
+    }
+    return asked >= std::chrono::duration_cast<std::chrono::milliseconds>(high)
+               ? high
+               : base::BootTime(asked);
+}
+
+std::chrono::milliseconds in_ms(base::BootTime time) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(time);
+}
+
+}  // namespace
+
+Reactor::Reactor(Options options) : options_(std::move(options)), site_(options_.site) {}
+
+void Reactor::send_ids(ConnectionId to, wire::MessageType type, std::uint64_t correlation,
+                       const std::vector<AttemptId>& ids, Outbox& out) {
+    if (!ids.empty()) {
+        send(to, type, correlation, codec::fields(std::span(ids)), out);
+    }
+}
+
+void Reactor::complain(ConnectionId id, std::uint64_t correlation, const AttemptId& attempt,
+                       const Error& error, Outbox& out) {
+    send(id, wire::MessageType::error, correlation,
+         wire::ErrorMessage{attempt, wire::to_record(error)}, out);
+}
+
+/// Ends a connection without a word; its session goes on without it.
+void Reactor::hang_up(ConnectionId id, Outbox& out) {
+    out.push_back(Close{id});
+    disconnected(id, now_);
+}
+
+/// Ends a connection with a reason.
+void Reactor::refuse(ConnectionId id, wire::Parting parting, std::string_view reason, Outbox& out) {
+    send(id, wire::MessageType::goodbye, ++asked_, wire::Goodbye{parting, reason}, out);
+    hang_up(id, out);
+}
+
+Reactor::Session* Reactor::session_of(ConnectionId id) {
+    const auto connection = connections_.find(id);
+    if (connection == connections_.end() || !connection->second.greeted) {
+        return nullptr;
+    }
+    return &sessions_.find(connection->second.session)->second;
+}
+
+void Reactor::connected(ConnectionId id, wire::Role role, base::BootTime now) {
+    now_ = now;
+    connections_.emplace(id, Connection(role, now));
+}
+
+void Reactor::disconnected(ConnectionId id, base::BootTime now) {
+    now_ = now;
+    if (Session* const session = session_of(id); session != nullptr && session->connection == id) {
+        session->connection = 0;
+        session->gone_since = now;
+    }
+    connections_.erase(id);
+}
+
+void Reactor::received(ConnectionId id, const wire::Message& message, base::BootTime now,
+                       Outbox& out) {
+    now_ = now;
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) {
+        return;
+    }
+    if (!found->second.greeted) {
+        greet(id, found->second, message, out);
+        return;
+    }
+    found->second.detector.heard(now);
+    dispatch(id, found->second, message, out);
+}
+
+void Reactor::greet(ConnectionId id, Connection& connection, const wire::Message& message,
+                    Outbox& out) {
+    using wire::Parting;
+    if (message.type != wire::MessageType::hello) {
+        refuse(id, Parting::refused, "the first message of a connection must be hello", out);
+        return;
+    }
+    const auto hello = wire::decode<wire::Hello>(message.type, message.body);
+    if (!hello) {
+        refuse(id, Parting::refused, hello.error().sentence(), out);
+        return;
+    }
+    const auto version =
+        wire::agree(wire::version_min, wire::version_max, hello->version_min, hello->version_max);
+    const auto known = sessions_.find(hello->session);
+    if (!version) {
+        refuse(id, Parting::refused, version.error().sentence(), out);
+    } else if (hello->role != connection.role || hello->role == wire::Role::worker) {
+        refuse(id, Parting::refused,
+               "who gives work to a worker must be a client or a broker, and its certificate must "
+               "say so",
+               out);
+    } else if (known != sessions_.end() && hello->epoch < known->second.epoch) {
+        ++stats_.stale;
+        refuse(id, Parting::replaced, "a later life of this session is connected", out);
+    } else if (known == sessions_.end() && draining_) {
+        refuse(id, Parting::drained, "this worker drains and takes no more work", out);
+    } else if (known == sessions_.end() && sessions_.size() >= options_.sessions_max) {
+        refuse(id, Parting::refused,
+               "this worker has as many sessions as it takes: try again later, or another one",
+               out);
+    } else {
+        attach(id, connection, *hello, *version, message.correlation, out);
+    }
+}
+
+void Reactor::attach(ConnectionId id, Connection& connection, const wire::Hello& hello,
+                     std::uint16_t version, std::uint64_t correlation, Outbox& out) {
+    const bool known = sessions_.contains(hello.session);
+    Session& session = sessions_[hello.session];
+    if (session.connection != 0) {
+        refuse(session.connection, wire::Parting::replaced,
+               "a newer connection of the same session took this one's place", out);
+    }
+    session.connection = id;
+    session.epoch = hello.epoch;
+    session.time_to_live =
+        bounded(hello.time_to_live, base::BootTime(0), options_.time_to_live_max);
+    connection.greeted = true;
+    connection.session = hello.session;
+    connection.heartbeat = bounded(hello.heartbeat, heartbeat_min, heartbeat_max);
+    connection.detector = core::Detector({connection.heartbeat, 30 * connection.heartbeat}, now_);
+    connection.next_beat = now_ + connection.heartbeat;
+
+    // What was on its way on the connection before is lost: all credit begins anew.
+    std::uint64_t input = 0;
+    for (auto& [attempt, held] : session.attempts) {
+        input += held.task.size();
+        held.result_sent = false;
+        for (Flow& flow : held.flows) {
+            flow.sent = 0;
+            flow.stale = flow.reading != 0;
+        }
+    }
+    session.tasks = core::Grantor(options_.tasks_max, session.attempts.size());
+    session.input = core::Grantor(options_.input_bytes_max, input);
+    session.output = core::Allowance(hello.output_credit);
+
+    const std::uint64_t both =
+        hello.capabilities & (options_.compression ? wire::capability_lz4 : 0);
+    const std::vector<std::string_view> names(options_.functions.begin(), options_.functions.end());
+    std::string functions;
+    wire::Welcome welcome;
+    welcome.version = version;
+    welcome.capabilities = both;
+    welcome.instance = options_.instance;
+    welcome.incarnation = options_.incarnation;
+    welcome.session_known = known;
+    welcome.heartbeat = in_ms(connection.heartbeat);
+    welcome.slots = options_.site.slots;
+    welcome.memory_bytes = options_.site.memory_bytes;
+    welcome.task_credit = static_cast<std::uint32_t>(session.tasks.due());
+    welcome.input_credit = session.input.due();
+    welcome.name = options_.name;
+    welcome.functions = codec::list_of(std::span(names), functions);
+    out.push_back(Admit{id, version, (both & wire::capability_lz4) != 0});
+    send(id, wire::MessageType::welcome, correlation, welcome, out);
+    if (draining_) {
+        send(id, wire::MessageType::drain, ++asked_,
+             wire::Drain{in_ms(std::max(drain_by_ - now_, base::BootTime(0))), "it drains"}, out);
+    }
+    pump_all(session, out);
+}
+
+void Reactor::dispatch(ConnectionId id, Connection& connection, const wire::Message& message,
+                       Outbox& out) {
+    switch (message.type) {
+        case wire::MessageType::task_submit:
+            submit(id, message, out);
+            return;
+        case wire::MessageType::task_cancel:
+            cancel(id, message, out);
+            return;
+        case wire::MessageType::task_reclaim:
+            reclaim(id, message, out);
+            return;
+        case wire::MessageType::credit:
+            credit(id, message, out);
+            return;
+        case wire::MessageType::heartbeat:
+            if (const auto beat = wire::decode<wire::Heartbeat>(message.type, message.body)) {
+                connection.heard = beat->sequence;
+                connection.heard_at = now_;
+            }
+            return;
+        case wire::MessageType::goodbye:
+            part(id, connection, message, out);
+            return;
+        case wire::MessageType::error:
+        case wire::MessageType::drain:
+            return;  // nothing to do about either: a client that drains sends no more tasks
+        default:
+            refuse(id, wire::Parting::failed,
+                   "a worker takes no such message: use the same version on both sides", out);
+    }
+}
+
+/// The peer says its last word: a session that is done leaves nothing behind.
+void Reactor::part(ConnectionId id, Connection& connection, const wire::Message& message,
+                   Outbox& out) {
+    const auto goodbye = wire::decode<wire::Goodbye>(message.type, message.body);
+    const wire::Instance session = connection.session;
+    hang_up(id, out);
+    if (goodbye && goodbye->parting == wire::Parting::done) {
+        drop(session, out);
+        start_next(out);
+    }
+}
+
+/// Forgets a session: what runs of it is ended.
+void Reactor::drop(const wire::Instance& name, Outbox& out) {
+    const auto found = sessions_.find(name);
+    Session& session = found->second;
+    for (auto& [id, held] : session.attempts) {
+        if (held.phase == Phase::queued) {
+            leave_queue(session, held);
+        } else if (held.phase == Phase::running) {
+            orphans_.emplace(id, held.demand);
+            out.push_back(Stop{id, true});
+        } else if (held.begun) {
+            out.push_back(Forget{id});
+        }
+        owners_.erase(id);
+    }
+    sessions_.erase(found);
+}
+
+void Reactor::beat(ConnectionId id, Connection& connection, Outbox& out) {
+    wire::Heartbeat beat;
+    beat.sequence = ++connection.beat;
+    beat.echo = connection.heard;
+    beat.echo_age = connection.heard == 0 ? base::BootTime(0) : now_ - connection.heard_at;
+    beat.running = options_.site.slots - site_.free_slots;
+    beat.queued = static_cast<std::uint32_t>(high_.size() + normal_.size());
+    beat.memory_free_bytes = site_.free_memory_bytes;
+    send(id, wire::MessageType::heartbeat, ++asked_, beat, out);
+    connection.next_beat = now_ + connection.heartbeat;
+}
+
+void Reactor::tick(base::BootTime now, Outbox& out) {
+    now_ = now;
+    std::vector<ConnectionId> ids;
+    for (const auto& [id, connection] : connections_) {
+        ids.push_back(id);
+    }
+    for (const ConnectionId id : ids) {
+        Connection& connection = connections_.find(id)->second;
+        if (!connection.greeted) {
+            if (now >= connection.since + options_.greeting) {
+                refuse(id, wire::Parting::refused, "no hello came in time", out);
+            }
+        } else if (connection.detector.ask(now) == core::Health::dead) {
+            hang_up(id, out);
+        } else if (now >= connection.next_beat) {
+            beat(id, connection, out);
+        }
+    }
+    std::vector<wire::Instance> over;
+    for (const auto& [name, session] : sessions_) {
+        if (session.connection == 0 && now - session.gone_since >= session.time_to_live) {
+            over.push_back(name);
+        }
+    }
+    for (const wire::Instance& name : over) {
+        drop(name, out);
+    }
+    if (draining_ && !drain_ended_ && now >= drain_by_) {
+        end_drain(out);
+    }
+    start_next(out);
+}
+
+base::BootTime Reactor::next() const {
+    base::BootTime first = base::BootTime::max();
+    for (const auto& [id, connection] : connections_) {
+        first = std::min(first, connection.greeted
+                                    ? std::min(connection.next_beat, connection.detector.next())
+                                    : connection.since + options_.greeting);
+    }
+    for (const auto& [name, session] : sessions_) {
+        if (session.connection == 0) {
+            first = std::min(first, session.gone_since + session.time_to_live);
+        }
+    }
+    return draining_ && !drain_ended_ ? std::min(first, drain_by_) : first;
+}
+
+void Reactor::drain(base::BootTime deadline, std::string_view reason, base::BootTime now,
+                    Outbox& out) {
+    now_ = now;
+    draining_ = true;
+    drain_by_ = deadline;
+    for (const auto& [id, connection] : connections_) {
+        if (connection.greeted) {
+            send(id, wire::MessageType::drain, ++asked_,
+                 wire::Drain{in_ms(std::max(deadline - now, base::BootTime(0))), reason}, out);
+        }
+    }
+    return_queued(out);
+}
+
+/// The time of the drain is up: what runs is ended, and is somebody else's to run.
+void Reactor::end_drain(Outbox& out) {
+    drain_ended_ = true;
+    for (auto& [name, session] : sessions_) {
+        for (auto& [id, held] : session.attempts) {
+            if (held.phase == Phase::running) {
+                held.returned = true;
+                out.push_back(Stop{id, false});
+            }
+        }
+    }
+}
+
+bool Reactor::drained() const {
+    return draining_ && orphans_.empty() && std::ranges::all_of(sessions_, [&](const auto& each) {
+               const Session& session = each.second;
+               const bool waits = !drain_ended_ || session.connection != 0;
+               return std::ranges::all_of(session.attempts, [&](const auto& attempt) {
+                   return attempt.second.phase == Phase::ended && !waits;
+               });
+           });
+}
+
+void Reactor::farewell(Outbox& out) {
+    while (!connections_.empty()) {
+        refuse(connections_.begin()->first, wire::Parting::drained, "this worker has drained", out);
+    }
+}
+
+std::size_t Reactor::attempts() const { return owners_.size(); }
+
+}  // namespace repartir::worker
