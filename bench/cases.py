@@ -98,10 +98,28 @@ class Catalogue:
             "wake", "repartir", "--mode", "idle", "--workers", 2), pairs=3,
             metric="idle_context_switches", why_pairs="each watches an idle pool for 10 s"))
         add("deque", Case("deque", self.program("deque", "repartir"), metric="push_pop_ns"))
+        for case in self.codec_cases():
+            add("codec", case)
         add("queued_memory", Case(
             "queued_memory", self.program("queued_memory", "repartir"), pairs=5,
             metric="bytes_per_task", why_pairs="bytes do not vary"))
         return problems
+
+    def codec_cases(self):
+        """A task into bytes and back, beside other formats; then the frame around it."""
+        cases = []
+        for mode in ("encode", "decode"):
+            names = ["repartir", "flatbuffers", "protobuf", "msgpack", "capnp"]
+            contestants = [one for name in names
+                           for one in self.program("codec", name, "--mode", mode)]
+            contestants += self.program("codec", "protobuf", "--mode", f"{mode}_arena",
+                                        name="protobuf_arena")
+            if mode == "encode":
+                contestants += self.program("codec", "repartir", "--mode", "copy", name="memcpy")
+            cases.append(Case(f"codec.{mode}", contestants))
+            cases.append(Case(f"codec.frame_{mode}", self.program(
+                "codec", "repartir", "--mode", f"frame_{mode}")))
+        return cases
 
     def processes(self):
         """Problems of programs: problem -> cases."""
