@@ -45,7 +45,8 @@ void fill(capn::Task::Builder to, const TaskValues& task) {
     to.setTimeoutMs(task.timeout_ms);
 }
 
-void fold(capn::Task::Reader task, Digest& digest) {
+Digest digest_of(capn::Task::Reader task) {
+    Digest digest;
     digest.number(task.getJob0());
     digest.number(task.getJob1());
     digest.number(task.getJob2());
@@ -65,6 +66,7 @@ void fold(capn::Task::Reader task, Digest& digest) {
     digest.number(task.getCores());
     digest.number(task.getMemoryBytes());
     digest.number(task.getTimeoutMs());
+    return digest;
 }
 
 class Format {
@@ -80,15 +82,14 @@ class Format {
         return {reinterpret_cast<const char*>(written.begin()), written.size()};
     }
 
-    static bool decode(std::string_view bytes, Digest& digest) {
+    static std::optional<Digest> decode(std::string_view bytes) {
         try {
             // SAFETY: strings of this length begin where malloc aligned them, and hold words.
             const auto* begin = reinterpret_cast<const capnp::word*>(bytes.data());
             capnp::FlatArrayMessageReader reader(
                 kj::arrayPtr(begin, bytes.size() / sizeof(capnp::word)));
-            fold(reader.getRoot<capn::Task>(), digest);
-            return true;
-        } catch (const kj::Exception&) { return false; }
+            return digest_of(reader.getRoot<capn::Task>());
+        } catch (const kj::Exception&) { return std::nullopt; }
     }
 
   private:

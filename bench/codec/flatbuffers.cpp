@@ -40,18 +40,19 @@ class Format {
         return {reinterpret_cast<const char*>(builder_.GetBufferPointer()), builder_.GetSize()};
     }
 
-    static bool decode(std::string_view bytes, Digest& digest) {
+    static std::optional<Digest> decode(std::string_view bytes) {
         // SAFETY: characters may be looked at as bytes.
         const auto* begin = reinterpret_cast<const std::uint8_t*>(bytes.data());
         flatbuffers::Verifier verifier(begin, bytes.size());
         if (!flat::VerifyTaskBuffer(verifier)) {
-            return false;
+            return std::nullopt;
         }
         const flat::Task* task = flat::GetTask(begin);
         const flat::Attempt* attempt = task->attempt();
         if (attempt == nullptr || task->args() == nullptr || task->env() == nullptr) {
-            return false;
+            return std::nullopt;
         }
+        Digest digest;
         digest.number(attempt->job0());
         digest.number(attempt->job1());
         digest.number(attempt->job2());
@@ -71,7 +72,7 @@ class Format {
         digest.number(task->cores());
         digest.number(task->memory_bytes());
         digest.number(task->timeout_ms());
-        return true;
+        return digest;
     }
 
   private:

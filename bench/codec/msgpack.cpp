@@ -41,7 +41,7 @@ class Format {
         return {buffer_.data(), buffer_.size()};
     }
 
-    bool decode(std::string_view bytes, Digest& digest) {
+    std::optional<Digest> decode(std::string_view bytes) {
         try {
             zone_.clear();
             std::size_t at = 0;
@@ -50,11 +50,10 @@ class Format {
                 [](msgpack::type::object_type, std::size_t, void*) { return true; });
             if (at != bytes.size() || whole.type != msgpack::type::ARRAY ||
                 whole.via.array.size != fields) {
-                return false;
+                return std::nullopt;
             }
-            fold(whole.via.array.ptr, digest);
-            return true;
-        } catch (const std::exception&) { return false; }
+            return digest_of(whole.via.array.ptr);
+        } catch (const std::exception&) { return std::nullopt; }
     }
 
   private:
@@ -64,7 +63,8 @@ class Format {
     }
 
     /// Throws where a field is of another type.
-    static void fold(const msgpack::object* field, Digest& digest) {
+    static Digest digest_of(const msgpack::object* field) {
+        Digest digest;
         for (std::size_t i = 0; i < 8; ++i) {  // the id and the kind
             digest.number(field[i].as<std::uint64_t>());
         }
@@ -82,6 +82,7 @@ class Format {
         for (std::size_t i = 11; i < fields; ++i) {
             digest.number(field[i].as<std::uint64_t>());
         }
+        return digest;
     }
 
     std::vector<TaskValues> tasks_ = bench::codec::messages();

@@ -36,7 +36,8 @@ void fill(proto::Task& to, const TaskValues& task) {
     to.set_timeout_ms(task.timeout_ms);
 }
 
-void fold(const proto::Task& task, Digest& digest) {
+Digest digest_of(const proto::Task& task) {
+    Digest digest;
     const proto::Attempt& attempt = task.attempt();
     digest.number(attempt.job0());
     digest.number(attempt.job1());
@@ -57,6 +58,7 @@ void fold(const proto::Task& task, Digest& digest) {
     digest.number(task.cores());
     digest.number(task.memory_bytes());
     digest.number(task.timeout_ms());
+    return digest;
 }
 
 google::protobuf::ArenaOptions with_block(std::vector<char>& block) {
@@ -77,13 +79,12 @@ class Format {
         return out_;
     }
 
-    bool decode(std::string_view bytes, Digest& digest) {
+    std::optional<Digest> decode(std::string_view bytes) {
         proto::Task& task = fresh();
         if (!task.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-            return false;
+            return std::nullopt;
         }
-        fold(task, digest);
-        return true;
+        return digest_of(task);
     }
 
   private:

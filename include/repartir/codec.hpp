@@ -111,6 +111,12 @@ class Reader {
         }
         at_ = end_;
     }
+    /// Has the same problem as another reader, if that has one.
+    void fail_as(const Reader& other) noexcept {
+        if (!other.ok()) {
+            fail(other.problem());
+        }
+    }
     /// @return the next bytes; none when there are not so many.
     std::string_view take(std::size_t bytes) noexcept {
         if (bytes > left()) {

@@ -86,6 +86,7 @@ TEST(CodecTest, WhatIsWrittenIsRead) {
     expect_round_trip(std::pair<int, std::string>(3, "c"));
     expect_round_trip(std::tuple<int, bool, Point>(3, true, {1, 2, "p"}));
     expect_round_trip(std::array<std::uint16_t, 3>{1, 2, 3});
+    expect_round_trip(std::array<std::uint16_t, 5>{1, 2, 3, 4, 5});
     expect_round_trip(std::vector<std::pair<std::string, Point>>{{"a", {1, 2, "b"}}, {"", {}}});
 }
 
@@ -120,6 +121,37 @@ TEST(CodecTest, AFieldThatBeginsMustEnd) {
     bytes[0] = static_cast<char>(bytes.size() - 4);
     NewPoint point;
     EXPECT_EQ(decode(bytes, point), Problem::truncated);
+}
+
+struct Flagged {
+    std::array<std::uint32_t, 2> numbers{};
+    bool flag = false;
+    std::uint16_t after = 0;
+    std::string text;
+    static constexpr auto codec_fields =
+        std::tuple(&Flagged::numbers, &Flagged::flag, &Flagged::after, &Flagged::text);
+    bool operator==(const Flagged&) const = default;
+};
+
+TEST(CodecTest, AStructThatIsTooShortForItsFieldsIsTruncated) {
+    const std::string whole = encode(Flagged{{1, 2}, true, 3, "four"});
+    for (std::size_t size = 0; size < whole.size() - 4; ++size) {
+        std::string bytes = whole.substr(0, 4 + size);
+        bytes[0] = static_cast<char>(size);
+        Flagged value;
+        EXPECT_EQ(decode(bytes, value), Problem::truncated) << size;
+        std::pair<Flagged, std::uint32_t> row;
+        EXPECT_EQ(decode(bytes + "\5\0\0\0"s, row), Problem::truncated) << size;
+        EXPECT_EQ(row.second, 0U) << size;
+    }
+}
+
+TEST(CodecTest, AProblemAmongTheFirstFieldsLeavesTheRestEmpty) {
+    std::string bytes = encode(Flagged{{1, 2}, true, 3, "four"});
+    bytes[4 + 8] = 2;
+    Flagged value{{7, 7}, true, 7, "seven"};
+    EXPECT_EQ(decode(bytes, value), Problem::value);
+    EXPECT_EQ(value, (Flagged{{1, 2}, false, 0, ""}));
 }
 
 TEST(CodecTest, ViewsLieInTheBytes) {

@@ -226,11 +226,18 @@ void append_call(std::string& out, const AttemptId& attempt, std::string_view fu
     codec::append(out, view);
 }
 
-Result<TaskView> read_task(std::string_view bytes) {
-    TaskView view;
+Result<void> read_task(std::string_view bytes, TaskView& view) {
     const codec::Problem problem = codec::decode(bytes, view);
     if (problem != codec::Problem::none) {
         return fail(codec::malformed("task", problem));
+    }
+    return {};
+}
+
+Result<TaskView> read_task(std::string_view bytes) {
+    TaskView view;
+    if (Result<void> read = read_task(bytes, view); !read) {
+        return fail(read.error());
     }
     return view;
 }

@@ -146,6 +146,20 @@ TEST(TaskMessageTest, ACallNamesItsFunction) {
     EXPECT_FALSE(to_task(*view)) << "it is no program";
 }
 
+TEST(TaskMessageTest, AViewThatIsUsedAgainKeepsNothing) {
+    const std::string rich = encoded(Task::binary("a", "b").env("A", "B").cwd("/tmp").name("n"));
+    const std::string plain = encoded(Task::binary("c"));
+    TaskView view;
+    ASSERT_TRUE(read_task(rich, view));
+    EXPECT_TRUE(view.extras);
+    ASSERT_TRUE(read_task(plain, view));
+    EXPECT_FALSE(view.extras);
+    EXPECT_TRUE(view.env.empty());
+    EXPECT_EQ(view.name, "");
+    EXPECT_EQ(to_task(view)->program().packed(), "c\0"s);
+    EXPECT_EQ(read_task("\1", view).error().code(), Code::malformed);
+}
+
 TEST(TaskMessageTest, EveryCutIsRefused) {
     const std::string bytes = encoded(Task::pipeline(Task::binary("a", "b"), Task::binary("c"))
                                           .env("A", "B")

@@ -243,10 +243,10 @@ struct Form<List<T>> : detail::SequenceForm<T> {
         out.raw(list.bytes().data(), list.bytes().size());
     }
     static void get(Reader& in, List<T>& list) {
-        Reader ahead = in;
-        const std::size_t before = in.left();
-        const std::uint32_t count = detail::SequenceForm<T>::skip(in);
-        const std::string_view all = ahead.take(before - in.left());
+        Reader ahead = in;  // by value: it stays in registers
+        const std::uint32_t count = detail::SequenceForm<T>::skip(ahead);
+        in.fail_as(ahead);
+        const std::string_view all = in.take(in.left() - ahead.left());
         list = in.ok() ? List<T>(all.substr(4), count) : List<T>();
     }
 };
@@ -298,8 +298,12 @@ struct Form<std::array<T, N>> {
         }
     }
     static void get(Reader& in, std::array<T, N>& values) {
-        for (T& value : values) {
-            Form<T>::get(in, value);
+        if constexpr (N <= 4) {  // without a loop whoever knows what is left checks nothing
+            std::apply([&](auto&... value) { (Form<T>::get(in, value), ...); }, values);
+        } else {
+            for (T& value : values) {
+                Form<T>::get(in, value);
+            }
         }
     }
     static void skip(Reader& in) {
@@ -333,25 +337,49 @@ struct Form<T> {
     static void get(Reader& in, T& value) {
         Reader inner(in.take(in.number<std::uint32_t>()));
         if (in.ok()) {
-            get_fields(inner, value, std::make_index_sequence<Traits::count>());
-            if (!inner.ok()) {
-                in.fail(inner.problem());
+            const std::string_view head = inner.take(head_bytes(fields()));
+            if (inner.ok()) {
+                // Of a length that is known when it is compiled: nothing is checked again.
+                Reader numbers({head.data(), head_bytes(fields())});
+                get_fields<true>(numbers, value, fields());
+                inner.fail_as(numbers);
             }
+            get_fields<false>(inner, value, fields());
+            in.fail_as(inner);
         }
     }
     static void skip(Reader& in) noexcept { in.take(in.number<std::uint32_t>()); }
 
   private:
-    template <std::size_t... I>
-    static void get_fields(Reader& in, T& value, std::index_sequence<I...>) {
-        (get_field<I>(in, value.*std::get<I>(T::codec_fields)), ...);
+    template <std::size_t I>
+    using Field = std::remove_cvref_t<decltype(std::declval<T&>().*std::get<I>(T::codec_fields))>;
+
+    static constexpr auto fields() { return std::make_index_sequence<Traits::count>(); }
+    /// @return whether the field is one of the head: those of fixed size that come first.
+    template <std::size_t I>
+    static consteval bool in_head() {
+        if constexpr (I >= detail::required_fields<T>() || !Form<Field<I>>::fixed) {
+            return false;
+        } else if constexpr (I == 0) {
+            return true;
+        } else {
+            return in_head<I - 1>();
+        }
     }
-    template <std::size_t I, class F>
+    template <std::size_t... I>
+    static consteval std::size_t head_bytes(std::index_sequence<I...>) {
+        return ((in_head<I>() ? Form<Field<I>>::bytes_min : 0) + ... + 0);
+    }
+    template <bool Head, std::size_t... I>
+    static void get_fields(Reader& in, T& value, std::index_sequence<I...>) {
+        (get_field<Head, I>(in, value.*std::get<I>(T::codec_fields)), ...);
+    }
+    template <bool Head, std::size_t I, class F>
     static void get_field(Reader& in, F& field) {
-        if constexpr (I < detail::required_fields<T>()) {
-            Form<F>::get(in, field);
-        } else if (in.left() != 0) {
-            Form<F>::get(in, field);
+        if constexpr (Head == in_head<I>()) {
+            if (I < detail::required_fields<T>() || in.left() != 0) {
+                Form<F>::get(in, field);
+            }
         }
     }
 };
