@@ -114,6 +114,8 @@ class Catalogue:
                            for one in self.program("codec", name, "--mode", mode)]
             contestants += self.program("codec", "protobuf", "--mode", f"{mode}_arena",
                                         name="protobuf_arena")
+            contestants += self.program("codec", "repartir", "--mode", f"{mode}_values",
+                                        name="repartir_values")
             if mode == "encode":
                 contestants += self.program("codec", "repartir", "--mode", "copy", name="memcpy")
             cases.append(Case(f"codec.{mode}", contestants))

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A task as TaskSubmit carries it, from a Task and back to views. `frame_encode` and `frame_decode`
 // are the same with all that stands around it on a connection: the message, the header and both
-// checksums. `copy` is the floor: the encoded bytes, copied.
+// checksums. `encode_values` and `decode_values` are what a program's own struct costs, from the
+// very strings and vectors that the peers begin with. `copy` is the floor: the encoded bytes,
+// copied.
 //
 // The message has more than the peers' have: priority, affinity, where input and output go, the
 // grace, a name. They are read too, and add nothing to the sum.
@@ -9,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 #include <span>
+#include <tuple>
 #include <utility>
 
 #include "bench/codec/problem.hpp"
@@ -141,6 +144,74 @@ class Framed {
     std::string out_;
 };
 
+auto fields_of(const TaskValues& task) {
+    using Variable = std::pair<std::string, std::string>;
+    return repartir::codec::fields(
+        task.job, task.element, task.number, task.issuer, task.epoch, task.kind, task.cores,
+        task.memory_bytes, task.timeout_ms, std::string_view(task.path),
+        std::span<const std::string>(task.args), std::span<const Variable>(task.env));
+}
+
+/// A struct of a program's own, which has what the peers' messages have.
+class Values {
+  public:
+    std::string_view encode(std::size_t message) {
+        const TaskValues& task = tasks_[message];
+        out_.clear();
+        repartir::codec::append(out_, fields_of(task));
+        return out_;
+    }
+    std::optional<Digest> decode(std::string_view bytes) {
+        namespace codec = repartir::codec;
+        if (codec::decode(bytes, view_) != codec::Problem::none) {
+            return std::nullopt;
+        }
+        Digest digest;
+        for (const std::uint32_t word : view_.job) {
+            digest.number(word);
+        }
+        digest.number(view_.element);
+        digest.number(view_.number);
+        digest.number(view_.issuer);
+        digest.number(view_.epoch);
+        digest.number(view_.kind);
+        digest.text(view_.path);
+        const auto args = view_.args.each([&](std::string_view arg) { digest.text(arg); });
+        const auto env = view_.env.each([&](const wire::TextPair& pair) {
+            digest.text(pair.first);
+            digest.text(pair.second);
+        });
+        digest.number(view_.cores);
+        digest.number(view_.memory_bytes);
+        digest.number(view_.timeout_ms);
+        const bool whole = args == codec::Problem::none && env == codec::Problem::none;
+        return whole ? std::optional(digest) : std::nullopt;
+    }
+
+  private:
+    struct View {
+        std::array<std::uint32_t, 3> job{};
+        std::uint32_t element = 0;
+        std::uint32_t number = 0;
+        std::uint64_t issuer = 0;
+        std::uint64_t epoch = 0;
+        std::uint8_t kind = 0;
+        std::uint32_t cores = 0;
+        std::uint64_t memory_bytes = 0;
+        std::uint64_t timeout_ms = 0;
+        std::string_view path;
+        repartir::codec::List<std::string_view> args;
+        repartir::codec::List<wire::TextPair> env;
+        static constexpr auto codec_fields =
+            std::tuple(&View::job, &View::element, &View::number, &View::issuer, &View::epoch,
+                       &View::kind, &View::cores, &View::memory_bytes, &View::timeout_ms,
+                       &View::path, &View::args, &View::env);
+    };
+    std::vector<TaskValues> tasks_ = bench::codec::messages();
+    std::string out_;
+    View view_;
+};
+
 /// The bytes of Bare, copied.
 class Copy {
   public:
@@ -183,8 +254,11 @@ int main(int argc, char** argv) {
     if (options.mode == "frame_encode" || options.mode == "frame_decode") {
         return run<Framed>(options, options.mode == "frame_encode");
     }
+    if (options.mode == "encode_values" || options.mode == "decode_values") {
+        return run<Values>(options, options.mode == "encode_values");
+    }
     std::fprintf(stderr,
-                 "codec.repartir: --mode is encode, decode, frame_encode, frame_decode or "
-                 "copy\n");
+                 "codec.repartir: --mode is copy, or encode or decode alone, with frame_ "
+                 "before it or with _values behind it\n");
     return 2;
 }
