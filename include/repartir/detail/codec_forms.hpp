@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 /// @file codec_forms.hpp How each type stands in bytes. Included by repartir/codec.hpp, last.
+// NOLINTNEXTLINE(misc-header-include-cycle): so that it can be read by itself
 #include "repartir/codec.hpp"  // IWYU pragma: keep
 
 namespace repartir::codec {
@@ -27,7 +28,7 @@ struct NumberForm {
     static constexpr std::size_t bytes_min = sizeof(U);
     static constexpr bool fixed = true;
     using Wire = NumberWire<sizeof(U)>;
-    static constexpr std::size_t size(const T&) noexcept { return sizeof(U); }
+    static constexpr std::size_t size(const T& /*value*/) noexcept { return sizeof(U); }
     static void skip(Reader& in) noexcept { in.take(sizeof(U)); }
 };
 
@@ -54,10 +55,10 @@ struct SequenceForm {
     using Wire = SequenceWire<typename Form<T>::Wire>;
 
     static std::size_t size(std::span<const T> values) {
-        std::size_t bytes = 4;
         if constexpr (Form<T>::fixed) {
-            return bytes + values.size() * Form<T>::bytes_min;
+            return 4 + values.size() * Form<T>::bytes_min;
         } else {
+            std::size_t bytes = 4;
             for (const T& value : values) {
                 bytes += Form<T>::size(value);
             }
@@ -367,11 +368,11 @@ struct Form<T> {
         }
     }
     template <std::size_t... I>
-    static consteval std::size_t head_bytes(std::index_sequence<I...>) {
+    static consteval std::size_t head_bytes(std::index_sequence<I...> /*fields*/) {
         return ((in_head<I>() ? Form<Field<I>>::bytes_min : 0) + ... + 0);
     }
     template <bool Head, std::size_t... I>
-    static void get_fields(Reader& in, T& value, std::index_sequence<I...>) {
+    static void get_fields(Reader& in, T& value, std::index_sequence<I...> /*fields*/) {
         (get_field<Head, I>(in, value.*std::get<I>(T::codec_fields)), ...);
     }
     template <bool Head, std::size_t I, class F>
