@@ -101,8 +101,8 @@ bool Reactor::take_task(ConnectionId id, std::uint64_t correlation, std::string_
                         Lists& lists, Outbox& out) {
     const wire::Instance& name = connections_.find(id)->second.session;
     Session& session = sessions_.find(name)->second;
-    const auto view = wire::read_task(bytes);
-    const AttemptId attempt = view ? view->attempt : attempt_of(bytes);
+    const Result<void> whole = wire::read_task(bytes, view_);
+    const AttemptId attempt = whole ? view_.attempt : attempt_of(bytes);
     const auto owner = owners_.find(attempt);
     if (owner != owners_.end() && owner->second == name) {
         ++stats_.repeated;
@@ -113,17 +113,17 @@ bool Reactor::take_task(ConnectionId id, std::uint64_t correlation, std::string_
         return false;
     }
     const bool fresh = fenced(session, attempt, out);
-    if (view && fresh && owner == owners_.end() && !orphans_.contains(attempt)) {
+    if (whole && fresh && owner == owners_.end() && !orphans_.contains(attempt)) {
         if (draining_) {
             lists.returned.push_back(attempt);
         } else {
             lists.accepted.push_back(attempt);
-            admit(session, name, *view, bytes, out);
+            admit(session, name, view_, bytes, out);
             return true;
         }
     } else {
         complain(id, correlation, attempt,
-                 !view    ? view.error()
+                 !whole   ? whole.error()
                  : !fresh ? stale_error()
                           : foreign_error(),
                  out);

@@ -267,6 +267,7 @@ class Reactor {
     bool draining_ = false;
     bool drain_ended_ = false;  // its deadline has passed
     base::BootTime drain_by_{0};
+    wire::TaskView view_;  // of the task that is looked at: large, and used again and again
     Stats stats_;
 };
 
