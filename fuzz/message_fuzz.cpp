@@ -38,6 +38,7 @@ template <class T>
 void visit_parts(const T&) {}
 inline void visit_parts(const Welcome& message) { visit(message.functions); }
 inline void visit_parts(const Attempts& message) { visit(message.ids); }
+inline void visit_parts(const Credit& message) { visit(message.results); }
 inline void visit_parts(const Cancel& message) { visit(message.ids); }
 inline void visit_parts(const ErrorMessage& message) {
     const ErrorRecord record = to_record(to_error(message.error));

@@ -41,6 +41,7 @@ enum class Code : std::uint16_t {
     io_error,              ///< reading or writing failed
     malformed,             ///< bytes from elsewhere are not what they were to be
     incompatible,          ///< the other side speaks no version of the protocol that we do
+    unreachable,           ///< another machine cannot be reached, or was lost
     internal,              ///< a defect of Repartir; please report it
 };
 

@@ -97,6 +97,8 @@ std::string_view to_string(Code code) noexcept {
             return "malformed";
         case Code::incompatible:
             return "incompatible";
+        case Code::unreachable:
+            return "unreachable";
         case Code::internal:
             return "internal";
     }

@@ -188,8 +188,11 @@ TEST(GoldenV1Test, TheSmallOnes) {
         Heartbeat{1, 2, 3ns, 4, 5, 6, 7},
         "2c00000001000000000000000200000000000000030000000000000004000000050000000600000007000000"
         "00000000");
-    expect_golden(Credit{1, 2, 3, 4},
-                  "1c00000001000000020000000000000003000000000000000400000000000000");
+    const std::vector<std::uint64_t> seen{4, 5};
+    std::string list;
+    expect_golden(
+        Credit{1, 2, 3, codec::list_of(std::span(seen), list)},
+        "2800000001000000020000000000000003000000000000000200000004000000000000000500000000000000");
     expect_golden(Drain{5s, "SIGTERM"}, "130000008813000000000000070000005349475445524d");
     expect_golden(Goodbye{Parting::drained, "bye"}, "080000000103000000627965");
     expect_golden(

@@ -124,10 +124,10 @@ struct Heartbeat {
 
 /// So much more may be sent, and what has arrived and may be forgotten.
 struct Credit {
-    std::uint32_t tasks = 0;         ///< more
-    std::uint64_t input_bytes = 0;   ///< more
-    std::uint64_t output_bytes = 0;  ///< more
-    std::uint64_t results = 0;  ///< all results up to this sequence number were accepted; 0: none
+    std::uint32_t tasks = 0;             ///< more
+    std::uint64_t input_bytes = 0;       ///< more
+    std::uint64_t output_bytes = 0;      ///< more
+    codec::List<std::uint64_t> results;  ///< that have arrived, by their sequence numbers
     static constexpr auto codec_fields =
         std::tuple(&Credit::tasks, &Credit::input_bytes, &Credit::output_bytes, &Credit::results);
 };

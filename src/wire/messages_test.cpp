@@ -89,7 +89,9 @@ TEST(MessagesTest, ListsOfAttempts) {
 TEST(MessagesTest, TheSmallOnes) {
     expect_sound(MessageType::task_output, TaskOutput{some_attempt, Channel::err, 9, "text"});
     expect_sound(MessageType::heartbeat, Heartbeat{1, 2, 3ns, 4, 5, 6, 7});
-    expect_sound(MessageType::credit, Credit{1, 2, 3, 4});
+    const std::vector<std::uint64_t> seen{4, 5};
+    std::string list;
+    expect_sound(MessageType::credit, Credit{1, 2, 3, codec::list_of(std::span(seen), list)});
     expect_sound(MessageType::drain, Drain{5s, "SIGTERM"});
     expect_sound(MessageType::goodbye, Goodbye{Parting::drained, "bye"});
     expect_sound(MessageType::error,

@@ -452,16 +452,17 @@ void Reactor::credit(ConnectionId id, const wire::Message& message, Outbox& out)
     }
     Session& session = *session_of(id);
     std::vector<AttemptId> seen;
-    for (const auto& [sequence, attempt] : session.results) {
-        if (sequence > more->results) {
-            break;
+    static_cast<void>(more->results.each([&](std::uint64_t sequence) {
+        const auto found = session.results.find(sequence);
+        if (found != session.results.end() &&
+            session.attempts.find(found->second)->second.result_sent) {
+            seen.push_back(found->second);
         }
-        if (session.attempts.find(attempt)->second.result_sent) {
-            seen.push_back(attempt);
-        }
-    }
+    }));
     for (const AttemptId& attempt : seen) {
-        forget(session, attempt, out);
+        if (session.attempts.contains(attempt)) {  // it may be listed twice
+            forget(session, attempt, out);
+        }
     }
     if (more->output_bytes != 0) {
         session.output.grant(more->output_bytes);

@@ -33,7 +33,7 @@ TEST(WorkerAttemptsTest, ATaskIsAcceptedRunAnsweredAndForgotten) {
     EXPECT_EQ(result.sequence, 1U);
     EXPECT_EQ(result.out.bytes, "hello");
     EXPECT_EQ(f.reactor.attempts(), 1U);
-    f.acknowledge(id, 1);
+    f.acknowledge(id, {1});
     EXPECT_EQ(f.take<Forget>().size(), 1U);
     EXPECT_EQ(f.reactor.attempts(), 0U);
 }
@@ -92,9 +92,9 @@ TEST(WorkerAttemptsTest, AResultThatWasNotSeenIsNotForgotten) {
     f.finish(attempt(1), "one");
     const ConnectionId second = f.join(1, 1, 0);
     f.out.clear();
-    f.acknowledge(second, 0);
+    f.acknowledge(second, {});
     EXPECT_EQ(f.reactor.attempts(), 1U);
-    f.acknowledge(second, 1000);
+    f.acknowledge(second, {1, 1, 77});
     EXPECT_EQ(f.reactor.attempts(), 0U);
 }
 
@@ -140,9 +140,9 @@ TEST(WorkerAttemptsTest, CreditComesBackAsResultsAreAcknowledged) {
     f.finish(attempt(0));
     f.finish(attempt(1));
     f.out.clear();
-    f.acknowledge(id, 1);
+    f.acknowledge(id, {1});
     EXPECT_TRUE(f.messages<wire::Credit>(MessageType::credit).empty()) << "one is no message worth";
-    f.acknowledge(id, 2);
+    f.acknowledge(id, {2});
     const auto credit = f.messages<wire::Credit>(MessageType::credit);
     ASSERT_EQ(credit.size(), 1U);
     EXPECT_EQ(credit[0].tasks, 2U);
@@ -232,7 +232,7 @@ TEST(WorkerAttemptsTest, LargeOutputTravelsInPiecesAsCreditAllows) {
     };
     serve();
     EXPECT_EQ(got, 40'000U);
-    f.say(id, MessageType::credit, wire::Credit{0, 0, 60'000, 0});
+    f.give_credit(id, 60'000);
     const auto reads = f.take<Read>();
     ASSERT_EQ(reads.size(), 1U);
     f.reactor.read(attempt(1), wire::Channel::out, reads[0].offset,

@@ -75,8 +75,16 @@ class Fixture {
         say(id, wire::MessageType::task_cancel,
             codec::fields(std::span<const AttemptId>(list), force));
     }
-    void acknowledge(ConnectionId id, std::uint64_t results) {
-        say(id, wire::MessageType::credit, wire::Credit{0, 0, 0, results});
+    void acknowledge(ConnectionId id, const std::vector<std::uint64_t>& results) {
+        std::string list;
+        wire::Credit credit;
+        credit.results = codec::list_of(std::span(results), list);
+        say(id, wire::MessageType::credit, credit);
+    }
+    void give_credit(ConnectionId id, std::uint64_t output_bytes) {
+        wire::Credit credit;
+        credit.output_bytes = output_bytes;
+        say(id, wire::MessageType::credit, credit);
     }
     void finish(const AttemptId& id, const std::string& output = {}) {
         Ended ended;

@@ -227,7 +227,7 @@ TEST(WorkerReactorTest, ADrainFinishesWhatRunsAndGivesBackWhatWaits) {
     f.finish(attempt(2));
     EXPECT_EQ(f.messages<wire::TaskResult>(MessageType::task_result).size(), 2U);
     EXPECT_FALSE(f.reactor.drained()) << "their results are not acknowledged";
-    f.acknowledge(id, 2);
+    f.acknowledge(id, {2, 1});
     EXPECT_TRUE(f.reactor.drained());
     f.out.clear();
     f.reactor.farewell(f.out);

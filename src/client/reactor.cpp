@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: MIT
+// The links to workers; tasks.cpp has which of them runs what.
+#include "client/reactor.hpp"
+
+#include <algorithm>
+
+#include "core/retry.hpp"
+
+namespace repartir::client {
+namespace {
+
+constexpr base::BootTime never = base::BootTime::max();
+
+}  // namespace
+
+Reactor::Reactor(Options options) : options_(std::move(options)), random_(options_.seed) {
+    for (WorkerId id = 0; id < options_.workers.size(); ++id) {
+        workers_.emplace_back(options_);
+        timers_.emplace(workers_.back().wake, id);
+    }
+}
+
+/// Brings a worker's place among the timers up to date.
+void Reactor::set_timer(WorkerId id, Worker& worker) {
+    base::BootTime wake = never;
+    switch (worker.link) {
+        case Link::down:
+            wake = worker.here.empty() ? worker.due : std::min(worker.due, worker.lost_at);
+            break;
+        case Link::dialling:
+            wake = worker.here.empty() ? never : worker.lost_at;
+            break;
+        case Link::greeting:
+            wake = worker.here.empty() ? worker.due : std::min(worker.due, worker.lost_at);
+            break;
+        case Link::up:
+            wake = std::min(worker.detector.next(), worker.next_beat);
+            if (worker.quarantine.ask(now_) == core::Standing::quarantined) {
+                wake = std::min(wake, worker.quarantine.until());
+            }
+            break;
+    }
+    timers_.erase({worker.wake, id});
+    worker.wake = wake;
+    timers_.emplace(wake, id);
+}
+
+void Reactor::count_slots(Outbox& out) {
+    std::uint64_t slots = 0;
+    bool reached = false;
+    for (const Worker& worker : workers_) {
+        reached = reached || worker.link == Link::up;
+        if (worker.welcomed && !worker.draining &&
+            (worker.link == Link::up || !worker.here.empty())) {
+            slots += worker.site.slots;
+        }
+    }
+    const auto all = static_cast<std::uint32_t>(std::min<std::uint64_t>(slots, 0xFFFFFFFFU));
+    if (!reached && out_of_reach_ == never) {
+        out_of_reach_ = now_;
+    } else if (reached) {
+        out_of_reach_ = never;
+    }
+    if (slots_ != all) {
+        slots_ = all;
+        out.push_back(Capacity{all});
+    }
+}
+
+void Reactor::connected(WorkerId id, base::BootTime now, Outbox& out) {
+    now_ = now;
+    Worker& worker = workers_[id];
+    worker.link = Link::greeting;
+    worker.due = now + options_.greeting;
+    wire::Hello hello;
+    hello.capabilities = options_.compression ? wire::capability_lz4 : 0;
+    hello.session = options_.session;
+    hello.instance = options_.session;
+    hello.epoch = options_.epoch;
+    hello.heartbeat = std::chrono::duration_cast<std::chrono::milliseconds>(options_.heartbeat);
+    hello.time_to_live = options_.time_to_live;
+    worker.output = core::Grantor(options_.output_bytes_max);
+    hello.output_credit = worker.output.due();
+    hello.name = options_.name;
+    send(id, wire::MessageType::hello, hello, out);
+    set_timer(id, worker);
+}
+
+/// The connection is no more; what the worker has may still be there when it comes back.
+void Reactor::drop_link(WorkerId id, Worker& worker, std::string_view why, Outbox& out) {
+    if (worker.link == Link::up) {
+        worker.lost_at = now_ + options_.reattach;
+        worker.failures = 0;
+    }
+    ++worker.failures;
+    worker.link = Link::down;
+    worker.why = why;
+    worker.reclaiming = false;
+    worker.seen.clear();
+    worker.due = now_ + core::backoff_delay(options_.reconnect, worker.failures, random_);
+    rank(id, worker);
+    count_slots(out);
+    set_timer(id, worker);
+}
+
+void Reactor::disconnected(WorkerId id, std::string_view why, base::BootTime now, Outbox& out) {
+    now_ = now;
+    Worker& worker = workers_[id];
+    if (worker.link != Link::down) {
+        drop_link(id, worker, why, out);
+    }
+}
+
+void Reactor::hang_up(WorkerId id, Worker& worker, std::string_view why, Outbox& out) {
+    send(id, wire::MessageType::goodbye, wire::Goodbye{wire::Parting::failed, why}, out);
+    out.push_back(Close{id});
+    drop_link(id, worker, why, out);
+}
+
+void Reactor::received(WorkerId id, const wire::Message& message, base::BootTime now, Outbox& out) {
+    now_ = now;
+    Worker& worker = workers_[id];
+    if (worker.link == Link::greeting) {
+        welcome(id, worker, message, out);
+    } else if (worker.link == Link::up) {
+        const bool suspected = worker.detector.ask(now) == core::Health::suspected;
+        worker.detector.heard(now);
+        if (suspected) {
+            rank(id, worker);
+        }
+        dispatch(id, worker, message, out);
+        if (suspected) {
+            place(out);
+        }
+    }
+}
+
+void Reactor::welcome(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out) {
+    if (message.type == wire::MessageType::goodbye) {
+        const auto goodbye = wire::decode<wire::Goodbye>(message.type, message.body);
+        out.push_back(Close{id});
+        drop_link(id, worker, goodbye ? goodbye->reason : "it said goodbye", out);
+        return;
+    }
+    if (message.type != wire::MessageType::welcome) {
+        hang_up(id, worker, "the answer to hello must be welcome", out);
+        return;
+    }
+    const auto welcome = wire::decode<wire::Welcome>(message.type, message.body);
+    if (!welcome || welcome->version < wire::version_min || welcome->version > wire::version_max ||
+        welcome->role != wire::Role::worker) {
+        hang_up(id, worker, "its welcome cannot be read: use the same version on both sides", out);
+        return;
+    }
+    const bool same = worker.welcomed && welcome->session_known &&
+                      worker.instance == welcome->instance &&
+                      worker.incarnation == welcome->incarnation;
+    worker.link = Link::up;
+    worker.failures = 0;
+    worker.why.clear();
+    worker.welcomed = true;
+    worker.draining = false;
+    worker.instance = welcome->instance;
+    worker.incarnation = welcome->incarnation;
+    worker.site.backend = Backend::cpu;  // whether it may leave this machine was decided before
+    worker.site.slots = worker.site.free_slots = welcome->slots;
+    worker.site.memory_bytes = worker.site.free_memory_bytes = welcome->memory_bytes;
+    worker.site.cgroup_limits = true;  // it refuses what it cannot hold
+    worker.tasks = core::Allowance(welcome->task_credit);
+    worker.input = core::Allowance(welcome->input_credit);
+    worker.prefetch = core::Prefetch(welcome->slots, options_.tasks_max);
+    worker.heartbeat = welcome->heartbeat;
+    worker.detector = core::Detector({worker.heartbeat, 30 * worker.heartbeat}, now_);
+    worker.beat = worker.heard = 0;
+    worker.next_beat = now_ + worker.heartbeat;
+    out.push_back(Admit{id, welcome->version, (welcome->capabilities & wire::capability_lz4) != 0});
+    settle_in(id, worker, same, out);
+}
+
+/// After a welcome: what the worker still has goes on, what it does not have is lost.
+void Reactor::settle_in(WorkerId id, Worker& worker, bool same, Outbox& out) {
+    if (!same) {
+        worker.abandoned.clear();
+        lose(id, worker, out);
+    } else {
+        ++stats_.reattached;
+        if (!worker.abandoned.empty()) {
+            send(id, wire::MessageType::task_cancel,
+                 codec::fields(std::span<const AttemptId>(worker.abandoned), true), out);
+        }
+        std::vector<AttemptId> again;
+        std::vector<AttemptId> ended;
+        for (const auto& [arrival, attempt] : worker.here) {
+            again.push_back(attempt);
+            if (attempts_.find(attempt)->second.cancelled) {
+                ended.push_back(attempt);
+            }
+        }
+        submit(id, again, out);
+        if (!ended.empty()) {
+            send(id, wire::MessageType::task_cancel,
+                 codec::fields(std::span<const AttemptId>(ended), false), out);
+        }
+    }
+    rank(id, worker);
+    count_slots(out);
+    set_timer(id, worker);
+    place(out);
+}
+
+void Reactor::dispatch(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out) {
+    switch (message.type) {
+        case wire::MessageType::task_accepted:
+            accepted(id, message);
+            return;
+        case wire::MessageType::task_result:
+            result(id, worker, message, out);
+            return;
+        case wire::MessageType::task_output:
+            output(id, worker, message, out);
+            return;
+        case wire::MessageType::task_reclaimed:
+            reclaimed(id, worker, message, out);
+            return;
+        case wire::MessageType::error:
+            refused(id, worker, message, out);
+            return;
+        case wire::MessageType::heartbeat:
+            heartbeat(worker, message);
+            return;
+        case wire::MessageType::credit:
+            if (const auto more = wire::decode<wire::Credit>(message.type, message.body)) {
+                worker.tasks.grant(more->tasks);
+                worker.input.grant(more->input_bytes);
+                rank(id, worker);
+                place(out);
+            }
+            return;
+        case wire::MessageType::drain:
+            worker.draining = true;
+            rank(id, worker);
+            count_slots(out);
+            return;
+        case wire::MessageType::goodbye: {
+            const auto goodbye = wire::decode<wire::Goodbye>(message.type, message.body);
+            out.push_back(Close{id});
+            drop_link(id, worker, goodbye ? goodbye->reason : "it said goodbye", out);
+            return;
+        }
+        default:
+            hang_up(id, worker,
+                    "a client takes no such message: use the same version on both sides", out);
+    }
+}
+
+void Reactor::heartbeat(Worker& worker, const wire::Message& message) {
+    const auto beat = wire::decode<wire::Heartbeat>(message.type, message.body);
+    if (!beat) {
+        return;
+    }
+    worker.heard = beat->sequence;
+    worker.heard_at = now_;
+    if (beat->echo == worker.beat && beat->echo != 0) {
+        const base::BootTime trip = now_ - worker.beat_at - beat->echo_age;
+        worker.prefetch.round_trip(std::clamp(trip, base::BootTime(0), worker.heartbeat));
+    }
+}
+
+void Reactor::beat(WorkerId id, Worker& worker, Outbox& out) {
+    wire::Heartbeat beat;
+    beat.sequence = ++worker.beat;
+    beat.echo = worker.heard;
+    beat.echo_age = worker.heard == 0 ? base::BootTime(0) : now_ - worker.heard_at;
+    beat.running = static_cast<std::uint32_t>(worker.here.size());
+    beat.queued = static_cast<std::uint32_t>(high_.size() + normal_.size());
+    send(id, wire::MessageType::heartbeat, beat, out);
+    worker.beat_at = now_;
+    worker.next_beat = now_ + worker.heartbeat;
+}
+
+/// What is due of one worker.
+void Reactor::wake_worker(WorkerId id, Worker& worker, Outbox& out) {
+    if (worker.link != Link::up && !worker.here.empty() && now_ >= worker.lost_at) {
+        lose(id, worker, out);
+        count_slots(out);
+    }
+    switch (worker.link) {
+        case Link::down:
+            if (now_ >= worker.due) {
+                worker.link = Link::dialling;
+                out.push_back(Dial{id});
+            }
+            break;
+        case Link::dialling:
+            break;
+        case Link::greeting:
+            if (now_ >= worker.due) {
+                hang_up(id, worker, "it did not say welcome in time", out);
+            }
+            break;
+        case Link::up:
+            if (worker.detector.ask(now_) == core::Health::dead) {
+                hang_up(id, worker, "it was not heard of for too long", out);
+                break;
+            }
+            if (now_ >= worker.next_beat) {
+                beat(id, worker, out);
+            }
+            rank(id, worker);  // suspicion and quarantine begin and end with time
+            break;
+    }
+    set_timer(id, worker);
+}
+
+void Reactor::tick(base::BootTime now, Outbox& out) {
+    now_ = now;
+    if (!std::exchange(begun_, true)) {
+        out_of_reach_ = now;
+    }
+    while (!timers_.empty() && timers_.begin()->first <= now) {
+        const WorkerId id = timers_.begin()->second;
+        Worker& worker = workers_[id];
+        wake_worker(id, worker, out);
+        if (worker.wake <= now) {  // whatever it was, it is done
+            timers_.erase({worker.wake, id});
+            worker.wake = now + base::BootTime(1);
+            timers_.emplace(worker.wake, id);
+        }
+    }
+    give_up_waiting(out);
+    place(out);
+}
+
+base::BootTime Reactor::next() const {
+    const base::BootTime first = timers_.empty() ? never : timers_.begin()->first;
+    if (out_of_reach_ == never || (high_.empty() && normal_.empty())) {
+        return first;
+    }
+    base::BootTime oldest = never;
+    for (const auto* lane : {&high_, &normal_}) {
+        if (!lane->empty()) {
+            oldest = std::min(oldest, attempts_.find(lane->begin()->second)->second.waits_since);
+        }
+    }
+    return std::min(first, std::max(oldest, out_of_reach_) + options_.reach);
+}
+
+void Reactor::flush(WorkerId id, Outbox& out) {
+    Worker& worker = workers_[id];
+    const std::uint64_t more = worker.output.due();
+    if (worker.link == Link::up && (more != 0 || !worker.seen.empty())) {
+        std::string list;
+        wire::Credit credit;
+        credit.output_bytes = more;
+        credit.results = codec::list_of(std::span<const std::uint64_t>(worker.seen), list);
+        send(id, wire::MessageType::credit, credit, out);
+        worker.seen.clear();
+    }
+}
+
+void Reactor::leave(Outbox& out) {
+    for (WorkerId id = 0; id < workers_.size(); ++id) {
+        if (workers_[id].link == Link::up) {
+            send(id, wire::MessageType::goodbye, wire::Goodbye{wire::Parting::done, "done"}, out);
+            out.push_back(Close{id});
+        }
+    }
+}
+
+}  // namespace repartir::client

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file reactor.hpp The client's half of the protocol: which worker runs what, and what becomes of
+/// it when one is lost. Pure: no sockets, threads, clocks or random device; exec/remote and the
+/// simulator carry its effects out.
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/prng.hpp"
+#include "core/credit.hpp"
+#include "core/detector.hpp"
+#include "core/placement.hpp"
+#include "core/quarantine.hpp"
+#include "repartir/error.hpp"
+#include "repartir/policy.hpp"
+#include "wire/framer.hpp"
+#include "wire/messages.hpp"
+#include "wire/result.hpp"
+
+namespace repartir::client {
+
+/// A worker, by its place in Options::workers.
+using WorkerId = std::uint32_t;
+
+/// Whom the client talks to, and how patiently.
+struct Options {
+    std::vector<std::string> workers;  ///< addresses, for people
+    wire::Instance session{};          ///< random
+    std::uint64_t epoch = 1;           ///< of the session
+    std::string name;                  ///< for people
+    bool compression = true;
+    std::uint32_t tasks_max = 1024;              ///< at one worker at once
+    std::uint64_t output_bytes_max = 4U << 20U;  ///< on its way from one worker
+    base::BootTime heartbeat = std::chrono::seconds(1);
+    base::BootTime greeting = std::chrono::seconds(5);  ///< by when a worker must say welcome
+    /// How long a worker whose connection broke may take to come back with what it had.
+    base::BootTime reattach = std::chrono::seconds(4);
+    /// How long a worker keeps the session's work when we are gone.
+    std::chrono::milliseconds time_to_live = std::chrono::seconds(60);
+    /// How long a task waits while no worker at all can be reached.
+    base::BootTime reach = std::chrono::seconds(10);
+    Backoff reconnect;
+    core::QuarantineRule quarantine;
+    std::uint64_t seed = 1;  ///< of the jitter
+};
+
+// Effects, in the order in which they are to be carried out.
+
+/// Connect to a worker; connected() or disconnected() follows exactly once.
+struct Dial {
+    WorkerId worker = 0;
+};
+/// Send a message.
+struct Send {
+    WorkerId worker = 0;
+    wire::MessageType type{};
+    std::uint64_t correlation = 0;
+    std::string body;
+};
+/// The worker said Welcome: its framer takes the wide limits.
+struct Admit {
+    WorkerId worker = 0;
+    std::uint16_t version = 0;
+    bool compression = false;
+};
+/// Close a connection once what was sent on it is on its way; disconnected() does not follow.
+struct Close {
+    WorkerId worker = 0;
+};
+/// The end of one stream: what Output did not bring before. An offset that was passed before means
+/// that it begins anew there.
+struct Tail {
+    std::uint64_t offset = 0;
+    std::string bytes;
+    std::uint64_t lost = 0;
+};
+/// An attempt ended: the last that is said of it.
+struct Finished {
+    AttemptId attempt;
+    wire::AttemptRecord report;
+    Tail out, err, value;
+};
+/// A piece of an attempt's output. An offset that was passed before means that it begins anew
+/// there.
+struct Output {
+    AttemptId attempt;
+    wire::Channel channel{};
+    std::uint64_t offset = 0;
+    std::string bytes;
+};
+/// The workers together run so many cores' worth of tasks now.
+struct Capacity {
+    std::uint32_t slots = 0;
+};
+using Effect = std::variant<Dial, Send, Admit, Close, Finished, Output, Capacity>;
+using Outbox = std::vector<Effect>;
+
+/// Counts for people and tests.
+struct Stats {
+    std::uint64_t sent = 0;        ///< attempts handed to workers, again counted again
+    std::uint64_t finished = 0;    ///< attempts
+    std::uint64_t moved = 0;       ///< attempts that came back unbegun from one worker for another
+    std::uint64_t lost = 0;        ///< attempts that were lost with their worker
+    std::uint64_t stale = 0;       ///< results of attempts that were not current, refused
+    std::uint64_t reattached = 0;  ///< connections on which a worker still had the session
+};
+
+/// What an attempt needs, beside its bytes.
+struct Order {
+    std::string task;  ///< as wire::append_task() wrote it
+    core::Demand demand;
+    bool high = false;  ///< before those that are not
+};
+
+/// Hands attempts to workers, keeps each worker busy with a little more than it runs, takes back
+/// what a slow one has not begun for one that idles, and tells exactly once how each attempt ended:
+/// with what its worker said, as cancelled, or as lost with its worker. A lost attempt is charged
+/// to the machine (Fault::node); whether the task is tried again is for its owner
+/// (core::RetryBudget). One owner at a time; every call appends to the outbox what is to be done.
+class Reactor {
+  public:
+    /// Nothing is dialled before the first tick().
+    explicit Reactor(Options options);
+
+    /// Run an attempt. Finished follows exactly once.
+    void start(const AttemptId& id, Order&& order, base::BootTime now, Outbox& out);
+    /// End an attempt; ids that are not here are ignored. @param force without its grace
+    void cancel(const AttemptId& id, bool force, base::BootTime now, Outbox& out);
+
+    /// The worker was reached and authenticated.
+    void connected(WorkerId worker, base::BootTime now, Outbox& out);
+    /// The worker could not be reached, or its connection ended. @param why one phrase
+    void disconnected(WorkerId worker, std::string_view why, base::BootTime now, Outbox& out);
+    /// A message came whole.
+    void received(WorkerId worker, const wire::Message& message, base::BootTime now, Outbox& out);
+    /// All messages that had come are handled: acknowledges them and grants credit.
+    void flush(WorkerId worker, Outbox& out);
+
+    /// Time has passed. Call it at next() or later.
+    void tick(base::BootTime now, Outbox& out);
+    /// @return when tick() has something to do.
+    [[nodiscard]] base::BootTime next() const;
+    /// Says goodbye to all workers: what they still run for us is ended.
+    void leave(Outbox& out);
+
+    [[nodiscard]] const Stats& stats() const noexcept { return stats_; }
+    [[nodiscard]] std::size_t attempts() const noexcept { return attempts_.size(); }  ///< not ended
+    [[nodiscard]] std::uint32_t slots() const noexcept { return slots_; }  ///< of workers in reach
+
+  private:
+    enum class Link : std::uint8_t { down, dialling, greeting, up };
+    static constexpr std::uint64_t not_ready = ~std::uint64_t{0};
+
+    struct Held {
+        Order order;
+        std::uint64_t arrival = 0;
+        base::BootTime waits_since{0};
+        std::optional<WorkerId> at;
+        bool accepted = false;               // the worker has it
+        bool cancelled = false;              // the worker was told to end it
+        std::array<std::uint64_t, 3> got{};  // bytes of output
+    };
+    struct Worker {
+        explicit Worker(const Options& options)
+            : detector({options.heartbeat, 30 * options.heartbeat}, base::BootTime(0)),
+              quarantine(options.quarantine),
+              prefetch(1, options.tasks_max),
+              output(options.output_bytes_max) {}
+        Link link = Link::down;
+        base::BootTime due{0};       // what its link does next: dial, or give up greeting
+        base::BootTime lost_at{0};   // while it is down with attempts: when they are lost
+        std::uint32_t failures = 0;  // to reach it, in a row
+        std::string why;             // it is not up
+        core::Detector detector;
+        core::Quarantine quarantine;
+        core::Prefetch prefetch;
+        core::Allowance tasks;
+        core::Allowance input;
+        core::Grantor output;
+        core::Site site;  // as it said when it was last up
+        wire::Instance instance{};
+        std::uint64_t incarnation = 0;
+        bool welcomed = false;  // ever
+        bool draining = false;
+        bool reclaiming = false;                  // it was asked to give something back
+        std::map<std::uint64_t, AttemptId> here;  // by arrival
+        std::vector<AttemptId> abandoned;         // it may still have these, which nobody wants
+        std::vector<std::uint64_t> seen;          // results to acknowledge
+        std::uint64_t beat = 0;                   // our heartbeats on this connection
+        base::BootTime beat_at{0};                // when the latest one was sent
+        base::BootTime next_beat{0};
+        base::BootTime heartbeat{0};
+        std::uint64_t heard = 0;  // its latest heartbeat
+        base::BootTime heard_at{0};
+        std::uint64_t load = not_ready;  // its key in ready_
+        std::size_t backlog = 0;         // its key in backlogs_; 0: not there
+        base::BootTime wake{0};          // its key in timers_
+    };
+
+    void welcome(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
+    void settle_in(WorkerId id, Worker& worker, bool same, Outbox& out);
+    void dispatch(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
+    void heartbeat(Worker& worker, const wire::Message& message);
+    void beat(WorkerId id, Worker& worker, Outbox& out);
+    void drop_link(WorkerId id, Worker& worker, std::string_view why, Outbox& out);
+    void hang_up(WorkerId id, Worker& worker, std::string_view why, Outbox& out);
+    void lose(WorkerId id, Worker& worker, Outbox& out);
+    void wake_worker(WorkerId id, Worker& worker, Outbox& out);
+    void set_timer(WorkerId id, Worker& worker);
+    void rank(WorkerId id, Worker& worker);
+    void count_slots(Outbox& out);
+
+    void place(Outbox& out);
+    void give_up_waiting(Outbox& out);
+    [[nodiscard]] std::optional<WorkerId> choose(const Held& held) const;
+    void submit(WorkerId id, const std::vector<AttemptId>& ids, Outbox& out);
+    void steal(Outbox& out);
+    void wait_again(const AttemptId& id, Held& held);
+    void finish(const AttemptId& id, Finished&& finished, Outbox& out);
+    void end_here(const AttemptId& id, End end, std::optional<Error> why, Outbox& out);
+    void result(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
+    void output(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
+    void accepted(WorkerId id, const wire::Message& message);
+    void reclaimed(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
+    void refused(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
+    [[nodiscard]] Held* held_at(const AttemptId& id, WorkerId worker);
+
+    template <class T>
+    void send(WorkerId to, wire::MessageType type, const T& value, Outbox& out) {
+        out.push_back(Send{to, type, ++asked_, codec::encode(value)});
+    }
+
+    Options options_;
+    base::Prng random_;
+    std::vector<Worker> workers_;
+    std::map<AttemptId, Held> attempts_;
+    // Attempts that are at no worker, in the order of arrival.
+    std::map<std::uint64_t, AttemptId> high_;
+    std::map<std::uint64_t, AttemptId> normal_;
+    std::set<std::pair<std::uint64_t, WorkerId>> ready_;   // may get more, the least loaded first
+    std::set<std::pair<std::size_t, WorkerId>> backlogs_;  // have tasks that wait at the worker
+    std::set<std::pair<base::BootTime, WorkerId>> timers_;
+    std::uint64_t arrival_ = 0;
+    std::uint64_t asked_ = 0;
+    std::uint32_t slots_ = 0;
+    base::BootTime now_{0};
+    base::BootTime out_of_reach_ = base::BootTime::max();  // since when no worker is up
+    bool begun_ = false;
+    Stats stats_;
+};
+
+}  // namespace repartir::client

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+#include "client/reactor.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "client/reactor_fixture.hpp"
+
+namespace repartir::client {
+namespace {
+
+using namespace std::chrono_literals;
+using wire::MessageType;
+
+TEST(ClientReactorTest, EveryWorkerIsDialledAndGreeted) {
+    Fixture f(3);
+    EXPECT_EQ(f.take<Dial>().size(), 3U);
+    f.reactor.connected(1, f.now, f.out);
+    const auto sent = f.take<Send>();
+    ASSERT_EQ(sent.size(), 1U);
+    const auto hello = wire::decode<wire::Hello>(MessageType::hello, sent[0].body);
+    ASSERT_TRUE(hello);
+    EXPECT_EQ(hello->session, (wire::Instance{1, 2}));
+    EXPECT_EQ(hello->role, wire::Role::client);
+    EXPECT_NE(hello->output_credit, 0U);
+}
+
+TEST(ClientReactorTest, CapacityFollowsWhoIsThere) {
+    Fixture f(2);
+    f.welcome(0, 4);
+    EXPECT_EQ(f.take<Capacity>().at(0).slots, 4U);
+    f.welcome(1, 2);
+    EXPECT_EQ(f.take<Capacity>().at(0).slots, 6U);
+    f.say(1, MessageType::drain, wire::Drain{});
+    EXPECT_EQ(f.take<Capacity>().at(0).slots, 4U);
+    f.reactor.disconnected(0, "reset", f.now, f.out);
+    EXPECT_EQ(f.take<Capacity>().at(0).slots, 0U);
+}
+
+TEST(ClientReactorTest, ABrokenConnectionIsDialledAgainLaterAndLater) {
+    Fixture f(1);
+    f.out.clear();
+    base::BootTime last = f.now;
+    for (const base::BootTime wait : {100ms, 200ms, 400ms, 800ms}) {
+        f.reactor.disconnected(0, "refused", f.now, f.out);
+        EXPECT_EQ(f.reactor.next() - f.now, wait);
+        f.pass(wait - 1ns);
+        EXPECT_TRUE(f.take<Dial>().empty());
+        f.pass(1ns);
+        EXPECT_EQ(f.take<Dial>().size(), 1U);
+        last = f.now;
+    }
+    f.welcome(0);
+    f.reactor.disconnected(0, "reset", f.now, f.out);
+    EXPECT_EQ(f.reactor.next() - f.now, 100ms) << "it was up: the count begins anew";
+    EXPECT_LT(last, f.now + 1s);
+}
+
+TEST(ClientReactorTest, WhoDoesNotSayWelcomeIsHungUpOn) {
+    Fixture f(3);
+    f.reactor.connected(0, f.now, f.out);
+    f.reactor.connected(1, f.now, f.out);
+    f.reactor.connected(2, f.now, f.out);
+    f.out.clear();
+    f.say(0, MessageType::heartbeat, wire::Heartbeat{});
+    EXPECT_EQ(f.take<Close>().at(0).worker, 0U);
+    f.say(1, MessageType::goodbye, wire::Goodbye{wire::Parting::refused, "no room"});
+    EXPECT_EQ(f.take<Close>().at(0).worker, 1U);
+    f.pass(5s);
+    EXPECT_EQ(f.take<Close>().at(0).worker, 2U);
+}
+
+TEST(ClientReactorTest, AWelcomeOfAnotherVersionOrRoleIsRefused) {
+    Fixture f(2);
+    wire::Welcome wrong;
+    f.reactor.connected(0, f.now, f.out);
+    wrong.version = 9;
+    f.say(0, MessageType::welcome, wrong);
+    EXPECT_EQ(f.take<Close>().size(), 1U);
+    f.reactor.connected(1, f.now, f.out);
+    wrong.version = 1;
+    wrong.role = wire::Role::client;
+    f.say(1, MessageType::welcome, wrong);
+    EXPECT_EQ(f.take<Close>().size(), 1U);
+}
+
+TEST(ClientReactorTest, HeartbeatsAreSentAndSilenceEndsTheConnection) {
+    Fixture f(1);
+    f.welcome(0);
+    f.out.clear();
+    f.pass(3500ms, {0});
+    std::size_t beats = 0;
+    for (const Send& send : f.take<Send>()) {
+        beats += send.type == MessageType::heartbeat ? 1 : 0;
+    }
+    EXPECT_EQ(beats, 3U);
+    f.pass(3400ms);  // it was heard at 3 s last
+    EXPECT_TRUE(f.take<Close>().empty());
+    f.pass(200ms);
+    EXPECT_EQ(f.take<Close>().size(), 1U);
+}
+
+TEST(ClientReactorTest, ASuspectGetsNothingNewUntilItIsHeard) {
+    Fixture f(2);
+    f.welcome(0);
+    f.welcome(1);
+    f.pass(2500ms, {1});
+    f.out.clear();
+    f.start(1);
+    f.start(2);
+    f.start(3);
+    EXPECT_EQ(f.submitted(), (std::vector<std::uint32_t>{0, 3}));
+    f.say(0, MessageType::heartbeat, wire::Heartbeat{});
+    f.tick(0s);
+    f.start(4);
+    EXPECT_EQ(f.submitted(), std::vector<std::uint32_t>{1});
+}
+
+TEST(ClientReactorTest, AWorkerThatComesBackGoesOnWithWhatItHad) {
+    Fixture f(1);
+    f.welcome(0);
+    f.start(1);
+    f.start(2);
+    f.reactor.cancel(attempt(2), false, f.now, f.out);
+    f.reactor.disconnected(0, "reset", f.now, f.out);
+    f.pass(2s);
+    f.out.clear();
+    f.welcome(0, 2, true);
+    Outbox both = f.out;
+    EXPECT_EQ(f.submitted(), std::vector<std::uint32_t>{2}) << "it runs nothing twice";
+    f.out = both;
+    EXPECT_TRUE(f.take<Finished>().empty());
+    EXPECT_EQ(f.reactor.stats().reattached, 1U);
+    f.result(0, attempt(1), "kept");
+    EXPECT_EQ(f.take<Finished>().at(0).out.bytes, "kept");
+}
+
+TEST(ClientReactorTest, AWorkerThatWasRestartedHasLostItsTasks) {
+    Fixture f(2);
+    f.welcome(0, 1);
+    for (std::uint32_t i = 1; i <= 2; ++i) {
+        f.start(i);
+    }
+    f.reactor.disconnected(0, "reset", f.now, f.out);
+    f.out.clear();
+    f.welcome(0, 1, false, 2);
+    Outbox both = f.out;
+    const auto ended = f.take<Finished>();
+    ASSERT_EQ(ended.size(), 1U) << "the one that it may have been running";
+    EXPECT_EQ(ended[0].attempt, attempt(1));
+    EXPECT_EQ(ended[0].report.error->code, "unreachable");
+    EXPECT_EQ(ended[0].report.error->fault, "node");
+    f.out = both;
+    EXPECT_EQ(f.submitted(), std::vector<std::uint32_t>{1}) << "the other one is sent anew";
+}
+
+TEST(ClientReactorTest, AWorkerThatStaysAwayLosesItsTasksToTheOthers) {
+    Fixture f(2);
+    f.welcome(0, 1);
+    f.start(1);
+    f.start(2);
+    f.welcome(1, 1);
+    f.reactor.disconnected(0, "reset", f.now, f.out);
+    f.out.clear();
+    f.pass(3900ms, {1});
+    EXPECT_TRUE(f.take<Finished>().empty());
+    f.pass(200ms, {1});
+    Outbox both = f.out;
+    EXPECT_EQ(f.take<Finished>().size(), 1U);
+    f.out = both;
+    EXPECT_EQ(f.submitted(), (std::vector<std::uint32_t>{0, 1}));
+    // it comes back with what nobody wants any more
+    f.welcome(0, 1, true);
+    EXPECT_EQ(f.listed(MessageType::task_submit).size(), 0U);
+    f.result(0, attempt(1), "late");
+    EXPECT_TRUE(f.take<Finished>().empty());
+    EXPECT_EQ(f.reactor.stats().stale, 1U);
+}
+
+TEST(ClientReactorTest, WithNobodyInReachTasksEndAfterAWhile) {
+    Fixture f(1);
+    f.start(1);
+    f.reactor.disconnected(0, "connection refused", f.now, f.out);
+    f.pass(9900ms);
+    f.reactor.disconnected(0, "connection refused", f.now, f.out);
+    EXPECT_TRUE(f.take<Finished>().empty());
+    f.pass(200ms);
+    const auto ended = f.take<Finished>();
+    ASSERT_EQ(ended.size(), 1U);
+    EXPECT_EQ(ended[0].report.error->code, "unreachable");
+    EXPECT_NE(ended[0].report.error->sentence.find("w0 (connection refused)"), std::string::npos);
+    f.start(2);
+    f.pass(9900ms);
+    EXPECT_TRUE(f.take<Finished>().empty()) << "it waits its own while";
+}
+
+TEST(ClientReactorTest, LeavingSaysGoodbye) {
+    Fixture f(2);
+    f.welcome(0);
+    f.out.clear();
+    f.reactor.leave(f.out);
+    const auto sent = f.take<Send>();
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_EQ(wire::decode<wire::Goodbye>(MessageType::goodbye, sent[0].body)->parting,
+              wire::Parting::done);
+}
+
+}  // namespace
+}  // namespace repartir::client

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "client/reactor.hpp"
+#include "client/reactor_fixture.hpp"
+
+namespace repartir::client {
+namespace {
+
+using namespace std::chrono_literals;
+using wire::MessageType;
+
+TEST(ClientTasksTest, TheLeastLoadedWorkerGetsTheNextTask) {
+    Fixture f(2);
+    f.welcome(0, 1);
+    f.welcome(1, 3);
+    f.out.clear();
+    for (std::uint32_t i = 0; i < 8; ++i) {
+        f.start(i);
+    }
+    EXPECT_EQ(f.submitted(), (std::vector<std::uint32_t>{2, 6})) << "two for each slot";
+    f.start(8);
+    f.start(9);
+    EXPECT_TRUE(f.submitted().empty()) << "the rest waits here, where it can go anywhere";
+    f.result(1, attempt(1));
+    EXPECT_EQ(f.submitted(), (std::vector<std::uint32_t>{0, 1}));
+}
+
+TEST(ClientTasksTest, HighGoesBeforeWhatWaits) {
+    Fixture f(1);
+    f.welcome(0, 1);
+    for (std::uint32_t i = 0; i < 4; ++i) {
+        f.start(i);
+    }
+    f.start(9, 1, true);
+    f.out.clear();
+    f.result(0, attempt(0));
+    f.result(0, attempt(9));
+    EXPECT_EQ(f.take<Finished>().size(), 2U) << "it was there";
+}
+
+TEST(ClientTasksTest, ATaskGoesOnlyWhereItCanRun) {
+    Fixture f(2);
+    f.welcome(0, 1);
+    f.welcome(1, 4);
+    f.out.clear();
+    f.start(1, 4);
+    EXPECT_EQ(f.submitted(), (std::vector<std::uint32_t>{0, 1}));
+}
+
+TEST(ClientTasksTest, CreditIsNeverExceeded) {
+    Fixture f(1);
+    f.welcome(0, 4, false, 1, 3);
+    f.out.clear();
+    for (std::uint32_t i = 0; i < 8; ++i) {
+        f.start(i);
+    }
+    Outbox all = f.out;
+    EXPECT_EQ(f.submitted(), std::vector<std::uint32_t>{3});
+    wire::Credit more;
+    more.tasks = 2;
+    f.say(0, MessageType::credit, more);
+    EXPECT_EQ(f.submitted(), std::vector<std::uint32_t>{2});
+}
+
+TEST(ClientTasksTest, AResultIsToldOnceAndAcknowledged) {
+    Fixture f(1);
+    f.welcome(0);
+    f.start(1);
+    f.out.clear();
+    f.result(0, attempt(1), "done");
+    f.result(0, attempt(1), "again");
+    f.reactor.flush(0, f.out);
+    Outbox both = f.out;
+    const auto ended = f.take<Finished>();
+    ASSERT_EQ(ended.size(), 1U);
+    EXPECT_EQ(ended[0].out.bytes, "done");
+    EXPECT_EQ(f.reactor.stats().stale, 1U);
+    f.out = both;
+    const auto sent = f.take<Send>();
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_EQ(wire::decode<wire::Credit>(MessageType::credit, sent[0].body)->results.size(), 2U);
+    f.reactor.flush(0, f.out);
+    EXPECT_TRUE(f.out.empty());
+}
+
+TEST(ClientTasksTest, OnlyTheCurrentAttemptsResultCounts) {
+    Fixture f(2);
+    f.welcome(0);
+    f.welcome(1);
+    f.start(1);
+    f.out.clear();
+    f.result(1, attempt(1), "from one that does not have it");
+    f.result(0, attempt(1, 7), "of another epoch");
+    EXPECT_TRUE(f.take<Finished>().empty());
+    EXPECT_EQ(f.reactor.stats().stale, 2U);
+    f.result(0, attempt(1), "right");
+    EXPECT_EQ(f.take<Finished>().at(0).out.bytes, "right");
+}
+
+TEST(ClientTasksTest, AnIdleWorkerTakesHalfOfTheLongestQueue) {
+    Fixture f(2);
+    f.welcome(0, 1);
+    f.start(0);
+    f.start(1);
+    f.out.clear();
+    f.welcome(1, 1);
+    EXPECT_EQ(f.listed(MessageType::task_reclaim), std::vector<AttemptId>{attempt(1)});
+    f.tick(0s);
+    EXPECT_TRUE(f.listed(MessageType::task_reclaim).empty()) << "one question at a time";
+    f.ids(0, MessageType::task_reclaimed, {attempt(1)});
+    EXPECT_EQ(f.submitted(), (std::vector<std::uint32_t>{0, 1}));
+    EXPECT_EQ(f.reactor.stats().moved, 1U);
+    f.result(1, attempt(1), "elsewhere");
+    EXPECT_EQ(f.take<Finished>().at(0).out.bytes, "elsewhere");
+}
+
+TEST(ClientTasksTest, WhatCouldNotBeTakenBackStaysWhereItIs) {
+    Fixture f(2);
+    f.welcome(0, 1);
+    f.start(0);
+    f.start(1);
+    f.welcome(1, 1);
+    f.out.clear();
+    f.ids(0, MessageType::task_reclaimed, {});
+    f.result(0, attempt(1), "it had begun");
+    EXPECT_EQ(f.take<Finished>().size(), 1U);
+}
+
+TEST(ClientTasksTest, CancellingTellsTheWorkerAndWaitsForItsWord) {
+    Fixture f(1);
+    f.welcome(0, 1);
+    for (std::uint32_t i = 0; i < 3; ++i) {
+        f.start(i);
+    }
+    f.out.clear();
+    f.reactor.cancel(attempt(2), false, f.now, f.out);
+    EXPECT_EQ(f.take<Finished>().at(0).report.ending.end, End::cancelled) << "it waited here";
+    f.reactor.cancel(attempt(0), true, f.now, f.out);
+    const auto sent = f.take<Send>();
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_TRUE(wire::decode<wire::Cancel>(MessageType::task_cancel, sent[0].body)->force);
+    f.result(0, attempt(0), "won");
+    EXPECT_EQ(f.take<Finished>().at(0).out.bytes, "won") << "of two the first counts";
+    f.reactor.cancel(attempt(0), false, f.now, f.out);
+    EXPECT_TRUE(f.out.empty());
+}
+
+TEST(ClientTasksTest, CancellingDoesNotWaitForAWorkerThatIsAway) {
+    Fixture f(1);
+    f.welcome(0);
+    f.start(1);
+    f.reactor.disconnected(0, "reset", f.now, f.out);
+    f.out.clear();
+    f.reactor.cancel(attempt(1), false, f.now, f.out);
+    EXPECT_EQ(f.take<Finished>().size(), 1U);
+    f.welcome(0, 2, true);
+    bool told = false;
+    for (const Send& send : f.take<Send>()) {
+        told = told || send.type == MessageType::task_cancel;
+    }
+    EXPECT_TRUE(told);
+}
+
+TEST(ClientTasksTest, OutputComesInOrderOrEndsTheConnection) {
+    Fixture f(1);
+    f.welcome(0);
+    f.start(1);
+    f.out.clear();
+    const auto piece = [&](std::uint64_t offset, std::string_view bytes) {
+        f.say(0, MessageType::task_output,
+              wire::TaskOutput{attempt(1), wire::Channel::out, offset, bytes});
+    };
+    piece(0, "abc");
+    piece(3, "de");
+    const auto got = f.take<Output>();
+    ASSERT_EQ(got.size(), 2U);
+    EXPECT_EQ(got[1].bytes, "de");
+    piece(0, "abc");
+    EXPECT_EQ(f.take<Output>().size(), 1U) << "it begins anew after a reconnection";
+    piece(7, "gap");
+    EXPECT_EQ(f.take<Close>().size(), 1U);
+}
+
+TEST(ClientTasksTest, OutputBeyondItsCreditEndsTheConnection) {
+    Options options = Fixture::options(1);
+    options.output_bytes_max = 10;
+    Fixture f(options);
+    f.welcome(0);
+    f.start(1);
+    f.out.clear();
+    f.say(0, MessageType::task_output,
+          wire::TaskOutput{attempt(1), wire::Channel::out, 0, "0123456789"});
+    EXPECT_TRUE(f.take<Close>().empty());
+    f.say(0, MessageType::task_output, wire::TaskOutput{attempt(1), wire::Channel::out, 10, "x"});
+    EXPECT_EQ(f.take<Close>().size(), 1U);
+}
+
+TEST(ClientTasksTest, AWorkerThatFailsAgainAndAgainIsLeftAlone) {
+    Fixture f(2);
+    f.welcome(0, 4);
+    f.out.clear();
+    for (std::uint32_t i = 0; i < 3; ++i) {
+        f.start(i);
+        wire::TaskResult message;
+        message.sequence = i + 1;
+        message.attempt = attempt(i);
+        message.report.ending = {End::not_started, 0};
+        message.report.error = wire::to_record(
+            Error(Domain::process, Code::out_of_resources, Fault::node, "no more processes"));
+        f.say(0, MessageType::task_result, message);
+    }
+    f.out.clear();
+    f.start(3);
+    EXPECT_TRUE(f.submitted().empty());
+    f.pass(10s, {0});
+    EXPECT_EQ(f.submitted(), std::vector<std::uint32_t>{1}) << "one on probation";
+    f.start(4);
+    EXPECT_TRUE(f.submitted().empty());
+    f.result(0, attempt(3));
+    EXPECT_EQ(f.submitted(), std::vector<std::uint32_t>{1});
+}
+
+TEST(ClientTasksTest, WhatTheWorkerRefusesEndsWithItsSentence) {
+    Fixture f(1);
+    f.welcome(0);
+    f.start(1);
+    f.out.clear();
+    f.say(0, MessageType::error,
+          wire::ErrorMessage{attempt(1), {"wire", "malformed", "user", "no such thing", {}}});
+    const auto ended = f.take<Finished>();
+    ASSERT_EQ(ended.size(), 1U);
+    EXPECT_EQ(ended[0].report.error->sentence, "no such thing");
+    f.say(0, MessageType::error, wire::ErrorMessage{{}, {"wire", "malformed", "user", "?", {}}});
+    EXPECT_EQ(f.take<Close>().size(), 1U);
+}
+
+}  // namespace
+}  // namespace repartir::client
