@@ -87,13 +87,20 @@ Report Cluster::run() {
         });
     }
     const base::BootTime end = clock_.now() + plan_.trouble + plan_.patience;
-    while (ended_ < plan_.tasks && clock_.step(end)) {}
+    std::uint64_t steps = 0;
+    const std::uint64_t steps_max = 1'000'000 + 10'000 * std::uint64_t{plan_.tasks};
+    while (ended_ < plan_.tasks && steps < steps_max && clock_.step(end)) {
+        ++steps;
+    }
+    if (steps == steps_max) {
+        violated("somebody is busy with nothing");
+    }
     report_.took = clock_.now();
     if (ended_ < plan_.tasks) {
         violated(std::to_string(plan_.tasks - ended_) + " tasks never ended");
     }
     const base::BootTime settled = clock_.now() + 5min;  // acknowledgements, lost sessions
-    while (clock_.step(settled)) {}
+    for (steps = 0; steps < steps_max && clock_.step(settled); ++steps) {}
     check_end();
     report_.client = client_->stats();
     return std::move(report_);
@@ -108,6 +115,10 @@ void Cluster::check_end() {
         }
         const std::uint32_t most =
             job.policy.max_retries + job.policy.max_start_retries + core::crash_limit + 1;
+        if (!job.cancelled && !job.ending.ok() && job.failures <= job.policy.max_retries &&
+            job.losses < core::crash_limit) {
+            violated(name + " failed (" + job.ending.describe() + ") though it had retries left");
+        }
         if (job.started > most) {
             violated(name + " was tried " + std::to_string(job.started) + " times");
         }
@@ -133,7 +144,8 @@ void Cluster::submit_jobs() {
         job.duration = chance(80) ? base::BootTime(1ms) * (1 + random_.below(200))
                                   : base::BootTime(1ms) * (1 + random_.below(20'000));
         job.policy.max_retries = static_cast<std::uint32_t>(random_.below(4));
-        job.failures_to_come = chance(10) ? static_cast<std::uint32_t>(random_.below(6)) : 0;
+        job.failures = job.failures_to_come =
+            chance(10) ? static_cast<std::uint32_t>(random_.below(6)) : 0;
         job.output = chance(70)   ? random_.below(small_output)
                      : chance(50) ? 0
                                   : random_.below(300'000);
@@ -158,7 +170,7 @@ void Cluster::begin(std::uint32_t element) {
         return;
     }
     if (job.cancelled) {
-        finish_job(job, element, End::cancelled);
+        finish_job(job, element, {End::cancelled, 0});
         return;
     }
     job.attempt = job.state.begin({job_, element}, issuer_);
@@ -173,11 +185,11 @@ void Cluster::begin(std::uint32_t element) {
     client_effects(out);
 }
 
-void Cluster::finish_job(Job& job, std::uint32_t element, End end) {
+void Cluster::finish_job(Job& job, std::uint32_t element, const Ending& ending) {
     ++job.outcomes;
-    job.end = end;
+    job.ending = ending;
     ++ended_;
-    note("outcome", element, static_cast<std::uint64_t>(end));
+    note("outcome", element, static_cast<std::uint64_t>(ending.end));
 }
 
 void Cluster::ended(const client::Finished& finished) {
@@ -204,11 +216,12 @@ void Cluster::ended(const client::Finished& finished) {
         violated("task " + std::to_string(element) + " wrote " + std::to_string(job.output) +
                  " bytes and " + std::to_string(bytes) + " arrived, or others");
     }
+    job.losses += attempt->ending.end == End::not_started ? 1 : 0;
     const auto retry = job.state.ended(*attempt, job.policy, random_);
     if (retry && !job.cancelled) {
         clock_.after(*retry, [this, element] { begin(element); });
     } else {
-        finish_job(job, element, attempt->ending.end);
+        finish_job(job, element, attempt->ending);
     }
 }
 

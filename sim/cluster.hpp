@@ -90,20 +90,22 @@ class Cluster {
         core::AttemptState state;
         RetryPolicy policy;
         AttemptId attempt;
-        std::uint32_t failures_to_come = 0;  // of its own
+        std::uint32_t failures = 0;          // of its own, planned
+        std::uint32_t failures_to_come = 0;  // of them, not had yet
+        std::uint32_t losses = 0;            // of its worker
         std::uint32_t started = 0;           // attempts
         base::BootTime duration{0};
         std::uint64_t output = 0;
         std::uint64_t received = 0;  // bytes of the current attempt
         std::uint32_t outcomes = 0;
         bool cancelled = false;
-        End end = End::not_started;
+        Ending ending;
     };
 
     void submit_jobs();
     void begin(std::uint32_t element);
     void ended(const client::Finished& finished);
-    void finish_job(Job& job, std::uint32_t element, End end);
+    void finish_job(Job& job, std::uint32_t element, const Ending& ending);
     void client_effects(client::Outbox& out);
     void client_wakes();
     void client_reads(std::uint64_t id, std::string_view bytes);

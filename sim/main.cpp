@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::string_view help =
     "usage: repartir-sim [--seeds N] [--first S] [--workers N] [--tasks N] [--trace]\n"
+    "                    [--stop]\n"
     "\n"
     "Simulates a client and its workers with crashes, partitions and delays, once for each seed\n"
     "from S on (default 1), and checks what must always hold. A seed always runs the same.\n"
@@ -22,6 +23,7 @@ constexpr std::string_view help =
     "  --workers N  0: 1 to 16, by the seed (default)\n"
     "  --tasks N    0: 1 to 300, by the seed (default)\n"
     "  --trace      print all that happened\n"
+    "  --stop       end at the first seed that breaks an invariant\n"
     "\n"
     "exit codes: 0 all held, 1 some seed broke an invariant, 2 usage\n";
 
@@ -31,6 +33,7 @@ struct Settings {
     std::uint64_t workers = 0;
     std::uint64_t tasks = 0;
     bool trace = false;
+    bool stop = false;
 };
 
 /// @return whether the words could be read.
@@ -43,6 +46,8 @@ bool read(const std::vector<std::string_view>& words, Settings& settings) {
                                                           : nullptr;
         if (words[i] == "--trace") {
             settings.trace = true;
+        } else if (words[i] == "--stop") {
+            settings.stop = true;
         } else if (number == nullptr || ++i == words.size()) {
             return false;
         } else {
@@ -73,7 +78,8 @@ int main(int argc, char** argv) {
     std::uint64_t failed = 0;
     std::uint64_t messages = 0;
     double hours = 0;
-    for (std::uint64_t seed = settings.first; seed < settings.first + settings.seeds; ++seed) {
+    std::uint64_t seed = settings.first;
+    for (; seed < settings.first + settings.seeds && (failed == 0 || !settings.stop); ++seed) {
         repartir::sim::Plan plan;
         repartir::base::Prng shape(seed ^ 0x5151);
         plan.seed = seed;
@@ -97,7 +103,7 @@ int main(int argc, char** argv) {
         }
     }
     std::printf("sim: %llu seeds, %.1f simulated hours, %llu messages, %llu seeds failed\n",
-                static_cast<unsigned long long>(settings.seeds), hours,
+                static_cast<unsigned long long>(seed - settings.first), hours,
                 static_cast<unsigned long long>(messages), static_cast<unsigned long long>(failed));
     return failed == 0 ? 0 : 1;
 }

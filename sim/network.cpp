@@ -139,7 +139,8 @@ void Cluster::deliver(std::uint64_t id, Side to, const std::string& bytes) {
 
 void Cluster::worker_reads(std::uint64_t id, std::string_view bytes) {
     const auto found = connections_.find(id);
-    if (found == connections_.end() || !found->second.worker_open) {
+    if (found == connections_.end() || !found->second.worker_open ||
+        found->second.life != workers_[found->second.worker].life) {
         return;
     }
     const std::uint32_t worker = found->second.worker;

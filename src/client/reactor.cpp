@@ -179,28 +179,11 @@ void Reactor::welcome(WorkerId id, Worker& worker, const wire::Message& message,
 
 /// After a welcome: what the worker still has goes on, what it does not have is lost.
 void Reactor::settle_in(WorkerId id, Worker& worker, bool same, Outbox& out) {
-    if (!same) {
-        worker.abandoned.clear();
-        lose(id, worker, out);
-    } else {
+    worker.reconciling = same;
+    if (same) {
         ++stats_.reattached;
-        if (!worker.abandoned.empty()) {
-            send(id, wire::MessageType::task_cancel,
-                 codec::fields(std::span<const AttemptId>(worker.abandoned), true), out);
-        }
-        std::vector<AttemptId> again;
-        std::vector<AttemptId> ended;
-        for (const auto& [arrival, attempt] : worker.here) {
-            again.push_back(attempt);
-            if (attempts_.find(attempt)->second.cancelled) {
-                ended.push_back(attempt);
-            }
-        }
-        submit(id, again, out);
-        if (!ended.empty()) {
-            send(id, wire::MessageType::task_cancel,
-                 codec::fields(std::span<const AttemptId>(ended), false), out);
-        }
+    } else {
+        lose(id, worker, out);
     }
     rank(id, worker);
     count_slots(out);
@@ -211,7 +194,9 @@ void Reactor::settle_in(WorkerId id, Worker& worker, bool same, Outbox& out) {
 void Reactor::dispatch(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out) {
     switch (message.type) {
         case wire::MessageType::task_accepted:
-            accepted(id, message);
+            if (worker.reconciling) {
+                reconcile(id, worker, message, out);
+            }
             return;
         case wire::MessageType::task_result:
             result(id, worker, message, out);

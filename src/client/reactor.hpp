@@ -128,7 +128,13 @@ struct Order {
 /// what a slow one has not begun for one that idles, and tells exactly once how each attempt ended:
 /// with what its worker said, as cancelled, or as lost with its worker. A lost attempt is charged
 /// to the machine (Fault::node); whether the task is tried again is for its owner
-/// (core::RetryBudget). One owner at a time; every call appends to the outbox what is to be done.
+/// (core::RetryBudget).
+///
+/// Each time that an attempt is handed to a worker it gets a lease: an epoch that is higher than
+/// all before. What a worker says counts only for the lease that is current, so that one that comes
+/// back with an attempt that was given to another, or to itself again, changes nothing.
+///
+/// One owner at a time; every call appends to the outbox what is to be done.
 class Reactor {
   public:
     /// Nothing is dialled before the first tick().
@@ -156,6 +162,8 @@ class Reactor {
     void leave(Outbox& out);
 
     [[nodiscard]] const Stats& stats() const noexcept { return stats_; }
+    /// @return the attempt as the worker that has it knows it: with the epoch of its lease there.
+    [[nodiscard]] std::optional<AttemptId> lease_of(const AttemptId& id) const;
     [[nodiscard]] std::size_t attempts() const noexcept { return attempts_.size(); }  ///< not ended
     [[nodiscard]] std::uint32_t slots() const noexcept { return slots_; }  ///< of workers in reach
 
@@ -168,7 +176,7 @@ class Reactor {
         std::uint64_t arrival = 0;
         base::BootTime waits_since{0};
         std::optional<WorkerId> at;
-        bool accepted = false;               // the worker has it
+        std::uint64_t lease = 0;             // the epoch of its place there
         bool cancelled = false;              // the worker was told to end it
         std::array<std::uint64_t, 3> got{};  // bytes of output
     };
@@ -195,8 +203,8 @@ class Reactor {
         bool welcomed = false;  // ever
         bool draining = false;
         bool reclaiming = false;                  // it was asked to give something back
+        bool reconciling = false;                 // it came back, and has not said yet what it has
         std::map<std::uint64_t, AttemptId> here;  // by arrival
-        std::vector<AttemptId> abandoned;         // it may still have these, which nobody wants
         std::vector<std::uint64_t> seen;          // results to acknowledge
         std::uint64_t beat = 0;                   // our heartbeats on this connection
         base::BootTime beat_at{0};                // when the latest one was sent
@@ -208,6 +216,8 @@ class Reactor {
         std::size_t backlog = 0;         // its key in backlogs_; 0: not there
         base::BootTime wake{0};          // its key in timers_
     };
+
+    using Entry = std::map<AttemptId, Held>::value_type;
 
     void welcome(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
     void settle_in(WorkerId id, Worker& worker, bool same, Outbox& out);
@@ -232,10 +242,13 @@ class Reactor {
     void end_here(const AttemptId& id, End end, std::optional<Error> why, Outbox& out);
     void result(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
     void output(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
-    void accepted(WorkerId id, const wire::Message& message);
+    void reconcile(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
     void reclaimed(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
     void refused(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
-    [[nodiscard]] Held* held_at(const AttemptId& id, WorkerId worker);
+    [[nodiscard]] Entry* entry_at(const AttemptId& lease, WorkerId worker);
+    [[nodiscard]] static AttemptId leased(const AttemptId& id, const Held& held) noexcept {
+        return {id.task, id.number, id.issuer, held.lease};
+    }
 
     template <class T>
     void send(WorkerId to, wire::MessageType type, const T& value, Outbox& out) {
@@ -246,6 +259,8 @@ class Reactor {
     base::Prng random_;
     std::vector<Worker> workers_;
     std::map<AttemptId, Held> attempts_;
+    std::map<AttemptId, AttemptId> leases_;  // as workers know them, to attempts_
+    std::uint64_t lease_ = 0;                // the latest one: they only grow
     // Attempts that are at no worker, in the order of arrival.
     std::map<std::uint64_t, AttemptId> high_;
     std::map<std::uint64_t, AttemptId> normal_;

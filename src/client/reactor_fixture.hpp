@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "client/reactor.hpp"
+#include "wire/task.hpp"
 
 namespace repartir::client {
 
@@ -55,12 +56,18 @@ class Fixture {
         const std::string body = codec::encode(value);
         reactor.received(id, {type, wire::version_max, ++correlation, body}, now, out);
     }
-    void ids(WorkerId id, wire::MessageType type, const std::vector<AttemptId>& list) {
+    /// @return the attempt as its worker knows it; itself where no worker has it.
+    AttemptId lease(const AttemptId& one) const { return reactor.lease_of(one).value_or(one); }
+    /// The worker lists attempts.
+    void ids(WorkerId id, wire::MessageType type, std::vector<AttemptId> list) {
+        for (AttemptId& one : list) {
+            one = lease(one);
+        }
         say(id, type, codec::fields(std::span<const AttemptId>(list)));
     }
     void start(std::uint32_t element, std::uint32_t cores = 1, bool high = false) {
         Order order;
-        order.task = "task";
+        wire::append_task(order.task, attempt(element), Task::binary("true"), false);
         order.demand.cores = cores;
         order.high = high;
         reactor.start(attempt(element), std::move(order), now, out);
@@ -69,7 +76,7 @@ class Fixture {
     void result(WorkerId id, const AttemptId& one, const std::string& output = {}) {
         wire::TaskResult message;
         message.sequence = ++sequence;
-        message.attempt = one;
+        message.attempt = lease(one);
         message.report.ending = {End::exited, 0};
         message.report.wall = std::chrono::seconds(1);
         message.out = {0, output, 0};
@@ -116,6 +123,14 @@ class Fixture {
             }
         }
         return counts;
+    }
+    /// @return how many messages of that type were sent; all effects are gone then.
+    std::size_t told(wire::MessageType type) {
+        std::size_t count = 0;
+        for (const Send& send : take<Send>()) {
+            count += send.type == type ? 1U : 0U;
+        }
+        return count;
     }
     /// @return the attempts of messages of that type; all effects are gone then.
     std::vector<AttemptId> listed(wire::MessageType type) {

@@ -127,13 +127,35 @@ TEST(ClientReactorTest, AWorkerThatComesBackGoesOnWithWhatItHad) {
     f.pass(2s);
     f.out.clear();
     f.welcome(0, 2, true);
+    f.ids(0, MessageType::task_accepted, {attempt(1), attempt(2)});
     Outbox both = f.out;
-    EXPECT_EQ(f.submitted(), std::vector<std::uint32_t>{2}) << "it runs nothing twice";
+    EXPECT_TRUE(f.submitted().empty());
     f.out = both;
     EXPECT_TRUE(f.take<Finished>().empty());
+    f.out = both;
+    EXPECT_EQ(f.told(MessageType::task_cancel), 1U)
+        << "it may not have heard that one is cancelled";
     EXPECT_EQ(f.reactor.stats().reattached, 1U);
     f.result(0, attempt(1), "kept");
     EXPECT_EQ(f.take<Finished>().at(0).out.bytes, "kept");
+}
+
+TEST(ClientReactorTest, WhatAWorkerThatComesBackLacksIsSentAgainAndWhatItHasTooMuchIsEnded) {
+    Fixture f(1);
+    f.welcome(0);
+    f.start(1);
+    f.start(2);
+    const AttemptId lost = f.lease(attempt(2));
+    f.reactor.disconnected(0, "reset", f.now, f.out);
+    f.welcome(0, 2, true);
+    f.start(3);
+    f.out.clear();
+    f.ids(0, MessageType::task_accepted, {attempt(1), attempt(9)});
+    Outbox both = f.out;
+    EXPECT_EQ(f.submitted(), std::vector<std::uint32_t>{2}) << "2, which it lacks, and 3";
+    f.out = both;
+    EXPECT_EQ(f.told(MessageType::task_cancel), 1U) << "9, which nobody wants";
+    EXPECT_GT(f.lease(attempt(2)).epoch, lost.epoch);
 }
 
 TEST(ClientReactorTest, AWorkerThatWasRestartedHasLostItsTasks) {

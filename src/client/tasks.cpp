@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Which worker runs what, and what is told of it.
 #include <algorithm>
+#include <set>
 #include <span>
 #include <utility>
 
 #include "client/reactor.hpp"
 #include "wire/limits.hpp"
+#include "wire/task.hpp"
 
 namespace repartir::client {
 namespace {
@@ -24,16 +26,27 @@ bool by_machine(const wire::AttemptRecord& report) {
 
 }  // namespace
 
-Reactor::Held* Reactor::held_at(const AttemptId& id, WorkerId worker) {
+/// @return the attempt of which the worker has this lease; nullptr when it has not, or no more.
+Reactor::Entry* Reactor::entry_at(const AttemptId& lease, WorkerId worker) {
+    const auto known = leases_.find(lease);
+    if (known == leases_.end()) {
+        return nullptr;
+    }
+    Entry& entry = *attempts_.find(known->second);
+    return entry.second.at == worker ? &entry : nullptr;
+}
+
+std::optional<AttemptId> Reactor::lease_of(const AttemptId& id) const {
     const auto found = attempts_.find(id);
-    return found != attempts_.end() && found->second.at == worker ? &found->second : nullptr;
+    return found != attempts_.end() && found->second.at ? std::optional(leased(id, found->second))
+                                                        : std::nullopt;
 }
 
 /// Brings a worker's place among those that may get more up to date.
 void Reactor::rank(WorkerId id, Worker& worker) {
     std::uint64_t load = not_ready;
-    if (worker.link == Link::up && !worker.draining && worker.site.slots != 0 &&
-        worker.detector.ask(now_) == core::Health::alive) {
+    if (worker.link == Link::up && !worker.reconciling && !worker.draining &&
+        worker.site.slots != 0 && worker.detector.ask(now_) == core::Health::alive) {
         const core::Standing standing = worker.quarantine.ask(now_);
         const std::size_t most = standing == core::Standing::good        ? worker.prefetch.tasks()
                                  : standing == core::Standing::probation ? 1
@@ -43,8 +56,9 @@ void Reactor::rank(WorkerId id, Worker& worker) {
         }
     }
     const std::size_t busy = std::min<std::size_t>(worker.here.size(), worker.site.slots);
-    const std::size_t backlog =
-        worker.link == Link::up && !worker.reclaiming ? worker.here.size() - busy : 0;
+    const std::size_t backlog = worker.link == Link::up && !worker.reclaiming && !worker.reconciling
+                                    ? worker.here.size() - busy
+                                    : 0;
     if (backlog != worker.backlog) {
         backlogs_.erase({worker.backlog, id});
         worker.backlog = backlog;
@@ -72,8 +86,8 @@ void Reactor::start(const AttemptId& id, Order&& order, base::BootTime now, Outb
 
 /// Puts an attempt that is at no worker back in its place in the queue.
 void Reactor::wait_again(const AttemptId& id, Held& held) {
+    leases_.erase(leased(id, held));
     held.at.reset();
-    held.accepted = false;
     held.got = {};
     held.waits_since = now_;
     (held.order.high ? high_ : normal_).emplace(held.arrival, id);
@@ -105,6 +119,9 @@ void Reactor::place(Outbox& out) {
         lane.erase(lane.begin());
         Worker& worker = workers_[*chosen];
         held.at = *chosen;
+        held.lease = ++lease_;
+        wire::set_epoch(held.order.task, held.lease);
+        leases_.emplace(leased(id, held), id);
         worker.here.emplace(held.arrival, id);
         static_cast<void>(worker.tasks.take(1));
         static_cast<void>(worker.input.take(held.order.task.size()));
@@ -149,7 +166,7 @@ void Reactor::steal(Outbox& out) {
     Worker& fullest = workers_[id];
     std::vector<AttemptId> wanted;
     for (auto it = fullest.here.rbegin(); wanted.size() < (backlog + 1) / 2; ++it) {
-        wanted.push_back(it->second);
+        wanted.push_back(leased(it->second, attempts_.find(it->second)->second));
     }
     fullest.reclaiming = true;
     rank(id, fullest);
@@ -167,6 +184,7 @@ void Reactor::finish(const AttemptId& id, Finished&& finished, Outbox& out) {
     } else {
         (held.order.high ? high_ : normal_).erase(held.arrival);
     }
+    leases_.erase(leased(id, held));
     attempts_.erase(found);
     ++stats_.finished;
     out.push_back(std::move(finished));
@@ -195,13 +213,11 @@ void Reactor::cancel(const AttemptId& id, bool force, base::BootTime now, Outbox
     }
     Held& held = found->second;
     if (held.at && workers_[*held.at].link == Link::up) {
-        held.cancelled = true;
+        held.cancelled = true;  // where it is not known yet whether it is there, it is told then
+        const AttemptId lease = leased(id, held);
         send(*held.at, wire::MessageType::task_cancel,
-             codec::fields(std::span<const AttemptId>(&id, 1), force), out);
+             codec::fields(std::span<const AttemptId>(&lease, 1), force), out);
         return;
-    }
-    if (held.at) {
-        workers_[*held.at].abandoned.push_back(id);  // nobody waits for a worker that is away
     }
     end_here(id, End::cancelled, std::nullopt, out);
     place(out);
@@ -215,8 +231,6 @@ void Reactor::lose(WorkerId id, Worker& worker, Outbox& out) {
     const auto here = std::exchange(worker.here, {});
     for (const auto& [arrival, attempt] : here) {
         Held& held = attempts_.find(attempt)->second;
-        held.at.reset();
-        worker.abandoned.push_back(attempt);
         // it runs the oldest first, as many as it has room for
         const bool may_have_run = cores < std::max(worker.site.slots, 1U);
         cores += held.order.demand.cores;
@@ -268,14 +282,49 @@ void Reactor::give_up_waiting(Outbox& out) {
     }
 }
 
-void Reactor::accepted(WorkerId id, const wire::Message& message) {
-    if (const auto list = wire::decode<wire::Attempts>(message.type, message.body)) {
-        static_cast<void>(list->ids.each([&](const AttemptId& attempt) {
-            if (Held* const held = held_at(attempt, id)) {
-                held->accepted = true;
-            }
-        }));
+/// A worker that comes back says first what it has: what it lacks waits again, and what it has
+/// under a lease that is over is ended there.
+void Reactor::reconcile(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out) {
+    const auto list = wire::decode<wire::Attempts>(message.type, message.body);
+    if (!list) {
+        hang_up(id, worker, "what it has cannot be read: use the same version on both sides", out);
+        return;
     }
+    worker.reconciling = false;
+    std::set<AttemptId> there;
+    std::vector<AttemptId> over;
+    static_cast<void>(list->ids.each([&](const AttemptId& lease) {
+        if (entry_at(lease, id) != nullptr) {
+            there.insert(lease);
+        } else {
+            over.push_back(lease);
+        }
+    }));
+    std::vector<AttemptId> cancelled;
+    for (const auto& [arrival, attempt] : std::map(worker.here)) {
+        Held& held = attempts_.find(attempt)->second;
+        const AttemptId lease = leased(attempt, held);
+        if (there.contains(lease)) {
+            if (held.cancelled) {
+                cancelled.push_back(lease);
+            }
+            continue;
+        }
+        worker.here.erase(arrival);
+        ++stats_.moved;
+        wait_again(attempt, held);
+        if (held.cancelled) {
+            end_here(attempt, End::cancelled, std::nullopt, out);
+        }
+    }
+    for (const auto& [ids, force] : {std::pair(&over, true), std::pair(&cancelled, false)}) {
+        if (!ids->empty()) {
+            send(id, wire::MessageType::task_cancel,
+                 codec::fields(std::span<const AttemptId>(*ids), force), out);
+        }
+    }
+    rank(id, worker);
+    place(out);
 }
 
 void Reactor::result(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out) {
@@ -285,13 +334,14 @@ void Reactor::result(WorkerId id, Worker& worker, const wire::Message& message, 
         return;
     }
     worker.seen.push_back(result->sequence);
-    const Held* const held = held_at(result->attempt, id);
-    if (held == nullptr) {
+    const Entry* const entry = entry_at(result->attempt, id);
+    if (entry == nullptr) {
         ++stats_.stale;
         return;
     }
-    if (result->out.offset > held->got[0] || result->err.offset > held->got[1] ||
-        result->value.offset > held->got[2]) {
+    const auto& got = entry->second.got;
+    if (result->out.offset > got[0] || result->err.offset > got[1] ||
+        result->value.offset > got[2]) {
         hang_up(id, worker, "it left a gap in a task's output", out);
         return;
     }
@@ -302,8 +352,9 @@ void Reactor::result(WorkerId id, Worker& worker, const wire::Message& message, 
         worker.prefetch.ran(
             std::clamp(base::BootTime(result->report.wall), base::BootTime(0), run_max));
     }
-    finish(result->attempt,
-           Finished{result->attempt, result->report, tail_of(result->out), tail_of(result->err),
+    const AttemptId attempt = entry->first;
+    finish(attempt,
+           Finished{attempt, result->report, tail_of(result->out), tail_of(result->err),
                     tail_of(result->value)},
            out);
     place(out);
@@ -319,17 +370,17 @@ void Reactor::output(WorkerId id, Worker& worker, const wire::Message& message, 
         return;
     }
     worker.output.freed(piece->bytes.size());  // whoever carries Output out keeps it at once
-    Held* const held = held_at(piece->attempt, id);
-    if (held == nullptr) {
+    Entry* const entry = entry_at(piece->attempt, id);
+    if (entry == nullptr) {
         return;
     }
-    std::uint64_t& got = held->got[channel];
+    std::uint64_t& got = entry->second.got[channel];
     if (piece->offset != got && piece->offset != 0) {
         hang_up(id, worker, "it left a gap in a task's output", out);
         return;
     }
     got = piece->offset + piece->bytes.size();
-    out.push_back(Output{piece->attempt, piece->channel, piece->offset, std::string(piece->bytes)});
+    out.push_back(Output{entry->first, piece->channel, piece->offset, std::string(piece->bytes)});
 }
 
 void Reactor::reclaimed(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out) {
@@ -339,15 +390,15 @@ void Reactor::reclaimed(WorkerId id, Worker& worker, const wire::Message& messag
         return;
     }
     static_cast<void>(list->ids.each([&](const AttemptId& attempt) {
-        Held* const held = held_at(attempt, id);
-        if (held == nullptr) {
+        Entry* const entry = entry_at(attempt, id);
+        if (entry == nullptr) {
             return;
         }
-        worker.here.erase(held->arrival);
+        worker.here.erase(entry->second.arrival);
         ++stats_.moved;
-        wait_again(attempt, *held);
-        if (held->cancelled) {
-            end_here(attempt, End::cancelled, std::nullopt, out);
+        wait_again(entry->first, entry->second);
+        if (entry->second.cancelled) {
+            end_here(AttemptId(entry->first), End::cancelled, std::nullopt, out);
         }
     }));
     rank(id, worker);
@@ -362,8 +413,8 @@ void Reactor::refused(WorkerId id, Worker& worker, const wire::Message& message,
                 told ? std::string_view(told->error.sentence) : "it sent what cannot be read", out);
         return;
     }
-    if (held_at(told->attempt, id) != nullptr) {
-        end_here(told->attempt, End::not_started, wire::to_error(told->error), out);
+    if (const Entry* const entry = entry_at(told->attempt, id)) {
+        end_here(AttemptId(entry->first), End::not_started, wire::to_error(told->error), out);
         place(out);
     }
 }

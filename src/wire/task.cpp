@@ -234,6 +234,15 @@ Result<void> read_task(std::string_view bytes, TaskView& view) {
     return {};
 }
 
+void set_epoch(std::string& task, std::uint64_t epoch) {
+    constexpr std::size_t id_bytes = codec::Form<AttemptId>::bytes_min;
+    constexpr std::size_t end = 4 + id_bytes;  // a struct's length, then its first field
+    static_assert(id_bytes == 36 && codec::Form<AttemptId>::fixed);
+    if (task.size() >= end) {
+        codec::Writer(task.data() + end - sizeof epoch).number(epoch);
+    }
+}
+
 Result<TaskView> read_task(std::string_view bytes) {
     TaskView view;
     if (Result<void> read = read_task(bytes, view); !read) {

@@ -102,6 +102,10 @@ void append_task(std::string& out, const AttemptId& attempt, const Task& task, b
 void append_call(std::string& out, const AttemptId& attempt, std::string_view function,
                  std::string_view arguments, std::chrono::milliseconds timeout, Priority priority);
 
+/// Changes the epoch of an attempt that append_task() or append_call() wrote: each time that it is
+/// handed to a worker it has a lease of its own. Bytes that are no task stay as they are.
+void set_epoch(std::string& task, std::uint64_t epoch);
+
 /// @return the attempt that these bytes describe. Errors: malformed
 [[nodiscard]] Result<TaskView> read_task(std::string_view bytes);
 /// As above, into a view that is used again for task after task: half the time, since a view is

@@ -160,6 +160,20 @@ TEST(TaskMessageTest, AViewThatIsUsedAgainKeepsNothing) {
     EXPECT_EQ(read_task("\1", view).error().code(), Code::malformed);
 }
 
+TEST(TaskMessageTest, TheEpochCanBeChangedAndNothingElse) {
+    const Task task = Task::binary("a", "b").env("C", "D");
+    std::string bytes = encoded(task);
+    set_epoch(bytes, 0x1122334455667788);
+    AttemptId other = some_attempt;
+    other.epoch = 0x1122334455667788;
+    std::string expected;
+    append_task(expected, other, task, false);
+    EXPECT_EQ(bytes, expected);
+    std::string none = "short";
+    set_epoch(none, 1);
+    EXPECT_EQ(none, "short");
+}
+
 TEST(TaskMessageTest, EveryCutIsRefused) {
     const std::string bytes = encoded(Task::pipeline(Task::binary("a", "b"), Task::binary("c"))
                                           .env("A", "B")

@@ -72,6 +72,10 @@ TEST(WorkerAttemptsTest, ATaskThatComesAgainIsNotRunAgain) {
     f.reactor.disconnected(first, f.now);
     f.out.clear();
     const ConnectionId second = f.join();
+    Outbox greeting = f.out;
+    EXPECT_EQ(f.listed(MessageType::task_accepted),
+              (std::vector<AttemptId>{attempt(1), attempt(2)}));
+    f.out = greeting;
     EXPECT_EQ(only_result(f).out.bytes, "two") << "sent again on the new connection";
     f.submit(second, {task_bytes(attempt(1), Task::binary("true")),
                       task_bytes(attempt(2), Task::binary("true"))});

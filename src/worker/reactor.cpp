@@ -179,6 +179,14 @@ void Reactor::attach(ConnectionId id, Connection& connection, const wire::Hello&
     welcome.functions = codec::list_of(std::span(names), functions);
     out.push_back(Admit{id, version, (both & wire::capability_lz4) != 0});
     send(id, wire::MessageType::welcome, correlation, welcome, out);
+    if (known) {
+        std::vector<AttemptId> held;
+        for (const auto& [attempt, what] : session.attempts) {
+            held.push_back(attempt);
+        }
+        send(id, wire::MessageType::task_accepted, correlation,
+             codec::fields(std::span<const AttemptId>(held)), out);
+    }
     if (draining_) {
         send(id, wire::MessageType::drain, ++asked_,
              wire::Drain{in_ms(std::max(drain_by_ - now_, base::BootTime(0))), "it drains"}, out);

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Plants faults in copies of the pure sources, and shows that the simulator finds each.
+
+usage: faults.py plant SOURCE_ROOT OUTPUT_DIR
+       faults.py check PROGRAM [SEEDS]
+
+Each fault replaces one piece of code by another; repartir-sim-faulty is built from the copies and takes
+the number of the one to show from REPARTIR_FAULT. A piece that is not found exactly once is an error,
+so that this table cannot rot. `check` runs it with each fault, which must be found within SEEDS seeds
+(200), and without any, which must find nothing. Standard library only.
+"""
+import os
+import pathlib
+import subprocess
+import sys
+
+# name, file, what stands there, what stands there when the fault is planted
+FAULTS = [
+    ("a worker runs an attempt again that was sent again", "src/worker/attempts.cpp",
+     "owner != owners_.end() && owner->second == name",
+     "owner != owners_.end() && owner->second == name && session.attempts.find(attempt)"
+     "->second.phase != Phase::ended"),
+    ("a worker takes an attempt that is superseded", "src/worker/attempts.cpp",
+     "it->first.issuer == id.issuer && it->first.epoch >= id.epoch",
+     "false"),
+    ("a client accepts a result of an attempt that is not current", "src/client/tasks.cpp",
+     "leases_.find(lease)",
+     "leases_.lower_bound(AttemptId{lease.task, 0, 0, 0})"),
+    ("a client forgets the tasks of a worker that was lost", "src/client/reactor.cpp",
+     "worker.link != Link::up && !worker.here.empty() && now_ >= worker.lost_at",
+     "false"),
+    ("a restarted worker is taken for the one before", "src/client/reactor.cpp",
+     "worker.incarnation == welcome->incarnation",
+     "true"),
+    ("the end of an attempt is told twice", "src/client/tasks.cpp",
+     "++stats_.finished;",
+     "++stats_.finished; out.push_back(finished);"),
+    ("a worker does not send its results again on a new connection", "src/worker/reactor.cpp",
+     "held.result_sent = false;",
+     "held.result_sent = held.result_sent;"),
+    ("a retry is forgotten", "src/core/attempt.cpp",
+     "return budget_.book(attempt, policy, random);",
+     "return random.below(4) == 0 ? std::nullopt : budget_.book(attempt, policy, random);"),
+    ("a slot is not given back", "src/worker/attempts.cpp",
+     "core::give_back(held->demand, site_);",
+     "if (id.task.element % 8 != 0) { core::give_back(held->demand, site_); }"),
+    ("a client acknowledges nothing", "src/client/tasks.cpp",
+     "worker.seen.push_back(result->sequence);",
+     ";"),
+    ("a silent worker is never given up", "src/core/detector.cpp",
+     "health_ != Health::dead && now >= last_ + 2 * timeout()",
+     "false"),
+    ("output begins in the middle after a reconnection", "src/worker/reactor.cpp",
+     "flow.sent = 0;",
+     "flow.sent = flow.sent;"),
+]
+
+
+def planted(number, old, new):
+    """Code that does the one or the other."""
+    if old.rstrip().endswith(";"):
+        return f"if (::repartir_planted({number})) {{ {new} }} else {{ {old} }}"
+    return f"(::repartir_planted({number}) ? ({new}) : ({old}))"
+
+
+def plant(root, out):
+    """Writes the copies."""
+    texts = {}
+    for number, (name, file, old, new) in enumerate(FAULTS, 1):
+        text = texts.get(file) or (root / file).read_text()
+        found = text.count(old)
+        if found != 1:
+            sys.exit(f"faults.py: fault {number} ({name}): its piece stands {found} times in {file}")
+        texts[file] = text.replace(old, planted(number, old, new))
+    for file, text in texts.items():
+        copy = out / file
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        text = "extern bool repartir_planted(int number);\n" + text
+        if not copy.exists() or copy.read_text() != text:
+            copy.write_text(text)
+
+
+def check(program, seeds):
+    """Returns how many faults were not found, or found where none is."""
+    missed = 0
+    for number in range(len(FAULTS) + 1):
+        name = FAULTS[number - 1][0] if number else "no fault"
+        done = subprocess.run([program, "--seeds", seeds, "--stop"], capture_output=True, text=True,
+                              env={**os.environ, "REPARTIR_FAULT": str(number)}, timeout=600)
+        right = done.returncode == (1 if number else 0)
+        missed += not right
+        lines = done.stdout.splitlines() or [f"ended with {done.returncode}"]
+        print(f"{'ok    ' if right else 'MISSED'} {name}: {' '.join(map(str.strip, lines[:2]))}")
+    print(f"{len(FAULTS) + 1 - missed} passed, {missed} failed")
+    return missed
+
+
+def main():
+    if len(sys.argv) == 4 and sys.argv[1] == "plant":
+        plant(*map(pathlib.Path, sys.argv[2:]))
+    elif len(sys.argv) in (3, 4) and sys.argv[1] == "check":
+        sys.exit(check(sys.argv[2], (sys.argv[3:] or ["200"])[0]) != 0)
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()
