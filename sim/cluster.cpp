@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The client and the workers of a simulated cluster; network.cpp has what lies between them.
-#include "sim/cluster.hpp"
+#include "cluster.hpp"
 
 #include <algorithm>
 #include <utility>

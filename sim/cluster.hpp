@@ -14,8 +14,8 @@
 
 #include "base/prng.hpp"
 #include "client/reactor.hpp"
+#include "clockwork.hpp"
 #include "core/attempt.hpp"
-#include "sim/clockwork.hpp"
 #include "wire/framer.hpp"
 #include "worker/reactor.hpp"
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "sim/cluster.hpp"
+#include "cluster.hpp"
 
 namespace {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "sim/cluster.hpp"
+#include "cluster.hpp"
 
 namespace repartir::sim {
 namespace {
