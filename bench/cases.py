@@ -167,7 +167,7 @@ class Catalogue:
 
     def ballast_case(self):
         """The same rate from a parent that holds 4 GiB and from a small one."""
-        flags = ("--mode", "true", "--workers", 2, "--count", max(200, self.tasks // 4))
+        flags = ("--mode", "true", "--workers", 2, "--count", self.tasks)
         return Case("ballast", self.program("processes", "repartir", *flags, "--ballast", 4096,
                                             name="repartir_4gib")
                     + self.program("processes", "repartir", *flags, name="repartir_small"),

@@ -63,7 +63,7 @@ void Reactor::count_slots(Outbox& out) {
     }
     if (slots_ != all) {
         slots_ = all;
-        out.push_back(Capacity{all});
+        out.emplace_back(Capacity{all});
     }
 }
 
@@ -113,7 +113,7 @@ void Reactor::disconnected(WorkerId id, std::string_view why, base::BootTime now
 
 void Reactor::hang_up(WorkerId id, Worker& worker, std::string_view why, Outbox& out) {
     send(id, wire::MessageType::goodbye, wire::Goodbye{wire::Parting::failed, why}, out);
-    out.push_back(Close{id});
+    out.emplace_back(Close{id});
     drop_link(id, worker, why, out);
 }
 
@@ -138,7 +138,7 @@ void Reactor::received(WorkerId id, const wire::Message& message, base::BootTime
 void Reactor::welcome(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out) {
     if (message.type == wire::MessageType::goodbye) {
         const auto goodbye = wire::decode<wire::Goodbye>(message.type, message.body);
-        out.push_back(Close{id});
+        out.emplace_back(Close{id});
         drop_link(id, worker, goodbye ? goodbye->reason : "it said goodbye", out);
         return;
     }
@@ -173,7 +173,8 @@ void Reactor::welcome(WorkerId id, Worker& worker, const wire::Message& message,
     worker.detector = core::Detector({worker.heartbeat, 30 * worker.heartbeat}, now_);
     worker.beat = worker.heard = 0;
     worker.next_beat = now_ + worker.heartbeat;
-    out.push_back(Admit{id, welcome->version, (welcome->capabilities & wire::capability_lz4) != 0});
+    out.emplace_back(
+        Admit{id, welcome->version, (welcome->capabilities & wire::capability_lz4) != 0});
     settle_in(id, worker, same, out);
 }
 
@@ -228,7 +229,7 @@ void Reactor::dispatch(WorkerId id, Worker& worker, const wire::Message& message
             return;
         case wire::MessageType::goodbye: {
             const auto goodbye = wire::decode<wire::Goodbye>(message.type, message.body);
-            out.push_back(Close{id});
+            out.emplace_back(Close{id});
             drop_link(id, worker, goodbye ? goodbye->reason : "it said goodbye", out);
             return;
         }
@@ -273,7 +274,7 @@ void Reactor::wake_worker(WorkerId id, Worker& worker, Outbox& out) {
         case Link::down:
             if (now_ >= worker.due) {
                 worker.link = Link::dialling;
-                out.push_back(Dial{id});
+                out.emplace_back(Dial{id});
             }
             break;
         case Link::dialling:
@@ -347,7 +348,7 @@ void Reactor::leave(Outbox& out) {
     for (WorkerId id = 0; id < workers_.size(); ++id) {
         if (workers_[id].link == Link::up) {
             send(id, wire::MessageType::goodbye, wire::Goodbye{wire::Parting::done, "done"}, out);
-            out.push_back(Close{id});
+            out.emplace_back(Close{id});
         }
     }
 }

@@ -146,13 +146,13 @@ class Reactor {
     void cancel(const AttemptId& id, bool force, base::BootTime now, Outbox& out);
 
     /// The worker was reached and authenticated.
-    void connected(WorkerId worker, base::BootTime now, Outbox& out);
+    void connected(WorkerId id, base::BootTime now, Outbox& out);
     /// The worker could not be reached, or its connection ended. @param why one phrase
-    void disconnected(WorkerId worker, std::string_view why, base::BootTime now, Outbox& out);
+    void disconnected(WorkerId id, std::string_view why, base::BootTime now, Outbox& out);
     /// A message came whole.
-    void received(WorkerId worker, const wire::Message& message, base::BootTime now, Outbox& out);
+    void received(WorkerId id, const wire::Message& message, base::BootTime now, Outbox& out);
     /// All messages that had come are handled: acknowledges them and grants credit.
-    void flush(WorkerId worker, Outbox& out);
+    void flush(WorkerId id, Outbox& out);
 
     /// Time has passed. Call it at next() or later.
     void tick(base::BootTime now, Outbox& out);
@@ -252,7 +252,7 @@ class Reactor {
 
     template <class T>
     void send(WorkerId to, wire::MessageType type, const T& value, Outbox& out) {
-        out.push_back(Send{to, type, ++asked_, codec::encode(value)});
+        out.emplace_back(Send{to, type, ++asked_, codec::encode(value)});
     }
 
     Options options_;

@@ -118,7 +118,7 @@ void Reactor::place(Outbox& out) {
         }
         lane.erase(lane.begin());
         Worker& worker = workers_[*chosen];
-        held.at = *chosen;
+        held.at = chosen;
         held.lease = ++lease_;
         wire::set_epoch(held.order.task, held.lease);
         leases_.emplace(leased(id, held), id);
@@ -380,7 +380,8 @@ void Reactor::output(WorkerId id, Worker& worker, const wire::Message& message, 
         return;
     }
     got = piece->offset + piece->bytes.size();
-    out.push_back(Output{entry->first, piece->channel, piece->offset, std::string(piece->bytes)});
+    out.emplace_back(
+        Output{entry->first, piece->channel, piece->offset, std::string(piece->bytes)});
 }
 
 void Reactor::reclaimed(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out) {

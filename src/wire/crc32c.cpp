@@ -61,7 +61,7 @@ std::uint64_t word_at(const char* at) noexcept {
     return narrow;
 }
 
-bool has_instruction() noexcept { return __builtin_cpu_supports("sse4.2") != 0; }
+bool has_instruction() noexcept { return static_cast<bool>(__builtin_cpu_supports("sse4.2")); }
 #elif defined(__ARM_FEATURE_CRC32)
 std::uint32_t by_instruction(std::string_view bytes, std::uint32_t crc) noexcept {
     const char* at = bytes.data();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <ranges>
 #include <utility>
 
 namespace repartir::wire {
@@ -38,9 +39,9 @@ Error to_error(const ErrorRecord& record) {
     const Code code = named(record.code, Code::internal);
     const Fault fault = named(record.fault, Fault::system);
     std::optional<Error> chain;
-    for (auto cause = record.causes.rbegin(); cause != record.causes.rend(); ++cause) {
-        chain = chain ? Error(domain, code, fault, *cause, std::move(*chain))
-                      : Error(domain, code, fault, *cause);
+    for (const std::string& cause : std::ranges::reverse_view(record.causes)) {
+        chain = chain ? Error(domain, code, fault, cause, std::move(*chain))
+                      : Error(domain, code, fault, cause);
     }
     return chain ? Error(domain, code, fault, record.sentence, std::move(*chain))
                  : Error(domain, code, fault, record.sentence);

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <span>
-#include <type_traits>
 #include <vector>
 
 namespace repartir::wire {
@@ -36,10 +35,9 @@ auto extras_fields(const TaskExtras& x, const std::vector<PackedArgs>& stages) {
     return codec::fields(std::span<const PackedArgs>(stages), std::string_view(x.cwd),
                          std::string_view(x.out_path), std::string_view(x.err_path),
                          to_record(x.limits), std::span<const std::uint32_t>(x.cores), x.numa_node,
-                         x.nice ? std::optional<std::int32_t>(*x.nice) : std::nullopt,
-                         std::string_view(x.spill_dir), x.capture_bytes, x.output_bytes,
-                         std::span<const OwnedPair>(x.labels), std::string_view(),
-                         std::string_view(), std::string_view());
+                         std::optional<std::int32_t>(x.nice), std::string_view(x.spill_dir),
+                         x.capture_bytes, x.output_bytes, std::span<const OwnedPair>(x.labels),
+                         std::string_view(), std::string_view(), std::string_view());
 }
 
 using ExtrasFields = decltype(extras_fields({}, {}));

@@ -155,7 +155,7 @@ bool Reactor::fenced(Session& session, const AttemptId& id, Outbox& out) {
             leave_queue(session, held);
         } else if (held.phase == Phase::running) {
             orphans_.emplace(attempt, held.demand);
-            out.push_back(Stop{attempt, true});
+            out.emplace_back(Stop{attempt, true});
             held.begun = false;  // its output is forgotten when it ends
         }
         forget(session, attempt, out);
@@ -215,7 +215,7 @@ void Reactor::start_next(Outbox& out) {
         lane.erase(lane.begin());
         session->input.freed(task.size());
         held->task = {};
-        out.push_back(Start{id, std::move(task)});
+        out.emplace_back(Start{id, std::move(task)});
         grant(*session, out);
     }
 }
@@ -226,7 +226,7 @@ void Reactor::finished(const AttemptId& id, Ended&& ended, base::BootTime now, O
     if (const auto orphan = orphans_.find(id); orphan != orphans_.end()) {
         core::give_back(orphan->second, site_);
         orphans_.erase(orphan);
-        out.push_back(Forget{id});
+        out.emplace_back(Forget{id});
     } else if (const auto [session, held] = find(id); held != nullptr) {
         core::give_back(held->demand, site_);
         if (held->returned) {
@@ -270,7 +270,7 @@ void Reactor::end_early(Session& session, const AttemptId& id, Held& held, repar
 void Reactor::forget(Session& session, const AttemptId& id, Outbox& out) {
     const auto found = session.attempts.find(id);
     if (found->second.begun) {
-        out.push_back(Forget{id});
+        out.emplace_back(Forget{id});
     }
     session.results.erase(found->second.sequence);
     session.attempts.erase(found);
@@ -302,7 +302,7 @@ void Reactor::pump(Session& session, const AttemptId& id, Held& held, Outbox& ou
             std::min({flow.known - flow.sent, piece_bytes_max, session.output.left()});
         if (piece != 0 && session.output.take(piece)) {
             flow.reading = piece;
-            out.push_back(Read{id, channel, flow.sent, piece});
+            out.emplace_back(Read{id, channel, flow.sent, piece});
         }
     }
     if (through) {
@@ -393,7 +393,7 @@ void Reactor::cancel(ConnectionId id, const wire::Message& message, Outbox& out)
             leave_queue(session, held);
             end_early(session, attempt, held, repartir::End::cancelled, std::nullopt, out);
         } else if (held.phase == Phase::running) {
-            out.push_back(Stop{attempt, wanted->force});
+            out.emplace_back(Stop{attempt, wanted->force});
         }
     }));
     start_next(out);

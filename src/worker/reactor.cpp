@@ -45,7 +45,7 @@ void Reactor::complain(ConnectionId id, std::uint64_t correlation, const Attempt
 
 /// Ends a connection without a word; its session goes on without it.
 void Reactor::hang_up(ConnectionId id, Outbox& out) {
-    out.push_back(Close{id});
+    out.emplace_back(Close{id});
     disconnected(id, now_);
 }
 
@@ -177,7 +177,7 @@ void Reactor::attach(ConnectionId id, Connection& connection, const wire::Hello&
     welcome.input_credit = session.input.due();
     welcome.name = options_.name;
     welcome.functions = codec::list_of(std::span(names), functions);
-    out.push_back(Admit{id, version, (both & wire::capability_lz4) != 0});
+    out.emplace_back(Admit{id, version, (both & wire::capability_lz4) != 0});
     send(id, wire::MessageType::welcome, correlation, welcome, out);
     if (known) {
         std::vector<AttemptId> held;
@@ -248,9 +248,9 @@ void Reactor::drop(const wire::Instance& name, Outbox& out) {
             leave_queue(session, held);
         } else if (held.phase == Phase::running) {
             orphans_.emplace(id, held.demand);
-            out.push_back(Stop{id, true});
+            out.emplace_back(Stop{id, true});
         } else if (held.begun) {
-            out.push_back(Forget{id});
+            out.emplace_back(Forget{id});
         }
         owners_.erase(id);
     }
@@ -338,7 +338,7 @@ void Reactor::end_drain(Outbox& out) {
         for (auto& [id, held] : session.attempts) {
             if (held.phase == Phase::running) {
                 held.returned = true;
-                out.push_back(Stop{id, false});
+                out.emplace_back(Stop{id, false});
             }
         }
     }

@@ -249,7 +249,7 @@ class Reactor {
     template <class T>
     void send(ConnectionId to, wire::MessageType type, std::uint64_t correlation, const T& value,
               Outbox& out) {
-        out.push_back(Send{to, type, correlation, codec::encode(value)});
+        out.emplace_back(Send{to, type, correlation, codec::encode(value)});
     }
 
     Options options_;
