@@ -116,11 +116,11 @@ class OwnThreadExecutor final : public Executor {
 
 TEST(SchedulerTest, AFullQueueOfFunctionsHoldsNoThreadOfAnExecutor) {
     std::atomic<std::thread::id> own;
+    std::latch entered(1);  // before the scheduler, whose end waits for the function
+    std::latch open(1);
     FakeState state;
     Scheduler scheduler = make_scheduler(state, 1);
     ASSERT_TRUE(scheduler.register_backend(Backend::cpu, std::make_unique<OwnThreadExecutor>(own)));
-    std::latch entered(1);
-    std::latch open(1);
     auto busy = submit(scheduler, [&] { entered.count_down(), open.wait(); });
     entered.wait();
     auto queued = submit(scheduler, [] {});
@@ -136,11 +136,11 @@ TEST(SchedulerTest, AFullQueueOfFunctionsHoldsNoThreadOfAnExecutor) {
 }
 
 TEST(SchedulerTest, NorTheThreadThatDeadlinesNeed) {
-    FakeState state;
-    Scheduler scheduler = make_scheduler(state, 1);
     std::latch entered(1);
     std::latch full(1);
     std::optional<Error> refused;
+    FakeState state;
+    Scheduler scheduler = make_scheduler(state, 1);
     auto work = [&](const std::stop_token& token) {
         const std::stop_callback told(token, [&] {
             full.wait();
@@ -164,10 +164,10 @@ TEST(SchedulerTest, NorTheThreadThatDeadlinesNeed) {
 /// An executor whose attempts end at once: the first fails. Tells of its own end.
 class SecondTryExecutor final : public Executor {
   public:
-    explicit SecondTryExecutor(std::promise<int>& over) : over_(over) {}
+    explicit SecondTryExecutor(std::shared_ptr<std::promise<int>> over) : over_(std::move(over)) {}
     SecondTryExecutor(const SecondTryExecutor&) = delete;
     SecondTryExecutor& operator=(const SecondTryExecutor&) = delete;
-    ~SecondTryExecutor() override { over_.set_value(tries_); }
+    ~SecondTryExecutor() override { over_->set_value(tries_); }
     [[nodiscard]] Capabilities capabilities() const override { return {}; }
     void start(const AttemptId& id, const Task& /*task*/, AttemptSink& sink) override {
         sink.finished(id, ended(End::exited, tries_++ == 0 ? 1 : 0));
@@ -176,13 +176,13 @@ class SecondTryExecutor final : public Executor {
     void shutdown() override {}
 
   private:
-    std::promise<int>& over_;
+    const std::shared_ptr<std::promise<int>> over_;  // the test's too: either may end first
     std::atomic<int> tries_{0};
 };
 
 TEST(SchedulerTest, MayEndWithATaskThatWasTriedAgain) {
-    std::promise<int> over;
-    auto tries = over.get_future();
+    const auto over = std::make_shared<std::promise<int>>();
+    auto tries = over->get_future();
     auto scheduler = std::make_shared<Scheduler>(*Scheduler::create(SchedulerOptions{}));
     ASSERT_TRUE(
         scheduler->register_backend(Backend::cpu, std::make_unique<SecondTryExecutor>(over)));
@@ -203,11 +203,11 @@ TEST(SchedulerTest, AWorkerThatShutsAnotherSchedulerDownHasAStandIn) {
     auto shut = submit(here, [&] {
         Scheduler there = make_scheduler(state, 8);
         std::latch begun(1);
-        std::promise<void> told;
+        const auto told = std::make_shared<std::promise<void>>();  // set_value() may end last
         auto needs_us = submit(there, [&] {
             begun.count_down();
-            submit(here, [&] { told.set_value(); }).detach();  // needs a thread of `here`
-            return told.get_future().wait_for(10s) == std::future_status::ready;
+            submit(here, [told] { told->set_value(); }).detach();  // needs a thread of `here`
+            return told->get_future().wait_for(10s) == std::future_status::ready;
         });
         begun.wait();
         EXPECT_TRUE(there.shutdown(Shutdown::drain));
