@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Runs simulated clusters, one for each seed, and says which seeds broke an invariant.
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -16,7 +18,8 @@ constexpr std::string_view help =
     "                    [--stop]\n"
     "\n"
     "Simulates a client and its workers with crashes, partitions and delays, once for each seed\n"
-    "from S on (default 1), and checks what must always hold. A seed always runs the same.\n"
+    "from S on (default 1), and checks what must always hold. A seed always runs the same:\n"
+    "the first one is run twice to see that.\n"
     "\n"
     "  --seeds N    how many (default 100)\n"
     "  --first S    the first one (default 1)\n"
@@ -36,30 +39,40 @@ struct Settings {
     bool stop = false;
 };
 
-/// @return whether the words could be read.
-bool read(const std::vector<std::string_view>& words, Settings& settings) {
+/// One option with a number, and what the number may be.
+struct Option {
+    std::string_view name;
+    std::uint64_t* value;
+    std::uint64_t least;
+    std::uint64_t most;
+};
+
+/// @return what is wrong with the words, as a sentence; empty when they could be read.
+std::string read(const std::vector<std::string_view>& words, Settings& settings) {
+    const std::array options{Option{"--seeds", &settings.seeds, 1, 1'000'000'000},
+                             Option{"--first", &settings.first, 0, 1'000'000'000'000},
+                             Option{"--workers", &settings.workers, 0, 10'000},
+                             Option{"--tasks", &settings.tasks, 0, 10'000'000}};
     for (std::size_t i = 0; i < words.size(); ++i) {
-        std::uint64_t* number = words[i] == "--seeds"     ? &settings.seeds
-                                : words[i] == "--first"   ? &settings.first
-                                : words[i] == "--workers" ? &settings.workers
-                                : words[i] == "--tasks"   ? &settings.tasks
-                                                          : nullptr;
-        if (words[i] == "--trace") {
-            settings.trace = true;
-        } else if (words[i] == "--stop") {
-            settings.stop = true;
-        } else if (number == nullptr || ++i == words.size()) {
-            return false;
-        } else {
-            const std::string_view text = words[i];
-            const auto [end, error] =
-                std::from_chars(text.data(), text.data() + text.size(), *number);
-            if (error != std::errc() || end != text.data() + text.size()) {
-                return false;
-            }
+        if (words[i] == "--trace" || words[i] == "--stop") {
+            (words[i] == "--trace" ? settings.trace : settings.stop) = true;
+            continue;
+        }
+        const auto option = std::ranges::find(options, words[i], &Option::name);
+        if (option == options.end()) {
+            return "'" + std::string(words[i]) + "' is no option: --help names them";
+        }
+        const std::string_view text = ++i < words.size() ? words[i] : std::string_view();
+        const auto [end, error] =
+            std::from_chars(text.data(), text.data() + text.size(), *option->value);
+        if (error != std::errc() || end != text.data() + text.size() ||
+            *option->value < option->least || *option->value > option->most) {
+            return std::string(option->name) + " takes a number from " +
+                   std::to_string(option->least) + " to " + std::to_string(option->most) +
+                   ", not '" + std::string(text) + "'";
         }
     }
-    return true;
+    return {};
 }
 
 }  // namespace
@@ -71,8 +84,8 @@ int main(int argc, char** argv) {
         std::fputs(help.data(), stdout);
         return 0;
     }
-    if (!read(words, settings)) {
-        std::fputs(help.data(), stderr);
+    if (const std::string wrong = read(words, settings); !wrong.empty()) {
+        std::fprintf(stderr, "repartir-sim: %s\n", wrong.c_str());
         return 2;
     }
     std::uint64_t failed = 0;
@@ -88,7 +101,10 @@ int main(int argc, char** argv) {
         plan.tasks =
             static_cast<std::uint32_t>(settings.tasks != 0 ? settings.tasks : 1 + shape.below(300));
         plan.trace = settings.trace;
-        const repartir::sim::Report report = repartir::sim::Cluster(plan).run();
+        repartir::sim::Report report = repartir::sim::Cluster(plan).run();
+        if (seed == settings.first && repartir::sim::Cluster(plan).run().hash != report.hash) {
+            report.broken.emplace_back("the same seed ran otherwise when it was run again");
+        }
         for (const std::string& line : report.trace) {
             std::printf("%s\n", line.c_str());
         }
