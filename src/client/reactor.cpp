@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/retry.hpp"
+#include "wire/limits.hpp"
 
 namespace repartir::client {
 namespace {
@@ -169,7 +170,7 @@ void Reactor::welcome(WorkerId id, Worker& worker, const wire::Message& message,
     worker.tasks = core::Allowance(welcome->task_credit);
     worker.input = core::Allowance(welcome->input_credit);
     worker.prefetch = core::Prefetch(welcome->slots, options_.tasks_max);
-    worker.heartbeat = welcome->heartbeat;
+    worker.heartbeat = wire::bounded(welcome->heartbeat, wire::heartbeat_min, wire::heartbeat_max);
     worker.detector = core::Detector({worker.heartbeat, 30 * worker.heartbeat}, now_);
     worker.beat = worker.heard = 0;
     worker.next_beat = now_ + worker.heartbeat;
@@ -247,8 +248,9 @@ void Reactor::heartbeat(Worker& worker, const wire::Message& message) {
     worker.heard = beat->sequence;
     worker.heard_at = now_;
     if (beat->echo == worker.beat && beat->echo != 0) {
-        const base::BootTime trip = now_ - worker.beat_at - beat->echo_age;
-        worker.prefetch.round_trip(std::clamp(trip, base::BootTime(0), worker.heartbeat));
+        const base::BootTime since = now_ - worker.beat_at;
+        const base::BootTime held = wire::bounded(beat->echo_age, base::BootTime(0), since);
+        worker.prefetch.round_trip(std::min(since - held, worker.heartbeat));
     }
 }
 

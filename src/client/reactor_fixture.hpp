@@ -39,13 +39,14 @@ class Fixture {
 
     /// The worker is reached and says welcome. @param incarnation which of its lives
     void welcome(WorkerId id, std::uint32_t slots = 2, bool known = false,
-                 std::uint64_t incarnation = 1, std::uint32_t tasks = 100) {
+                 std::uint64_t incarnation = 1, std::uint32_t tasks = 100,
+                 std::chrono::milliseconds heartbeat = std::chrono::seconds(1)) {
         reactor.connected(id, now, out);
         wire::Welcome message;
         message.instance = {id, id};
         message.incarnation = incarnation;
         message.session_known = known;
-        message.heartbeat = std::chrono::seconds(1);
+        message.heartbeat = heartbeat;
         message.slots = slots;
         message.task_credit = tasks;
         message.input_credit = 1U << 20U;

@@ -101,6 +101,26 @@ TEST(ClientReactorTest, HeartbeatsAreSentAndSilenceEndsTheConnection) {
     EXPECT_EQ(f.take<Close>().size(), 1U);
 }
 
+// Like the age of a result that the fuzzer found: no time of a peer's is reckoned with unbounded.
+TEST(ClientReactorTest, TimesThatCannotBeAreBroughtWithinBounds) {
+    Fixture f(2);
+    f.welcome(0, 2, false, 1, 100, std::chrono::milliseconds::max());
+    f.welcome(1, 2, false, 1, 100, std::chrono::milliseconds::min());
+    f.out.clear();
+    f.pass(150ms, {0, 1});
+    ASSERT_EQ(f.take<Send>().size(), 1U);  // of the second, whose beat cannot be below 100 ms
+    wire::Heartbeat beat;
+    beat.sequence = 1;
+    beat.echo = 1;
+    beat.echo_age = std::chrono::nanoseconds::min();
+    f.say(1, MessageType::heartbeat, beat);
+    beat.echo_age = std::chrono::nanoseconds::max();
+    f.say(1, MessageType::heartbeat, beat);
+    f.pass(60s, {0, 1});
+    const auto sent = f.take<Send>();
+    EXPECT_EQ(std::ranges::count(sent, 0U, &Send::worker), 1);
+}
+
 TEST(ClientReactorTest, ASuspectGetsNothingNewUntilItIsHeard) {
     Fixture f(2);
     f.welcome(0);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 /// @file limits.hpp What a peer can make us hold, each with its reason. Checked before allocation.
+#include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -24,5 +26,24 @@ inline constexpr std::size_t compress_bytes_min = 1024;
 inline constexpr std::size_t inline_output_bytes_max = 64UL * 1024;
 /// Tasks in one TaskSubmit, and ids in one list.
 inline constexpr std::uint32_t batch_max = 4096;
+/// How often both ends of a connection may be asked to speak.
+inline constexpr std::chrono::milliseconds heartbeat_min{100};
+inline constexpr std::chrono::milliseconds heartbeat_max{60'000};
+/// A peer that says that something took longer is believed as far as this: a sum of such times
+/// still is a time.
+inline constexpr std::chrono::hours duration_max{24 * 366};
+
+/// @return a time that a peer named, within the bounds: compared without conversion, since there
+/// are more milliseconds in a number than nanoseconds.
+template <class Rep, class Period>
+[[nodiscard]] constexpr std::chrono::nanoseconds bounded(std::chrono::duration<Rep, Period> said,
+                                                         std::chrono::nanoseconds low,
+                                                         std::chrono::nanoseconds high) noexcept {
+    using Said = std::chrono::duration<Rep, Period>;
+    if (said <= std::chrono::duration_cast<Said>(low)) {
+        return low;
+    }
+    return said >= std::chrono::duration_cast<Said>(high) ? high : said;
+}
 
 }  // namespace repartir::wire

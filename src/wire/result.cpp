@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "wire/limits.hpp"
+
 namespace repartir::wire {
 namespace {
 
@@ -49,10 +51,11 @@ Result<Attempt> to_attempt(const AttemptRecord& record, std::chrono::system_cloc
         attempt.error = to_error(*record.error);
     }
     attempt.stages = record.stages;
-    attempt.started = now - record.age;
-    attempt.wall = record.wall;
-    attempt.user = record.user;
-    attempt.system = record.system;
+    const std::chrono::nanoseconds zero{0};
+    attempt.started = now - bounded(record.age, zero, duration_max);
+    attempt.wall = bounded(record.wall, zero, duration_max);
+    attempt.user = bounded(record.user, zero, duration_max);
+    attempt.system = bounded(record.system, zero, duration_max);
     attempt.peak_memory = {record.peak_bytes, record.peak_source};
     attempt.containment = record.containment;
     attempt.where = record.where;

@@ -63,8 +63,8 @@ struct TaskResult {
 /// @param age how long ago it started
 [[nodiscard]] AttemptRecord to_record(const Attempt& attempt, std::chrono::nanoseconds age);
 /// @param now the wall clock, of which the time of the start is reckoned
-/// @return the attempt, but for its number and backend. Errors: malformed, when a number names no
-/// enumerator
+/// @return the attempt, but for its number and backend; times that cannot be are brought between
+/// zero and duration_max. Errors: malformed, when a number names no enumerator
 [[nodiscard]] Result<Attempt> to_attempt(const AttemptRecord& record,
                                          std::chrono::system_clock::time_point now);
 

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <string>
 
+#include "wire/limits.hpp"
+
 namespace repartir::wire {
 namespace {
 
@@ -72,6 +74,23 @@ TEST(ResultTest, NumbersThatNameNothingAreRefused) {
     bad = good;
     bad.peak_source = static_cast<PeakMemory::Source>(9);
     EXPECT_EQ(to_attempt(bad, {}).error().code(), Code::malformed);
+}
+
+// Found by the fuzzer: a peer's age of minus 2^63 overflowed the clock of the start.
+TEST(ResultTest, TimesThatCannotBeAreBroughtWithinBounds) {
+    const std::chrono::system_clock::time_point now{1'000'000s};
+    AttemptRecord bad = to_record(some_attempt(), std::chrono::nanoseconds::min());
+    bad.wall = std::chrono::nanoseconds::max();
+    bad.user = -1ns;
+    bad.system = std::chrono::nanoseconds::max();
+    const auto low = to_attempt(bad, now);
+    ASSERT_TRUE(low);
+    EXPECT_EQ(low->started, now);
+    EXPECT_EQ(low->wall, duration_max);
+    EXPECT_EQ(low->user, 0s);
+    EXPECT_EQ(low->user + low->system, duration_max);
+    bad.age = std::chrono::nanoseconds::max();
+    EXPECT_EQ(to_attempt(bad, {})->started, std::chrono::system_clock::time_point(-duration_max));
 }
 
 }  // namespace

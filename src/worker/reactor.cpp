@@ -5,22 +5,10 @@
 #include <algorithm>
 #include <span>
 
+#include "wire/limits.hpp"
+
 namespace repartir::worker {
 namespace {
-
-/// A connection that is this long silent was never a healthy one.
-constexpr base::BootTime heartbeat_min = std::chrono::milliseconds(100);
-constexpr base::BootTime heartbeat_max = std::chrono::seconds(60);
-
-base::BootTime bounded(std::chrono::milliseconds asked, base::BootTime low, base::BootTime high) {
-    // compared in milliseconds: more of them than nanoseconds can count may have been asked for
-    if (asked <= std::chrono::duration_cast<std::chrono::milliseconds>(low)) {
-        return low;
-    }
-    return asked >= std::chrono::duration_cast<std::chrono::milliseconds>(high)
-               ? high
-               : base::BootTime(asked);
-}
 
 std::chrono::milliseconds in_ms(base::BootTime time) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(time);
@@ -139,10 +127,10 @@ void Reactor::attach(ConnectionId id, Connection& connection, const wire::Hello&
     session.connection = id;
     session.epoch = hello.epoch;
     session.time_to_live =
-        bounded(hello.time_to_live, base::BootTime(0), options_.time_to_live_max);
+        wire::bounded(hello.time_to_live, base::BootTime(0), options_.time_to_live_max);
     connection.greeted = true;
     connection.session = hello.session;
-    connection.heartbeat = bounded(hello.heartbeat, heartbeat_min, heartbeat_max);
+    connection.heartbeat = wire::bounded(hello.heartbeat, wire::heartbeat_min, wire::heartbeat_max);
     connection.detector = core::Detector({connection.heartbeat, 30 * connection.heartbeat}, now_);
     connection.next_beat = now_ + connection.heartbeat;
 
