@@ -18,7 +18,17 @@ enum class Fault : std::uint8_t {
 };
 
 /// The part of Repartir that speaks.
-enum class Domain : std::uint8_t { task, scheduler, function, process, buffer, io, config, wire };
+enum class Domain : std::uint8_t {
+    task,
+    scheduler,
+    function,
+    process,
+    buffer,
+    io,
+    config,
+    trust,
+    wire
+};
 
 /// What happened. Values are stable: they appear in JSON output by name.
 enum class Code : std::uint16_t {

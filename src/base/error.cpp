@@ -137,6 +137,8 @@ std::string_view to_string(Domain domain) noexcept {
             return "io";
         case Domain::config:
             return "config";
+        case Domain::trust:
+            return "trust";
         case Domain::wire:
             return "wire";
     }

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file facts.hpp What stands in certificates and revocation lists, for people. Pure; any thread.
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "repartir/result.hpp"
+#include "trust/certificate.hpp"
+
+namespace repartir::trust {
+
+/// What stands in a certificate.
+struct CertificateFacts {
+    std::string name;
+    std::string issuer;       ///< the name of who signed it
+    bool authority = false;   ///< it may sign others
+    std::uint32_t roles = 0;  ///< bits of Role
+    std::vector<std::string> hosts;
+    Validity validity;
+    std::string serial;       ///< hexadecimal digits, lower-case, 32 or more
+    std::string fingerprint;  ///< SHA-256 of it, hexadecimal
+};
+
+/// What stands in a revocation list.
+struct RevocationFacts {
+    std::string issuer;
+    Validity validity;
+    std::uint64_t number = 0;  ///< one more with each list
+    std::vector<Revocation> revoked;
+};
+
+/// Reads the first certificate of a text. Errors: malformed, too_large
+/// @param what names the text in the error's sentence, such as "the file x.crt"
+[[nodiscard]] Result<CertificateFacts> describe_certificate(std::string_view pem,
+                                                            std::string_view what);
+/// Reads the first revocation list of a text. Errors as above.
+[[nodiscard]] Result<RevocationFacts> describe_revocation_list(std::string_view pem,
+                                                               std::string_view what);
+
+}  // namespace repartir::trust
