@@ -27,7 +27,8 @@ enum class Domain : std::uint8_t {
     io,
     config,
     trust,
-    wire
+    wire,
+    net,
 };
 
 /// What happened. Values are stable: they appear in JSON output by name.

@@ -141,6 +141,8 @@ std::string_view to_string(Domain domain) noexcept {
             return "trust";
         case Domain::wire:
             return "wire";
+        case Domain::net:
+            return "net";
     }
     return "unknown";
 }

@@ -53,7 +53,8 @@ class Stream {
     /// Goes on with proving who both ends are. @return none: done, and peer() is known; readable or
     /// writable: call again then.
     [[nodiscard]] virtual Result<Wait> handshake() = 0;
-    /// Reads what is there. @return with no bytes: what it waits for, or ended
+    /// Reads what is there. @return readable or writable: there is no more for now, and it waits
+    /// for that; ended: there never will be; none: there may be more
     [[nodiscard]] virtual Result<Transfer> read(std::span<char> into) = 0;
     /// Writes pieces in order, as far as they go: what is left is to be given again, from the same
     /// byte on. @return wait other than none: not all of it went

@@ -17,9 +17,9 @@ constexpr std::size_t prefix_bytes = 8;
 
 constexpr auto fault(FrameFault what) { return std::unexpected<FrameFault>(what); }
 
-/// @return whether these are the first bytes of a TLS record: a handshake of version 3.x.
+/// @return whether these are the first bytes of a TLS record: a handshake or an alert, version 3.x.
 bool looks_like_tls(std::string_view prefix) noexcept {
-    return prefix[0] == '\x16' && prefix[1] == '\x03';
+    return (prefix[0] == '\x16' || prefix[0] == '\x15') && prefix[1] == '\x03';
 }
 
 /// Gives its memory back, which assigning an empty string does not.
@@ -42,8 +42,8 @@ std::size_t compress(std::string_view plain, char* into) noexcept {
 std::string_view sentence(FrameFault fault) noexcept {
     switch (fault) {
         case FrameFault::tls:
-            return "the peer began a TLS handshake, but this end speaks plaintext: give both or "
-                   "neither the TLS options";
+            return "the peer speaks TLS, but this end speaks plaintext: give both or neither the "
+                   "TLS options";
         case FrameFault::protocol:
             return "the peer does not speak Repartir's protocol: check the address and the port";
         case FrameFault::length:

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file security.hpp Which peers are let in, and which stream a socket gets for it.
+#include <memory>
+#include <string>
+
+#include "net/address.hpp"
+#include "net/plain_stream.hpp"
+#include "net/stream.hpp"
+
+namespace repartir::net {
+
+class TlsContext;
+
+/// How far TCP without TLS is allowed (`--insecure-plaintext`): whoever reaches such a port may run
+/// programs.
+enum class Plaintext : std::uint8_t {
+    no,        ///< not at all
+    loopback,  ///< to and from this machine
+    any,       ///< from everywhere
+};
+
+/// How the connections of one process are secured. A value; must outlive what uses it.
+struct Security {
+    TlsContext* tls = nullptr;  ///< for TCP; must outlive all its connections
+    Plaintext plaintext = Plaintext::no;
+    LocalAccess local;  ///< for Unix sockets
+};
+
+/// @return whether one may listen at, or connect to, this address. Errors: permission_denied, with
+/// what to do
+[[nodiscard]] Result<void> allowed(const Security& security, const SocketAddress& address);
+/// @return the stream for a socket that was accepted from `peer`. Errors: as allowed()
+[[nodiscard]] Result<std::unique_ptr<Stream>> accepted_stream(const Security& security, int fd,
+                                                              const SocketAddress& peer);
+/// @return the stream for a socket that is connected to `peer`, which was asked for as `wanted`.
+/// Errors: as allowed()
+[[nodiscard]] Result<std::unique_ptr<Stream>> dialled_stream(const Security& security, int fd,
+                                                             const SocketAddress& peer,
+                                                             const Address& wanted);
+
+}  // namespace repartir::net

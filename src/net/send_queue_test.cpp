@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+#include "net/send_queue.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "repartir/codec.hpp"
+#include "wire/messages.hpp"
+#include "wire/result.hpp"
+
+namespace repartir::net {
+namespace {
+
+using wire::MessageType;
+
+/// Takes what is queued as a socket would, in gulps, and reads it as the peer would.
+class Reader {
+  public:
+    explicit Reader(SendQueue& queue) : queue_(queue) { framer_.admit(wire::version_max, false); }
+    /// @return the correlation ids of messages that are whole after these bytes
+    std::vector<std::uint64_t> take(std::size_t most = ~std::size_t{0}) {
+        std::vector<std::uint64_t> whole;
+        while (most != 0) {
+            const std::string bytes(queue_.next().substr(0, most));
+            if (bytes.empty()) {
+                break;
+            }
+            queue_.sent(bytes.size());
+            most -= bytes.size();
+            framer_.give(bytes);
+            while (true) {
+                const auto next = framer_.next();
+                EXPECT_TRUE(next) << wire::sentence(next ? wire::FrameFault::tls : next.error());
+                if (!next || !*next) {
+                    break;
+                }
+                whole.push_back((*next)->correlation);
+                bodies[(*next)->correlation] = (*next)->body;
+            }
+        }
+        return whole;
+    }
+    std::map<std::uint64_t, std::string> bodies;
+
+  private:
+    SendQueue& queue_;
+    wire::Framer framer_;
+};
+
+AttemptId attempt(std::uint64_t epoch) { return {{{{7, 7, 7}}, 1}, 1, 99, epoch}; }
+
+std::string output(std::uint64_t epoch, std::size_t bytes) {
+    wire::TaskOutput message;
+    const std::string text(bytes, 'o');
+    message.attempt = attempt(epoch);
+    message.bytes = text;
+    return codec::encode(message);
+}
+
+std::string result(std::uint64_t epoch, std::size_t bytes = 0) {
+    wire::TaskResult message;
+    const std::string text(bytes, 'r');
+    message.attempt = attempt(epoch);
+    message.out.bytes = text;
+    return codec::encode(message);
+}
+
+TEST(SendQueueTest, ShortMessagesGoInOrder) {
+    SendQueue queue;
+    Reader reader(queue);
+    for (std::uint64_t i = 1; i <= 5; ++i) {
+        queue.push(MessageType::heartbeat, i, "x");
+    }
+    EXPECT_EQ(queue.bytes(), 5 * (wire::header_bytes + 1));
+    EXPECT_EQ(reader.take(), (std::vector<std::uint64_t>{1, 2, 3, 4, 5}));
+    EXPECT_TRUE(queue.empty());
+}
+
+TEST(SendQueueTest, AShortMessageWaitsForOneBatchOfALongOneAtMost) {
+    SendQueue queue;
+    Reader reader(queue);
+    const std::string body(10UL << 20U, 'x');
+    queue.push(MessageType::task_submit, 1, std::string(body));
+    EXPECT_TRUE(reader.take(1000).empty());
+    queue.push(MessageType::credit, 2, "x");
+    EXPECT_EQ(reader.take(SendQueue::batch_bytes + 2 * wire::frame_body_bytes_max),
+              (std::vector<std::uint64_t>{2}));
+    EXPECT_EQ(reader.take(), (std::vector<std::uint64_t>{1}));
+    EXPECT_EQ(reader.bodies[1], body);
+    EXPECT_TRUE(queue.empty());
+}
+
+TEST(SendQueueTest, LongMessagesTakeTurnsAndNeverMoreThanTheOtherEndTakes) {
+    SendQueue queue;
+    Reader reader(queue);
+    for (std::uint64_t i = 1; i <= 200; ++i) {
+        queue.push(MessageType::task_result, i, result(i, i == 1 ? 4U << 20U : 150'000));
+    }
+    std::vector<std::uint64_t> order = reader.take();
+    ASSERT_EQ(order.size(), 200U);
+    EXPECT_NE(order.front(), 1U);  // the longest one, though first, held up nobody
+    EXPECT_TRUE(queue.empty());
+}
+
+TEST(SendQueueTest, MessagesOfTheLargestSizeFitTheOtherEndsLimits) {
+    SendQueue queue;
+    Reader reader(queue);
+    for (std::uint64_t i = 1; i <= 4; ++i) {
+        queue.push(MessageType::task_result, i, result(i, wire::message_bytes_max - 1000));
+    }
+    EXPECT_EQ(reader.take().size(), 4U);
+}
+
+TEST(SendQueueTest, AResultFollowsTheOutputOfItsAttempt) {
+    SendQueue queue;
+    Reader reader(queue);
+    queue.push(MessageType::task_output, 1, output(5, 60'000));
+    queue.push(MessageType::task_output, 2, output(5, 60'000));
+    queue.push(MessageType::task_output, 3, output(5, 60'000));
+    queue.push(MessageType::task_result, 4, result(5));
+    queue.push(MessageType::task_result, 5, result(6));
+    EXPECT_EQ(reader.take(), (std::vector<std::uint64_t>{5, 1, 2, 3, 4}));
+}
+
+TEST(SendQueueTest, WhatEndsATaskFollowsTheTask) {
+    SendQueue queue;
+    Reader reader(queue);
+    queue.push(MessageType::task_submit, 1, std::string(1U << 20U, 'x'));
+    queue.push(MessageType::task_cancel, 2, "x");
+    queue.push(MessageType::task_reclaim, 3, "x");
+    queue.push(MessageType::task_submit, 4, "short");
+    queue.push(MessageType::credit, 5, "x");
+    EXPECT_EQ(reader.take(), (std::vector<std::uint64_t>{5, 1, 2, 3, 4}));
+    queue.push(MessageType::task_cancel, 6, "x");
+    EXPECT_EQ(reader.take(), (std::vector<std::uint64_t>{6}));
+}
+
+TEST(SendQueueTest, GoodbyeIsTheLast) {
+    SendQueue queue;
+    Reader reader(queue);
+    queue.push(MessageType::task_output, 1, output(5, 60'000));
+    queue.push(MessageType::goodbye, 2, "x");
+    queue.push(MessageType::task_output, 3, output(6, 60'000));
+    queue.push(MessageType::heartbeat, 4, "x");
+    const std::vector<std::uint64_t> order = reader.take();
+    ASSERT_EQ(order.size(), 4U);
+    EXPECT_EQ(order.front(), 4U);
+    EXPECT_EQ(order.back(), 2U);
+}
+
+}  // namespace
+}  // namespace repartir::net
