@@ -138,11 +138,13 @@ std::string SocketAddress::text() const {
         return std::string(host) + ":" + std::to_string(ntohs(four->sin_port));
     }
     if (family() == AF_INET6) {
+        // SAFETY: as above.
         const auto* const six = reinterpret_cast<const sockaddr_in6*>(&storage);
         ::inet_ntop(AF_INET6, &six->sin6_addr, host, sizeof host);
         return "[" + std::string(host) + "]:" + std::to_string(ntohs(six->sin6_port));
     }
     if (family() == AF_UNIX) {
+        // SAFETY: as above.
         const auto* const local = reinterpret_cast<const sockaddr_un*>(&storage);
         const std::size_t most = bytes - offsetof(sockaddr_un, sun_path);
         return std::string(unix_prefix) +
