@@ -3,16 +3,19 @@
 /// @file check.hpp What the fuzzers share: a check that ends the run, and splitting of their input.
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace repartir::fuzz {
 
-/// Ends the run, so that libFuzzer keeps the input, unless `holds`.
-inline void check(bool holds) {
+/// Ends the run, so that libFuzzer keeps the input, unless `holds`; says which check it was.
+inline void check(bool holds, const std::source_location& where = std::source_location::current()) {
     if (!holds) {
+        std::fprintf(stderr, "%s:%u: a check failed\n", where.file_name(), where.line());
         std::abort();
     }
 }

@@ -46,21 +46,13 @@ void Reactor::set_timer(WorkerId id, Worker& worker) {
     timers_.emplace(wake, id);
 }
 
+/// Tells of the slots that rank() summed up, and keeps since when no worker is up.
 void Reactor::count_slots(Outbox& out) {
-    std::uint64_t slots = 0;
-    bool reached = false;
-    for (const Worker& worker : workers_) {
-        reached = reached || worker.link == Link::up;
-        if (worker.welcomed && !worker.draining &&
-            (worker.link == Link::up || !worker.here.empty())) {
-            slots += worker.site.slots;
-        }
-    }
-    const auto all = static_cast<std::uint32_t>(std::min<std::uint64_t>(slots, 0xFFFFFFFFU));
-    if (!reached && out_of_reach_ == never) {
-        out_of_reach_ = now_;
-    } else if (reached) {
+    const auto all = static_cast<std::uint32_t>(std::min<std::uint64_t>(slots_sum_, 0xFFFFFFFFU));
+    if (up_ != 0) {
         out_of_reach_ = never;
+    } else if (out_of_reach_ == never) {
+        out_of_reach_ = now_;
     }
     if (slots_ != all) {
         slots_ = all;
@@ -188,7 +180,6 @@ void Reactor::settle_in(WorkerId id, Worker& worker, bool same, Outbox& out) {
         lose(id, worker, out);
     }
     rank(id, worker);
-    count_slots(out);
     set_timer(id, worker);
     place(out);
 }
@@ -270,7 +261,6 @@ void Reactor::beat(WorkerId id, Worker& worker, Outbox& out) {
 void Reactor::wake_worker(WorkerId id, Worker& worker, Outbox& out) {
     if (worker.link != Link::up && !worker.here.empty() && now_ >= worker.lost_at) {
         lose(id, worker, out);
-        count_slots(out);
     }
     switch (worker.link) {
         case Link::down:
@@ -302,9 +292,7 @@ void Reactor::wake_worker(WorkerId id, Worker& worker, Outbox& out) {
 
 void Reactor::tick(base::BootTime now, Outbox& out) {
     now_ = now;
-    if (!std::exchange(begun_, true)) {
-        out_of_reach_ = now;
-    }
+    count_slots(out);
     while (!timers_.empty() && timers_.begin()->first <= now) {
         const WorkerId id = timers_.begin()->second;
         Worker& worker = workers_[id];

@@ -212,9 +212,11 @@ class Reactor {
         base::BootTime heartbeat{0};
         std::uint64_t heard = 0;  // its latest heartbeat
         base::BootTime heard_at{0};
-        std::uint64_t load = not_ready;  // its key in ready_
-        std::size_t backlog = 0;         // its key in backlogs_; 0: not there
-        base::BootTime wake{0};          // its key in timers_
+        std::uint64_t load = not_ready;   // its key in ready_
+        std::size_t backlog = 0;          // its key in backlogs_; 0: not there
+        base::BootTime wake{0};           // its key in timers_
+        std::uint32_t counted_slots = 0;  // its part of slots_sum_
+        bool counted_up = false;          // its part of up_
     };
 
     using Entry = std::map<AttemptId, Held>::value_type;
@@ -229,6 +231,7 @@ class Reactor {
     void lose(WorkerId id, Worker& worker, Outbox& out);
     void wake_worker(WorkerId id, Worker& worker, Outbox& out);
     void set_timer(WorkerId id, Worker& worker);
+    void count(Worker& worker);
     void rank(WorkerId id, Worker& worker);
     void count_slots(Outbox& out);
 
@@ -269,10 +272,11 @@ class Reactor {
     std::set<std::pair<base::BootTime, WorkerId>> timers_;
     std::uint64_t arrival_ = 0;
     std::uint64_t asked_ = 0;
-    std::uint32_t slots_ = 0;
+    std::uint32_t slots_ = 0;      // as was told
+    std::uint64_t slots_sum_ = 0;  // of workers in reach
+    std::size_t up_ = 0;           // workers
     base::BootTime now_{0};
     base::BootTime out_of_reach_ = base::BootTime::max();  // since when no worker is up
-    bool begun_ = false;
     Stats stats_;
 };
 

@@ -38,6 +38,18 @@ TEST(ClientReactorTest, CapacityFollowsWhoIsThere) {
     EXPECT_EQ(f.take<Capacity>().at(0).slots, 0U);
 }
 
+TEST(ClientReactorTest, AWorkerThatIsGoneCountsOnlyWhileItHasSomething) {
+    Fixture f(1);
+    f.welcome(0, 4);
+    f.start(1);
+    f.reactor.disconnected(0, "reset", f.now, f.out);
+    EXPECT_EQ(f.reactor.slots(), 4U) << "it may come back with what it has";
+    f.out.clear();
+    f.reactor.cancel(attempt(1), false, f.now, f.out);
+    EXPECT_EQ(f.take<Capacity>().at(0).slots, 0U);
+    EXPECT_EQ(f.reactor.slots(), 0U);
+}
+
 TEST(ClientReactorTest, ABrokenConnectionIsDialledAgainLaterAndLater) {
     Fixture f(1);
     f.out.clear();

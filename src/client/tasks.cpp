@@ -42,8 +42,20 @@ std::optional<AttemptId> Reactor::lease_of(const AttemptId& id) const {
                                                         : std::nullopt;
 }
 
+/// Brings what is counted of a worker up to date.
+void Reactor::count(Worker& worker) {
+    const bool up = worker.link == Link::up;
+    const bool counts = worker.welcomed && !worker.draining && (up || !worker.here.empty());
+    const std::uint32_t slots = counts ? worker.site.slots : 0;
+    slots_sum_ = slots_sum_ - worker.counted_slots + slots;
+    worker.counted_slots = slots;
+    up_ = up_ - (worker.counted_up ? 1 : 0) + (up ? 1 : 0);
+    worker.counted_up = up;
+}
+
 /// Brings a worker's place among those that may get more up to date.
 void Reactor::rank(WorkerId id, Worker& worker) {
+    count(worker);
     std::uint64_t load = not_ready;
     if (worker.link == Link::up && !worker.reconciling && !worker.draining &&
         worker.site.slots != 0 && worker.detector.ask(now_) == core::Health::alive) {
@@ -133,6 +145,7 @@ void Reactor::place(Outbox& out) {
         set_timer(worker, workers_[worker]);
     }
     steal(out);
+    count_slots(out);
 }
 
 void Reactor::submit(WorkerId id, const std::vector<AttemptId>& ids, Outbox& out) {

@@ -47,7 +47,8 @@ void Prefetch::ran(base::BootTime time) noexcept {
 
 std::uint32_t Prefetch::tasks() const noexcept {
     if (run_ < base::BootTime(0)) {
-        return std::min(2 * slots_, tasks_max_);
+        return static_cast<std::uint32_t>(
+            std::min<std::uint64_t>(2 * std::uint64_t{slots_}, tasks_max_));
     }
     const std::int64_t during = round_trip_ / std::max(run_, base::BootTime(1)) + 1;  // per slot
     const std::int64_t slots = std::max(slots_, 1U);

@@ -117,6 +117,7 @@ TEST(CreditTest, PrefetchIsBounded) {
     prefetch.ran(0ns);
     EXPECT_EQ(prefetch.tasks(), 100U);
     EXPECT_EQ(Prefetch(64, 100).tasks(), 100U);
+    EXPECT_EQ(Prefetch(0x80000000U, 100).tasks(), 100U);
     Prefetch wide(4'000'000'000, 4'000'000'000);
     wide.round_trip(1h);
     wide.ran(0ns);

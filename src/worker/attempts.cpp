@@ -10,10 +10,6 @@
 namespace repartir::worker {
 namespace {
 
-/// A piece of output in one message: a small one never waits for more than this.
-constexpr std::uint64_t piece_bytes_max = 32U * 1024;
-constexpr std::array channels{wire::Channel::out, wire::Channel::err, wire::Channel::value};
-
 /// The first field of a task, for when the rest cannot be read.
 struct AttemptOnly {
     AttemptId attempt;
@@ -27,23 +23,11 @@ AttemptId attempt_of(std::string_view task) {
 
 core::Demand demand_of(const wire::TaskView& view) {
     core::Demand demand;
-    demand.cores = view.cores;
+    demand.cores = std::max(view.cores, 1U);  // what takes no room would run without bound
     demand.memory_bytes = view.memory_bytes;
     demand.cgroup_limits = view.extras && (view.extras->limits.resident_bytes.has_value() ||
                                            view.extras->limits.processes.has_value());
     return demand;
-}
-
-StreamEnd& stream_of(Ended& ended, wire::Channel channel) {
-    switch (channel) {
-        case wire::Channel::out:
-            return ended.out;
-        case wire::Channel::err:
-            return ended.err;
-        case wire::Channel::value:
-            break;
-    }
-    return ended.value;
 }
 
 Error stale_error() {
@@ -243,18 +227,6 @@ void Reactor::finished(const AttemptId& id, Ended&& ended, base::BootTime now, O
     start_next(out);
 }
 
-void Reactor::end(Session& session, const AttemptId& id, Held& held, Ended&& ended, Outbox& out) {
-    held.phase = Phase::ended;
-    held.ended = std::move(ended);
-    held.ended_at = now_;
-    held.sequence = ++session.sequence;
-    session.results.emplace(held.sequence, id);
-    for (const wire::Channel channel : channels) {
-        held.flows[std::to_underlying(channel)].known = stream_of(held.ended, channel).bytes;
-    }
-    pump(session, id, held, out);
-}
-
 /// Ends an attempt that was never started.
 void Reactor::end_early(Session& session, const AttemptId& id, Held& held, repartir::End how,
                         std::optional<Error> why, Outbox& out) {
@@ -272,108 +244,11 @@ void Reactor::forget(Session& session, const AttemptId& id, Outbox& out) {
     if (found->second.begun) {
         out.emplace_back(Forget{id});
     }
+    expect_late_reads(id, found->second);
     session.results.erase(found->second.sequence);
     session.attempts.erase(found);
     owners_.erase(id);
     session.tasks.freed(1);
-}
-
-/// Sends what may be sent of an attempt's output, and its result once that is through.
-void Reactor::pump(Session& session, const AttemptId& id, Held& held, Outbox& out) {
-    if (session.connection == 0 || held.result_sent) {
-        return;
-    }
-    bool through = held.phase == Phase::ended;
-    for (const wire::Channel channel : channels) {
-        Flow& flow = held.flows[std::to_underlying(channel)];
-        const std::string& ready = stream_of(held.ended, channel).inline_bytes;
-        const bool in_tail = held.phase == Phase::ended && flow.sent == 0 && flow.reading == 0 &&
-                             flow.known == ready.size() &&
-                             flow.known <= wire::inline_output_bytes_max;
-        const bool wanted = held.stream || held.phase == Phase::ended;
-        if (in_tail || !wanted || (flow.sent == flow.known && flow.reading == 0)) {
-            continue;
-        }
-        through = false;
-        if (flow.reading != 0) {
-            continue;
-        }
-        const std::uint64_t piece =
-            std::min({flow.known - flow.sent, piece_bytes_max, session.output.left()});
-        if (piece != 0 && session.output.take(piece)) {
-            flow.reading = piece;
-            out.emplace_back(Read{id, channel, flow.sent, piece});
-        }
-    }
-    if (through) {
-        send_result(session, id, held, out);
-    }
-}
-
-void Reactor::send_result(Session& session, const AttemptId& id, Held& held, Outbox& out) {
-    held.result_sent = true;
-    wire::TaskResult result;
-    result.sequence = held.sequence;
-    result.attempt = id;
-    result.report = held.ended.report;
-    result.report.age += now_ - held.ended_at;
-    const auto tail = [&](wire::Channel channel) {
-        const StreamEnd& stream = stream_of(held.ended, channel);
-        const std::uint64_t sent = held.flows[std::to_underlying(channel)].sent;
-        return wire::OutputTail{
-            sent, sent == 0 ? std::string_view(stream.inline_bytes) : std::string_view(),
-            stream.lost};
-    };
-    result.out = tail(wire::Channel::out);
-    result.err = tail(wire::Channel::err);
-    result.value = tail(wire::Channel::value);
-    send(session.connection, wire::MessageType::task_result, ++asked_, result, out);
-}
-
-void Reactor::pump_all(Session& session, Outbox& out) {
-    for (auto& [id, held] : session.attempts) {
-        pump(session, id, held, out);
-    }
-}
-
-void Reactor::read(const AttemptId& id, wire::Channel channel, std::uint64_t offset,
-                   std::string_view bytes, base::BootTime now, Outbox& out) {
-    now_ = now;
-    const auto [session, held] = find(id);
-    if (held == nullptr) {
-        return;
-    }
-    Flow& flow = held->flows[std::to_underlying(channel)];
-    const std::uint64_t asked = std::exchange(flow.reading, 0);
-    if (!std::exchange(flow.stale, false) && session->connection != 0) {
-        if (bytes.size() < asked) {  // what cannot be read is lost
-            flow.known = offset + bytes.size();
-            session->output.grant(asked - bytes.size());
-            if (held->phase == Phase::ended) {
-                StreamEnd& stream = stream_of(held->ended, channel);
-                stream.lost += stream.bytes - flow.known;
-                stream.bytes = flow.known;
-            }
-        }
-        if (!bytes.empty()) {
-            send(session->connection, wire::MessageType::task_output, ++asked_,
-                 wire::TaskOutput{id, channel, offset, bytes}, out);
-            flow.sent += bytes.size();
-        }
-    }
-    pump(*session, id, *held, out);
-}
-
-void Reactor::grew(const AttemptId& id, wire::Channel channel, std::uint64_t bytes,
-                   base::BootTime now, Outbox& out) {
-    now_ = now;
-    const auto [session, held] = find(id);
-    if (held == nullptr || held->phase != Phase::running) {
-        return;
-    }
-    Flow& flow = held->flows[std::to_underlying(channel)];
-    flow.known = std::max(flow.known, bytes);
-    pump(*session, id, *held, out);
 }
 
 void Reactor::cancel(ConnectionId id, const wire::Message& message, Outbox& out) {

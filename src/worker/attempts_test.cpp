@@ -12,12 +12,6 @@ namespace {
 using namespace std::chrono_literals;
 using wire::MessageType;
 
-wire::TaskResult only_result(Fixture& f) {
-    const auto results = f.messages<wire::TaskResult>(MessageType::task_result);
-    EXPECT_EQ(results.size(), 1U);
-    return results.empty() ? wire::TaskResult() : results.front();
-}
-
 TEST(WorkerAttemptsTest, ATaskIsAcceptedRunAnsweredAndForgotten) {
     Fixture f;
     const ConnectionId id = f.join();
@@ -215,104 +209,6 @@ TEST(WorkerAttemptsTest, OnlyWhatHasNotBegunIsGivenBack) {
     EXPECT_EQ(f.started(), std::vector<AttemptId>{attempt(2)});
 }
 
-TEST(WorkerAttemptsTest, LargeOutputTravelsInPiecesAsCreditAllows) {
-    Fixture f;
-    const ConnectionId id = f.join(1, 1, 40'000);
-    f.submit(id, attempt(1));
-    f.out.clear();
-    Ended ended;
-    ended.report.ending = {End::exited, 0};
-    ended.out.bytes = 100'000;
-    f.reactor.finished(attempt(1), std::move(ended), f.now, f.out);
-    std::uint64_t got = 0;
-    const auto serve = [&] {
-        for (auto reads = f.take<Read>(); !reads.empty(); reads = f.take<Read>()) {
-            ASSERT_EQ(reads.size(), 1U);
-            ASSERT_EQ(reads[0].offset, got);
-            got += reads[0].bytes;
-            f.reactor.read(attempt(1), wire::Channel::out, reads[0].offset,
-                           std::string(reads[0].bytes, 'x'), f.now, f.out);
-        }
-    };
-    serve();
-    EXPECT_EQ(got, 40'000U);
-    f.give_credit(id, 60'000);
-    const auto reads = f.take<Read>();
-    ASSERT_EQ(reads.size(), 1U);
-    f.reactor.read(attempt(1), wire::Channel::out, reads[0].offset,
-                   std::string(reads[0].bytes, 'x'), f.now, f.out);
-    got += reads[0].bytes;
-    Outbox rest = f.out;
-    serve();
-    EXPECT_EQ(got, 100'000U);
-}
-
-TEST(WorkerAttemptsTest, TheResultFollowsItsOutputAndAReconnectionBeginsAnew) {
-    Fixture f;
-    const ConnectionId first = f.join();
-    f.submit(first, attempt(1));
-    f.out.clear();
-    Ended ended;
-    ended.err.bytes = 40'000;
-    f.reactor.finished(attempt(1), std::move(ended), f.now, f.out);
-    const Read lost = f.take<Read>().at(0);
-    f.reactor.disconnected(first, f.now);
-    f.join();
-    EXPECT_TRUE(f.take<Read>().empty()) << "the one before is still on its way";
-    f.reactor.read(attempt(1), lost.channel, lost.offset, std::string(lost.bytes, 'x'), f.now,
-                   f.out);
-    Outbox both = f.out;
-    EXPECT_TRUE(f.messages<wire::TaskOutput>(MessageType::task_output).empty());
-    f.out = both;
-    std::uint64_t got = 0;
-    for (Read read = f.take<Read>().at(0);;) {
-        f.reactor.read(attempt(1), read.channel, read.offset, std::string(read.bytes, 'x'), f.now,
-                       f.out);
-        got += read.bytes;
-        if (got == 40'000) {
-            break;
-        }
-        read = f.take<Read>().at(0);
-    }
-    const wire::TaskResult result = only_result(f);
-    EXPECT_EQ(result.err.offset, 40'000U);
-    EXPECT_TRUE(result.err.bytes.empty());
-}
-
-TEST(WorkerAttemptsTest, OutputThatCannotBeReadIsSaidToBeLost) {
-    Fixture f;
-    f.submit(f.join(), attempt(1));
-    f.out.clear();
-    Ended ended;
-    ended.out.bytes = 50'000;
-    f.reactor.finished(attempt(1), std::move(ended), f.now, f.out);
-    const Read read = f.take<Read>().at(0);
-    f.reactor.read(attempt(1), read.channel, read.offset, "only this", f.now, f.out);
-    const wire::TaskResult result = only_result(f);
-    EXPECT_EQ(result.out.offset, 9U);
-    EXPECT_EQ(result.out.lost, 50'000U - 9);
-}
-
-TEST(WorkerAttemptsTest, OutputIsStreamedWhereItIsWanted) {
-    Fixture f;
-    const ConnectionId id = f.join();
-    f.submit(id, {task_bytes(attempt(1), Task::binary("a"), true),
-                  task_bytes(attempt(2), Task::binary("b"), false)});
-    f.out.clear();
-    f.reactor.grew(attempt(2), wire::Channel::out, 5, f.now, f.out);
-    EXPECT_TRUE(f.take<Read>().empty());
-    f.reactor.grew(attempt(1), wire::Channel::out, 5, f.now, f.out);
-    f.reactor.grew(attempt(1), wire::Channel::out, 8, f.now, f.out);
-    EXPECT_EQ(f.take<Read>().size(), 1U) << "one at a time";
-    f.reactor.read(attempt(1), wire::Channel::out, 0, "01234", f.now, f.out);
-    Outbox both = f.out;
-    EXPECT_EQ(f.messages<wire::TaskOutput>(MessageType::task_output).at(0).bytes, "01234");
-    f.out = both;
-    const Read rest = f.take<Read>().at(0);
-    EXPECT_EQ(rest.offset, 5U);
-    EXPECT_EQ(rest.bytes, 3U);
-}
-
 TEST(WorkerAttemptsTest, WhatCanNeverRunHereIsAnsweredAtOnce) {
     Fixture f;
     const ConnectionId id = f.join();
@@ -328,6 +224,18 @@ TEST(WorkerAttemptsTest, WhatCanNeverRunHereIsAnsweredAtOnce) {
     call.clear();
     wire::append_call(call, attempt(3), "mean", "", 0ms, Priority::normal);
     f.submit(id, {call});
+    EXPECT_EQ(f.started(), std::vector<AttemptId>{attempt(3)});
+}
+
+TEST(WorkerAttemptsTest, TasksThatClaimToNeedNoCoreDoNotRunWithoutBound) {
+    Fixture f;  // of two slots
+    const ConnectionId id = f.join();
+    f.out.clear();
+    for (std::uint32_t element = 1; element <= 3; ++element) {
+        f.submit(id, attempt(element), Task::binary("a").cores(0));
+    }
+    EXPECT_EQ(f.started(), (std::vector<AttemptId>{attempt(1), attempt(2)}));
+    f.finish(attempt(1));
     EXPECT_EQ(f.started(), std::vector<AttemptId>{attempt(3)});
 }
 

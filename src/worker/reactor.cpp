@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Connections and sessions; attempts.cpp has what becomes of tasks.
+// Connections and sessions; attempts.cpp has what becomes of tasks, output.cpp what they leave.
 #include "worker/reactor.hpp"
 
 #include <algorithm>
@@ -240,6 +240,7 @@ void Reactor::drop(const wire::Instance& name, Outbox& out) {
         } else if (held.begun) {
             out.emplace_back(Forget{id});
         }
+        expect_late_reads(id, held);
         owners_.erase(id);
     }
     sessions_.erase(found);

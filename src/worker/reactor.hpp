@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -86,7 +87,8 @@ struct Stop {
     AttemptId attempt;
     bool force = false;
 };
-/// Read a piece of an attempt's output; read() follows exactly once.
+/// Read a piece of an attempt's output; read() follows exactly once, also after Forget, for each
+/// stream in the order in which it was asked for.
 struct Read {
     AttemptId attempt;
     wire::Channel channel{};
@@ -234,6 +236,7 @@ class Reactor {
     void end_early(Session& session, const AttemptId& id, Held& held, End how,
                    std::optional<Error> why, Outbox& out);
     void forget(Session& session, const AttemptId& id, Outbox& out);
+    void expect_late_reads(const AttemptId& id, const Held& held);
     void leave_queue(Session& session, Held& held);
     void return_queued(Outbox& out);
     void pump(Session& session, const AttemptId& id, Held& held, Outbox& out);
@@ -258,6 +261,7 @@ class Reactor {
     std::map<wire::Instance, Session> sessions_;
     std::map<AttemptId, wire::Instance> owners_;
     std::map<AttemptId, core::Demand> orphans_;  // run on, though their session is no more
+    std::multiset<std::pair<AttemptId, wire::Channel>> late_reads_;  // of attempts forgotten since
     // In the order of arrival: those of high priority and the others.
     std::map<std::uint64_t, AttemptId> high_;
     std::map<std::uint64_t, AttemptId> normal_;

@@ -148,4 +148,11 @@ class Fixture {
     std::deque<std::string> bodies;
 };
 
+/// @return the one result that was sent; all effects are gone then.
+inline wire::TaskResult only_result(Fixture& f) {
+    const auto results = f.messages<wire::TaskResult>(wire::MessageType::task_result);
+    EXPECT_EQ(results.size(), 1U);
+    return results.empty() ? wire::TaskResult() : results.front();
+}
+
 }  // namespace repartir::worker

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+// What an attempt leaves: its output, and then its result, on every connection until it is
+// acknowledged.
+#include <algorithm>
+#include <utility>
+
+#include "wire/limits.hpp"
+#include "worker/reactor.hpp"
+
+namespace repartir::worker {
+namespace {
+
+/// A piece of output in one message: a small one never waits for more than this.
+constexpr std::uint64_t piece_bytes_max = 32U * 1024;
+constexpr std::array channels{wire::Channel::out, wire::Channel::err, wire::Channel::value};
+
+StreamEnd& stream_of(Ended& ended, wire::Channel channel) {
+    switch (channel) {
+        case wire::Channel::out:
+            return ended.out;
+        case wire::Channel::err:
+            return ended.err;
+        case wire::Channel::value:
+            break;
+    }
+    return ended.value;
+}
+
+}  // namespace
+
+void Reactor::end(Session& session, const AttemptId& id, Held& held, Ended&& ended, Outbox& out) {
+    held.phase = Phase::ended;
+    held.ended = std::move(ended);
+    held.ended_at = now_;
+    held.sequence = ++session.sequence;
+    session.results.emplace(held.sequence, id);
+    for (const wire::Channel channel : channels) {
+        held.flows[std::to_underlying(channel)].known = stream_of(held.ended, channel).bytes;
+    }
+    pump(session, id, held, out);
+}
+
+/// What is being read of an attempt that is no more here still comes back: it says nothing of
+/// another one of the same id.
+void Reactor::expect_late_reads(const AttemptId& id, const Held& held) {
+    for (const wire::Channel channel : channels) {
+        if (held.flows[std::to_underlying(channel)].reading != 0) {
+            late_reads_.emplace(id, channel);
+        }
+    }
+}
+
+/// Sends what may be sent of an attempt's output, and its result once that is through.
+void Reactor::pump(Session& session, const AttemptId& id, Held& held, Outbox& out) {
+    if (session.connection == 0 || held.result_sent) {
+        return;
+    }
+    bool through = held.phase == Phase::ended;
+    for (const wire::Channel channel : channels) {
+        Flow& flow = held.flows[std::to_underlying(channel)];
+        const std::string& ready = stream_of(held.ended, channel).inline_bytes;
+        const bool in_tail = held.phase == Phase::ended && flow.sent == 0 && flow.reading == 0 &&
+                             flow.known == ready.size() &&
+                             flow.known <= wire::inline_output_bytes_max;
+        const bool wanted = held.stream || held.phase == Phase::ended;
+        if (in_tail || !wanted || (flow.sent == flow.known && flow.reading == 0)) {
+            continue;
+        }
+        through = false;
+        if (flow.reading != 0) {
+            continue;
+        }
+        const std::uint64_t piece =
+            std::min({flow.known - flow.sent, piece_bytes_max, session.output.left()});
+        if (piece != 0 && session.output.take(piece)) {
+            flow.reading = piece;
+            out.emplace_back(Read{id, channel, flow.sent, piece});
+        }
+    }
+    if (through) {
+        send_result(session, id, held, out);
+    }
+}
+
+void Reactor::send_result(Session& session, const AttemptId& id, Held& held, Outbox& out) {
+    held.result_sent = true;
+    wire::TaskResult result;
+    result.sequence = held.sequence;
+    result.attempt = id;
+    result.report = held.ended.report;
+    result.report.age += now_ - held.ended_at;
+    const auto tail = [&](wire::Channel channel) {
+        const StreamEnd& stream = stream_of(held.ended, channel);
+        const std::uint64_t sent = held.flows[std::to_underlying(channel)].sent;
+        return wire::OutputTail{
+            sent, sent == 0 ? std::string_view(stream.inline_bytes) : std::string_view(),
+            stream.lost};
+    };
+    result.out = tail(wire::Channel::out);
+    result.err = tail(wire::Channel::err);
+    result.value = tail(wire::Channel::value);
+    send(session.connection, wire::MessageType::task_result, ++asked_, result, out);
+}
+
+void Reactor::pump_all(Session& session, Outbox& out) {
+    for (auto& [id, held] : session.attempts) {
+        pump(session, id, held, out);
+    }
+}
+
+void Reactor::read(const AttemptId& id, wire::Channel channel, std::uint64_t offset,
+                   std::string_view bytes, base::BootTime now, Outbox& out) {
+    now_ = now;
+    if (const auto late = late_reads_.find({id, channel}); late != late_reads_.end()) {
+        late_reads_.erase(late);
+        return;
+    }
+    const auto [session, held] = find(id);
+    if (held == nullptr) {
+        return;
+    }
+    Flow& flow = held->flows[std::to_underlying(channel)];
+    const std::uint64_t asked = std::exchange(flow.reading, 0);
+    if (!std::exchange(flow.stale, false) && session->connection != 0) {
+        if (bytes.size() < asked) {  // what cannot be read is lost
+            flow.known = offset + bytes.size();
+            session->output.grant(asked - bytes.size());
+            if (held->phase == Phase::ended) {
+                StreamEnd& stream = stream_of(held->ended, channel);
+                stream.lost += stream.bytes - flow.known;
+                stream.bytes = flow.known;
+            }
+        }
+        if (!bytes.empty()) {
+            send(session->connection, wire::MessageType::task_output, ++asked_,
+                 wire::TaskOutput{id, channel, offset, bytes}, out);
+            flow.sent += bytes.size();
+        }
+    }
+    pump(*session, id, *held, out);
+}
+
+void Reactor::grew(const AttemptId& id, wire::Channel channel, std::uint64_t bytes,
+                   base::BootTime now, Outbox& out) {
+    now_ = now;
+    const auto [session, held] = find(id);
+    if (held == nullptr || held->phase != Phase::running) {
+        return;
+    }
+    Flow& flow = held->flows[std::to_underlying(channel)];
+    flow.known = std::max(flow.known, bytes);
+    pump(*session, id, *held, out);
+}
+
+}  // namespace repartir::worker
