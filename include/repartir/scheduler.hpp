@@ -43,15 +43,16 @@ struct SchedulerOptions {
 /// Counts since the start, but for what is queued and what runs now. Each is right by itself;
 /// together they are no consistent snapshot.
 struct SchedulerStats {
-    std::uint64_t functions_run = 0;     ///< functions that workers took up
-    std::uint64_t steals = 0;            ///< pieces of work taken from another worker's deque
-    std::uint64_t parks = 0;             ///< times that a worker went to sleep
-    std::uint64_t wakes = 0;             ///< times that a sleeper was woken
-    std::uint64_t tasks_accepted = 0;    ///< programs and pipelines accepted
-    std::uint64_t tasks_finished = 0;    ///< of them, those with an outcome
-    std::uint64_t tasks_queued = 0;      ///< of them, those that wait now (for a slot or a retry)
-    std::uint64_t tasks_running = 0;     ///< of them, those that an executor holds now
-    std::uint64_t attempts_retried = 0;  ///< attempts after which the task was tried again
+    std::uint64_t functions_run = 0;      ///< functions that workers took up
+    std::uint64_t steals = 0;             ///< pieces of work taken from another worker's deque
+    std::uint64_t parks = 0;              ///< times that a worker went to sleep
+    std::uint64_t wakes = 0;              ///< times that a sleeper was woken
+    std::uint64_t tasks_accepted = 0;     ///< programs and pipelines accepted
+    std::uint64_t tasks_finished = 0;     ///< of them, those with an outcome
+    std::uint64_t tasks_queued = 0;       ///< of them, those that wait now (for a slot or a retry)
+    std::uint64_t tasks_running = 0;      ///< of them, those that an executor holds now
+    std::uint64_t attempts_retried = 0;   ///< attempts after which the task was tried again
+    std::uint64_t attempts_returned = 0;  ///< attempts that came back unbegun, to run elsewhere
 };
 
 namespace detail {
@@ -72,7 +73,8 @@ class Scheduler {
     [[nodiscard]] static Result<Scheduler> create(const SchedulerOptions& options);
 
     /// Adds an executor. Several may share a backend; they are tried in order of registration.
-    /// Errors: shut_down, invalid_argument (Backend::any, a null executor, no slots).
+    /// Errors: shut_down, invalid_argument (Backend::any, a null executor, no slots unless
+    /// elastic).
     Result<void> register_backend(Backend backend, std::unique_ptr<Executor> executor);
 
     /// Takes a task; the Pending ends in exactly one Outcome, or in the Error that refused the

@@ -3,6 +3,7 @@
 
 #include <sys/eventfd.h>
 
+#include <utility>
 #include <vector>
 
 namespace repartir::cli {
@@ -54,19 +55,39 @@ void WatchedExecutor::cancel(const AttemptId& id, CancelReason reason, bool forc
     inner_->cancel(id, reason, force);
 }
 
-void WatchedExecutor::finished(const AttemptId& id, AttemptResult&& result) noexcept {
-    AttemptSink* sink = nullptr;
-    {
-        const std::lock_guard lock(mutex_);
-        if (const auto found = running_.find(id.task); found != running_.end()) {
-            sink = found->second.sink;
-            running_.erase(found);
-        }
+void WatchedExecutor::observe(AttemptSink& sink) {
+    observer_ = &sink;
+    inner_->observe(*this);
+}
+
+AttemptSink* WatchedExecutor::leave(const AttemptId& id) noexcept {
+    const std::lock_guard lock(mutex_);
+    const auto found = running_.find(id.task);
+    if (found == running_.end() || found->second.id != id) {
+        return nullptr;
     }
-    if (sink != nullptr) {
+    AttemptSink* const sink = found->second.sink;
+    running_.erase(found);
+    return sink;
+}
+
+void WatchedExecutor::finished(const AttemptId& id, AttemptResult&& result) noexcept {
+    if (AttemptSink* const sink = leave(id); sink != nullptr) {
         sink->finished(id, std::move(result));
     }
     bell_.ring();
+}
+
+void WatchedExecutor::returned(const AttemptId& id) noexcept {
+    if (AttemptSink* const sink = leave(id); sink != nullptr) {
+        sink->returned(id);
+    }
+    bell_.ring();  // it may have been cancelled, and have ended so
+}
+
+void WatchedExecutor::capacity_changed(Executor& /*executor*/, Capabilities now) noexcept {
+    observer_->capacity_changed(*this, std::move(now));
+    bell_.ring();  // tasks may have ended, out of reach
 }
 
 void WatchedExecutor::kill_all() {

@@ -41,10 +41,18 @@ class WatchedExecutor final : public Executor, public AttemptSink {
     WatchedExecutor(std::unique_ptr<Executor> inner, Bell& bell);
 
     [[nodiscard]] Capabilities capabilities() const override { return inner_->capabilities(); }
+    [[nodiscard]] Result<void> accepts(const Task& task) const override {
+        return inner_->accepts(task);
+    }
+    void observe(AttemptSink& sink) override;
     void start(const AttemptId& id, const Task& task, AttemptSink& sink) override;
     void cancel(const AttemptId& id, CancelReason reason, bool force) override;
+    std::uint32_t give_back(std::uint32_t most) override { return inner_->give_back(most); }
     void shutdown() override { inner_->shutdown(); }
+    [[nodiscard]] bool on_own_thread() const noexcept override { return inner_->on_own_thread(); }
     void finished(const AttemptId& id, AttemptResult&& result) noexcept override;
+    void returned(const AttemptId& id) noexcept override;
+    void capacity_changed(Executor& executor, Capabilities now) noexcept override;
 
     /// Ends every running attempt at once. Any thread.
     void kill_all();
@@ -57,7 +65,11 @@ class WatchedExecutor final : public Executor, public AttemptSink {
         AttemptId id;
         AttemptSink* sink = nullptr;
     };
+    /// @return whom to tell of the attempt, which is not running any more; nullptr: nobody.
+    [[nodiscard]] AttemptSink* leave(const AttemptId& id) noexcept;
+
     Bell& bell_;
+    AttemptSink* observer_ = nullptr;  // set before anything is started
     std::atomic<bool> closed_{false};
     std::mutex mutex_;
     std::unordered_map<TaskId, Running> running_;

@@ -13,6 +13,11 @@ bool AttemptState::current(const AttemptId& id) const noexcept {
     return running() && id.epoch == epoch_ && id.number == number_;
 }
 
+void AttemptState::withdraw() noexcept {
+    epoch_ = 0;
+    --number_;
+}
+
 std::optional<base::BootTime> AttemptState::ended(const Attempt& attempt, const RetryPolicy& policy,
                                                   base::Prng& random) noexcept {
     epoch_ = 0;

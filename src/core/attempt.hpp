@@ -41,6 +41,8 @@ class AttemptState {
     [[nodiscard]] std::optional<base::BootTime> ended(const Attempt& attempt,
                                                       const RetryPolicy& policy,
                                                       base::Prng& random) noexcept;
+    /// Takes the current attempt back, which has not begun: it leaves no trace but its epoch.
+    void withdraw() noexcept;
     /// @return the number of the latest attempt; 0 before the first.
     [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
 

@@ -44,6 +44,21 @@ TEST(AttemptState, OnlyTheCurrentAttemptIsAccepted) {
     EXPECT_FALSE(state.running());
 }
 
+TEST(AttemptState, WhatIsWithdrawnLeavesOnlyItsEpoch) {
+    Issuer issuer(7);
+    AttemptState state;
+    const TaskId task{JobId{{1, 2, 3}}, 4};
+    const AttemptId first = state.begin(task, issuer);
+    state.withdraw();
+    EXPECT_FALSE(state.running());
+    EXPECT_FALSE(state.current(first));
+    const AttemptId again = state.begin(task, issuer);
+    EXPECT_EQ(again.number, 1U);
+    EXPECT_GT(again.epoch, first.epoch);
+    EXPECT_TRUE(state.current(again));
+    EXPECT_FALSE(state.current(first));
+}
+
 TEST(Issuer, EpochsGrowOverAllTasks) {
     Issuer issuer(1);
     const std::uint64_t first = issuer.next_epoch();

@@ -25,13 +25,13 @@ bool backend_fits(const Demand& demand, const Site& site) noexcept {
 }
 
 bool could_run(const Demand& demand, const Site& site) noexcept {
-    return backend_fits(demand, site) && demand.cores <= site.slots &&
-           (site.memory_bytes == 0 || demand.memory_bytes <= site.memory_bytes) &&
+    return backend_fits(demand, site) && (site.elastic || fits(demand, site)) &&
            (!demand.cgroup_limits || site.cgroup_limits);
 }
 
 bool has_room(const Demand& demand, const Site& site) noexcept {
     return demand.cores <= site.free_slots &&
+           (site.task_slots_max == 0 || demand.cores <= site.task_slots_max) &&
            (site.memory_bytes == 0 || demand.memory_bytes <= site.free_memory_bytes);
 }
 
@@ -53,6 +53,12 @@ SiteSet eligible(const Demand& demand, std::span<const Site> sites) noexcept {
     return set;
 }
 
+bool fits(const Demand& demand, const Site& site) noexcept {
+    return demand.cores <= site.slots &&
+           (site.task_slots_max == 0 || demand.cores <= site.task_slots_max) &&
+           (site.memory_bytes == 0 || demand.memory_bytes <= site.memory_bytes);
+}
+
 std::optional<std::size_t> place(const Demand& demand, SiteSet among,
                                  std::span<const Site> sites) noexcept {
     for (std::size_t i = 0; i < sites.size(); ++i) {
@@ -71,10 +77,26 @@ void take(const Demand& demand, Site& site) noexcept {
 }
 
 void give_back(const Demand& demand, Site& site) noexcept {
-    site.free_slots += demand.cores;
-    if (site.memory_bytes != 0) {
-        site.free_memory_bytes += demand.memory_bytes;
+    const std::uint32_t owed = std::min(site.overbooked_slots, demand.cores);
+    site.overbooked_slots -= owed;
+    site.free_slots += demand.cores - owed;
+    const std::uint64_t owed_bytes = std::min(site.overbooked_bytes, demand.memory_bytes);
+    site.overbooked_bytes -= owed_bytes;
+    if (site.memory_bytes != 0) {  // perhaps it was not counted when the task was booked
+        const std::uint64_t booked = site.memory_bytes - site.free_memory_bytes;
+        site.free_memory_bytes += std::min(booked, demand.memory_bytes - owed_bytes);
     }
+}
+
+void resize(Site& site, std::uint32_t slots, std::uint64_t memory_bytes) noexcept {
+    const std::uint32_t booked = site.slots - site.free_slots + site.overbooked_slots;
+    site.slots = slots;
+    site.free_slots = slots - std::min(booked, slots);
+    site.overbooked_slots = booked - std::min(booked, slots);
+    const std::uint64_t bytes = site.memory_bytes - site.free_memory_bytes + site.overbooked_bytes;
+    site.memory_bytes = memory_bytes;
+    site.free_memory_bytes = memory_bytes - std::min(bytes, memory_bytes);
+    site.overbooked_bytes = bytes - std::min(bytes, memory_bytes);
 }
 
 std::string why_never(const Demand& demand, std::span<const Site> sites) {

@@ -29,6 +29,10 @@ struct Site {
     std::uint64_t memory_bytes = 0;  ///< 0: not counted
     std::uint64_t free_memory_bytes = 0;
     bool cgroup_limits = false;
+    bool elastic = false;              ///< slots and memory change; what asks for more waits for it
+    std::uint32_t task_slots_max = 0;  ///< the most that one task can have; 0: all
+    std::uint32_t overbooked_slots = 0;  ///< booked beyond what there is, since it became less
+    std::uint64_t overbooked_bytes = 0;  ///< of memory, likewise
 };
 
 /// One bit per site, the first one lowest.
@@ -38,8 +42,12 @@ inline constexpr std::size_t sites_max = 64;
 
 [[nodiscard]] Demand demand_of(const Task& task) noexcept;
 
-/// @return the sites that could run the task if they were idle; 0: none ever can.
+/// @return the sites that could run the task if they were idle, elastic ones also if they had
+/// grown; 0: none ever can.
 [[nodiscard]] SiteSet eligible(const Demand& demand, std::span<const Site> sites) noexcept;
+
+/// @return whether the site, as large as it is now, could run the task if it were idle.
+[[nodiscard]] bool fits(const Demand& demand, const Site& site) noexcept;
 
 /// @return the first site of `among` with room now, in order of registration.
 [[nodiscard]] std::optional<std::size_t> place(const Demand& demand, SiteSet among,
@@ -49,6 +57,8 @@ inline constexpr std::size_t sites_max = 64;
 void take(const Demand& demand, Site& site) noexcept;
 /// Gives back what take() booked.
 void give_back(const Demand& demand, Site& site) noexcept;
+/// The site becomes larger or smaller; what is booked stays booked.
+void resize(Site& site, std::uint32_t slots, std::uint64_t memory_bytes) noexcept;
 
 /// @return one sentence that says why no site can ever run the task, with the numbers.
 [[nodiscard]] std::string why_never(const Demand& demand, std::span<const Site> sites);

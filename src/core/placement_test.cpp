@@ -80,6 +80,56 @@ TEST(Placement, FirstWithRoomInOrderOfRegistration) {
     EXPECT_EQ(place(demand, all, sites), 0U);
 }
 
+TEST(Placement, AnElasticSiteIsEligibleWhateverItsSize) {
+    std::vector<Site> sites{site(Backend::remote, 0, 0, true)};
+    const Demand wide{Backend::remote, Affinity::none, 8, 1 << 20, true};
+    EXPECT_EQ(eligible(wide, sites), 0U);
+    sites[0].elastic = true;
+    EXPECT_EQ(eligible(wide, sites), 1U);
+    EXPECT_FALSE(fits(wide, sites[0]));
+    EXPECT_EQ(place(wide, 1, sites), std::nullopt);
+    resize(sites[0], 8, 1 << 20);
+    EXPECT_TRUE(fits(wide, sites[0]));
+    EXPECT_EQ(place(wide, 1, sites), 0U);
+    sites[0].task_slots_max = 7;
+    EXPECT_FALSE(fits(wide, sites[0]));
+    EXPECT_EQ(place(wide, 1, sites), std::nullopt);
+    sites[0].cgroup_limits = false;
+    EXPECT_EQ(eligible(wide, sites), 0U) << "that does not grow";
+}
+
+TEST(Placement, WhatIsBookedStaysBookedWhenASiteShrinks) {
+    Site one = site(Backend::remote, 8, 800);
+    const Demand demand{Backend::any, Affinity::remote_allowed, 2, 200, false};
+    take(demand, one), take(demand, one), take(demand, one);
+    resize(one, 3, 300);
+    EXPECT_EQ(one.free_slots, 0U);
+    EXPECT_EQ(one.overbooked_slots, 3U);
+    EXPECT_EQ(one.overbooked_bytes, 300U);
+    give_back(demand, one);
+    EXPECT_EQ(one.free_slots, 0U);
+    EXPECT_EQ(one.overbooked_slots, 1U);
+    give_back(demand, one);
+    EXPECT_EQ(one.free_slots, 1U);
+    EXPECT_EQ(one.free_memory_bytes, 100U);
+    resize(one, 10, 1000);
+    EXPECT_EQ(one.free_slots, 8U);
+    EXPECT_EQ(one.free_memory_bytes, 800U);
+    give_back(demand, one);
+    EXPECT_EQ(one.free_slots, 10U);
+    EXPECT_EQ(one.free_memory_bytes, 1000U);
+    EXPECT_EQ(one.overbooked_slots, 0U);
+}
+
+TEST(Placement, MemoryThatWasNotCountedWhenItWasBookedIsNotGivenBack) {
+    Site one = site(Backend::remote, 8);
+    const Demand demand{Backend::any, Affinity::remote_allowed, 1, 200, false};
+    take(demand, one);
+    resize(one, 8, 300);
+    give_back(demand, one);
+    EXPECT_EQ(one.free_memory_bytes, 300U);
+}
+
 TEST(Placement, SaysWhyNeverWithTheNumbers) {
     EXPECT_THAT(why_never(Demand{}, {}), HasSubstr("no registered executor"));
     EXPECT_THAT(why_never(Demand{Backend::any, Affinity::none, 9, 0, false}, three),

@@ -16,6 +16,9 @@ namespace repartir::detail {
 /// for a CPU. The oldest head goes first, and nothing overtakes it on the executors that it waits
 /// for: a task that waits for four free cores holds back those behind it, and so cannot starve.
 ///
+/// A task that is larger than all its executors are now stands aside until one has grown, and holds
+/// nobody back.
+///
 /// High goes first, except that every `normal_period`-th start looks at normal before it and every
 /// `low_period`-th at low before both: a normal head starts within 31 starts, a low one within 61.
 class TaskLanes {
@@ -25,26 +28,42 @@ class TaskLanes {
 
     /// Appends a task to the queue of its priority and set of sites. May allocate for a new set.
     void push(TaskRecord& record);
+    /// As push(), but before the tasks that were accepted after it: it was here before.
+    void put_back(TaskRecord& record);
     void remove(TaskRecord& record) noexcept;
     /// Takes out the task that starts next on a site with room, and books it there.
     /// @return nullptr when none can start now.
     [[nodiscard]] TaskRecord* pop_startable(std::span<core::Site> sites) noexcept;
     /// Takes any one task out. @return nullptr when empty.
     [[nodiscard]] TaskRecord* pop_any() noexcept;
+    /// Takes any one task out that only sites of `these` could run. @return nullptr when none.
+    [[nodiscard]] TaskRecord* pop_within(core::SiteSet these) noexcept;
+    /// The site is elastic: tasks may be too large for it as it is.
+    void site_is_elastic(std::size_t site) noexcept { elastic_ |= core::SiteSet{1} << site; }
+    /// A site can take more than before: what stood aside is looked at again.
+    void site_grew(std::size_t site) noexcept;
+    /// @return whether a task waits that the site could run, now or when it is free.
+    [[nodiscard]] bool wanted(std::size_t site) const noexcept;
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
   private:
     struct Lane {
         core::SiteSet sites = 0;
         std::array<TaskQueue, 3> queues;  // by priority
+        std::array<TaskQueue, 3> aside;   // likewise: too large for the sites as they are
         bool tried = false;               // pop_startable() has looked at it
     };
     Lane* lane_of(core::SiteSet sites) noexcept;
+    Lane& make_lane_of(core::SiteSet sites);
+    TaskRecord* pop_of(Lane& lane) noexcept;
+    /// Has those at the head of a lane stand aside that none of its sites could run.
+    void set_aside(Lane& lane, std::size_t queue, std::span<const core::Site> sites) noexcept;
     /// @return of the lanes not tried yet, the one whose head was accepted first.
     [[nodiscard]] Lane* next_lane(std::size_t queue) noexcept;
     [[nodiscard]] std::array<Priority, 3> next_order() const noexcept;
 
     std::vector<Lane> lanes_;
+    core::SiteSet elastic_ = 0;
     std::size_t size_ = 0;
     std::uint64_t starts_ = 0;
 };

@@ -6,26 +6,12 @@
 
 #include "repartir/detail/call.hpp"
 #include "sched/crew_impl.hpp"
+#include "sched/task_plane_impl.hpp"
 
 namespace repartir::detail {
 namespace {
 
-constexpr std::chrono::seconds executor_patience{10};  // beyond the kill grace, at a cancel
-constexpr std::chrono::milliseconds grace_max = std::chrono::hours(1);  // at a cancel
 constexpr std::chrono::milliseconds look_for_room{16};  // of a submitter that waits, how often
-
-Error refusal(Code code, Fault fault, std::string sentence) {
-    return Error(Domain::scheduler, code, fault, std::move(sentence));
-}
-
-Outcome cancelled_outcome(const TaskRecord& record) {
-    Outcome outcome;
-    outcome.id = record.id;
-    outcome.name = record.task.extras().name;
-    outcome.attempts = record.attempts;
-    outcome.ending = Ending{End::cancelled, 0};
-    return outcome;
-}
 
 void call_cancel(Executor& executor, const AttemptId& id) noexcept {
     try {
@@ -34,25 +20,14 @@ void call_cancel(Executor& executor, const AttemptId& id) noexcept {
     }
 }
 
-}  // namespace
-
-struct TaskPlane::Deferred {
-    struct Resolution {
-        SharedState<Outcome>* state;  // one reference, given up after resolving
-        Outcome outcome;
-    };
-    struct Cancellation {
-        Executor* executor;
-        AttemptId id;
-    };
-    std::vector<Resolution> resolutions;
-    std::vector<Cancellation> cancellations;
-    std::uint64_t settled = 0;
-
-    void resolve(SharedState<Outcome>& state, Outcome outcome) {
-        resolutions.push_back(Resolution{&state, std::move(outcome)});
+void call_give_back(Executor& executor, std::uint32_t most) noexcept {
+    try {
+        static_cast<void>(executor.give_back(most));
+    } catch (...) {  // contract of Executor: it keeps what it has
     }
-};
+}
+
+}  // namespace
 
 TaskPlane::TaskPlane(Crew& crew, const SchedulerOptions& options)
     : crew_(crew),
@@ -63,44 +38,6 @@ TaskPlane::TaskPlane(Crew& crew, const SchedulerOptions& options)
       random_(base::random_seed()) {}
 
 TaskPlane::~TaskPlane() { door_->close(); }
-
-Result<void> TaskPlane::register_backend(Backend backend, std::unique_ptr<Executor> executor) {
-    const auto invalid = [](std::string sentence) {
-        return fail(refusal(Code::invalid_argument, Fault::user, std::move(sentence)));
-    };
-    if (executor == nullptr) {
-        return invalid("no executor was given: register one that exists");
-    }
-    if (backend == Backend::any) {
-        return invalid("an executor cannot stand for 'any' backend: name cpu, gpu or remote");
-    }
-    const Capabilities can = executor->capabilities();
-    if (can.slots == 0) {
-        return invalid("the executor '" + can.description + "' has no slots: give it at least one");
-    }
-    Lock lock(mutex_);
-    if (closed_) {
-        return fail(refusal(Code::shut_down, Fault::user,
-                            "the scheduler is shut down: register executors before that"));
-    }
-    if (executors_.size() == core::sites_max) {
-        return invalid("64 executors are registered already: no more can be");
-    }
-    sites_.push_back(core::Site{backend, can.slots, can.slots, can.memory_bytes, can.memory_bytes,
-                                can.cgroup_limits});
-    executors_.push_back(std::move(executor));
-    std::vector<TaskRecord*> waiting;  // the newcomer may suit them
-    while (TaskRecord* record = lanes_.pop_any()) {
-        waiting.push_back(record);
-    }
-    for (TaskRecord* record : waiting) {
-        record->sites = core::eligible(core::demand_of(record->task), sites_);
-        lanes_.push(*record);
-    }
-    Deferred nothing;
-    run(lock, nothing);
-    return {};
-}
 
 Pending<Outcome> TaskPlane::schedule(Task task) {
     Result<SharedState<Outcome>*> accepted = accept(std::move(task));
@@ -117,9 +54,11 @@ Result<SharedState<Outcome>*> TaskPlane::accept(Task&& task) {
     if (Result<void> valid = task.validate(); !valid) {
         return fail(std::move(valid).error());
     }
+    const Willing willing = ask(task);
     Lock lock(mutex_);
-    if (Result<void> admitted = admit(task); !admitted) {
-        return fail(std::move(admitted).error());
+    const Result<core::SiteSet> sites = admit(task, willing);
+    if (!sites) {
+        return fail(sites.error());
     }
     const std::string& key = task.extras().idempotency_key;
     if (KeyEntry* entry = keys_.to_join(key); entry != nullptr) {
@@ -138,30 +77,38 @@ Result<SharedState<Outcome>*> TaskPlane::accept(Task&& task) {
         job_ = JobId::random();
     }
     record->retain();  // the plane's reference, beside the Pending's
-    record->sites = core::eligible(core::demand_of(record->task), sites_);
+    record->sites = *sites;
     record->keyed = keyed;
     if (keyed) {
         keys_.insert(*record);
     }
-    lanes_.push(*record);
     ++live_;
     ++stats_.tasks_accepted;
-    Deferred nothing;
-    run(lock, nothing);
+    Deferred deferred;
+    enqueue(*record, false, deferred);
+    run(lock, deferred);
     return record;
 }
 
-Result<void> TaskPlane::admit(const Task& task) const {
+Result<core::SiteSet> TaskPlane::admit(const Task& task, const Willing& willing) const {
     if (closed_) {
         return fail(
             refusal(Code::shut_down, Fault::user,
                     "the pool is shut down and takes no more tasks: submit before shutdown"));
     }
     const core::Demand demand = core::demand_of(task);
-    if (core::eligible(demand, sites_) == 0) {
+    const core::SiteSet able = core::eligible(demand, sites_);
+    if (able == 0) {
         return fail(refusal(Code::cannot_schedule, Fault::policy, core::why_never(demand, sites_)));
     }
-    return {};
+    if ((able & willing.sites) == 0) {
+        std::string sentence = "no executor takes the task";
+        if (willing.why_not) {
+            sentence += ": " + willing.why_not->sentence();
+        }
+        return fail(refusal(Code::cannot_schedule, Fault::policy, std::move(sentence)));
+    }
+    return able & willing.sites;
 }
 
 Result<void> TaskPlane::wait_for_room(Lock& lock) {
@@ -225,6 +172,10 @@ void TaskPlane::start(Lock& lock, TaskRecord& record) noexcept {
     const AttemptId id = record.state.begin(record.id, issuer_);
     record.phase = TaskPhase::running;
     running_.emplace(record.id, &record);
+    if (sites_[record.site].elastic) {
+        stations_[record.site].held.push_back(record);
+        stations_[record.site].asked = false;
+    }
     record.retain();  // it may finish, and go, while start() runs
     Executor& executor = *executors_[record.site];
     lock.unlock();
@@ -258,7 +209,7 @@ void TaskPlane::finished(const AttemptId& id, AttemptResult&& result) noexcept {
     }
     TaskRecord& record = *found->second;
     running_.erase(found);
-    core::give_back(core::demand_of(record.task), sites_[record.site]);
+    leave_site(record);
     result.attempt.number = id.number;
     result.attempt.backend = sites_[record.site].backend;
     record.attempts.push_back(std::move(result.attempt));
@@ -267,7 +218,7 @@ void TaskPlane::finished(const AttemptId& id, AttemptResult&& result) noexcept {
     Deferred deferred;
     if (delay && !record.cancel_requested) {
         ++stats_.attempts_retried;
-        requeue(record, *delay);
+        requeue(record, *delay, deferred);
     } else {
         Outcome outcome;
         outcome.id = record.id;
@@ -281,7 +232,7 @@ void TaskPlane::finished(const AttemptId& id, AttemptResult&& result) noexcept {
     run(lock, deferred);
 }
 
-void TaskPlane::requeue(TaskRecord& record, base::BootTime delay) {
+void TaskPlane::requeue(TaskRecord& record, base::BootTime delay, Deferred& deferred) {
     if (delay.count() > 0) {
         if (!record.timer) {
             record.timer = std::make_unique<RetryTimer>(*this, record);
@@ -294,19 +245,17 @@ void TaskPlane::requeue(TaskRecord& record, base::BootTime delay) {
             return;
         }  // no timer to be had: try again at once rather than never
     }
-    record.phase = TaskPhase::queued;
-    lanes_.push(record);
+    enqueue(record, false, deferred);
 }
 
 void TaskPlane::retry_due(TaskRecord& record) noexcept {
     Lock lock(mutex_);
+    Deferred deferred;
     if (record.phase == TaskPhase::backing_off) {
         leave_backoff(record);
-        record.phase = TaskPhase::queued;
-        lanes_.push(record);
+        enqueue(record, false, deferred);
     }
-    Deferred nothing;
-    run(lock, nothing);
+    run(lock, deferred);
     record.release();
 }
 
@@ -390,9 +339,15 @@ void TaskPlane::cancel(Follower& follower) noexcept {
 
 void TaskPlane::run(Lock& lock, Deferred& deferred) noexcept {
     pump(lock);
+    if (elastic_ != 0) {
+        ask_back(deferred);
+    }
     lock.unlock();
     for (const Deferred::Cancellation& cancellation : deferred.cancellations) {
         call_cancel(*cancellation.executor, cancellation.id);
+    }
+    for (const Deferred::Request& request : deferred.requests) {
+        call_give_back(*request.executor, request.most);
     }
     for (Deferred::Resolution& resolution : deferred.resolutions) {
         resolution.state->resolve(std::move(resolution.outcome));
@@ -406,67 +361,6 @@ void TaskPlane::run(Lock& lock, Deferred& deferred) noexcept {
         }
         lock.unlock();
     }
-}
-
-void TaskPlane::close(Shutdown how) {
-    Lock lock(mutex_);
-    closed_ = true;
-    room_.notify_all();
-    Deferred deferred;
-    if (how == Shutdown::cancel && !cancelling_) {
-        cancelling_ = true;
-        drained_.notify_all();
-        while (TaskRecord* record = lanes_.pop_any()) {
-            settle(*record, cancelled_outcome(*record), deferred);
-        }
-        while (TaskRecord* record = backing_off_.front()) {
-            request_cancel(*record, deferred);
-        }
-        for (const auto& [id, record] : running_) {
-            request_cancel(*record, deferred);
-        }
-    }
-    run(lock, deferred);
-}
-
-void TaskPlane::wait_closed() {
-    Lock lock(mutex_);
-    drained_.wait(lock, [this] { return live_ == 0 || cancelling_; });
-    const std::chrono::milliseconds grace = std::min(longest_grace_, grace_max);
-    drained_.wait_for(lock, grace + executor_patience, [this] { return live_ == 0; });
-    if (std::exchange(stopping_, true)) {
-        drained_.wait(lock, [this] { return stopped_; });
-        return;
-    }
-    lock.unlock();
-    for (const std::unique_ptr<Executor>& executor : executors_) {
-        try {
-            executor->shutdown();
-        } catch (...) {  // contract of Executor: what it has not told, abandon_running() does
-        }
-    }
-    abandon_running();
-    lock.lock();
-    stopped_ = true;
-    drained_.notify_all();
-}
-
-void TaskPlane::abandon_running() noexcept {
-    Lock lock(mutex_);
-    Deferred deferred;
-    for (const auto& [id, record] : running_) {
-        Attempt attempt;
-        attempt.number = record->state.number();
-        attempt.backend = sites_[record->site].backend;
-        attempt.error = refusal(Code::internal, Fault::node,
-                                "the executor was stopped and never told how the task ended");
-        record->attempts.push_back(std::move(attempt));
-        Outcome outcome = cancelled_outcome(*record);
-        outcome.ending = Ending{End::not_started, 0};
-        settle(*record, std::move(outcome), deferred);
-    }
-    running_.clear();
-    run(lock, deferred);
 }
 
 bool TaskPlane::on_own_thread() const {
@@ -486,15 +380,7 @@ void TaskPlane::count(SchedulerStats& stats) const {
     stats.tasks_queued = waiting();
     stats.tasks_running = running_.size();
     stats.attempts_retried = stats_.attempts_retried;
-}
-
-std::vector<Capabilities> TaskPlane::capabilities() const {
-    const Lock lock(mutex_);
-    std::vector<Capabilities> all;
-    for (const std::unique_ptr<Executor>& executor : executors_) {
-        all.push_back(executor->capabilities());
-    }
-    return all;
+    stats.attempts_returned = stats_.attempts_returned;
 }
 
 }  // namespace repartir::detail

@@ -2,11 +2,14 @@
 #pragma once
 /// @file task_plane.hpp The scheduler's half for programs and pipelines: queue, start, retry,
 /// finish.
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -54,6 +57,8 @@ class TaskPlane final : public AttemptSink {
     [[nodiscard]] std::vector<Capabilities> capabilities() const;
 
     void finished(const AttemptId& id, AttemptResult&& result) noexcept override;
+    void returned(const AttemptId& id) noexcept override;
+    void capacity_changed(Executor& executor, Capabilities now) noexcept override;
     void cancel(TaskRecord& record) noexcept;
     void cancel(Follower& follower) noexcept;
     void retry_due(TaskRecord& record) noexcept;
@@ -62,10 +67,28 @@ class TaskPlane final : public AttemptSink {
     using Lock = std::unique_lock<std::mutex>;
     /// What is to be done once the mutex is free: Pendings to resolve, attempts to cancel.
     struct Deferred;
+    /// What there is to know of an executor beside its Site.
+    struct Station {
+        TaskQueue held;                    // of an elastic one: what it has, in order of start
+        std::optional<Capabilities> told;  // before it is open
+        std::optional<Error> unreachable;
+        bool open = false;   // its observe() has returned
+        bool asked = false;  // to give back, and nothing has happened there since
+    };
+    /// Which executors would run a task, and what the first that would not says.
+    struct Willing {
+        core::SiteSet sites = 0;
+        std::optional<Error> why_not;
+    };
 
+    void open(std::size_t site, Capabilities&& can, Deferred& deferred);
+    void resize(std::size_t site, Capabilities&& now, Deferred& deferred);
+    /// Without the mutex. @return who takes the task, of those that are open
+    [[nodiscard]] Willing ask(const Task& task) const noexcept;
     /// @return the state behind the new Pending, with one reference for it.
     [[nodiscard]] Result<SharedState<Outcome>*> accept(Task&& task);
-    [[nodiscard]] Result<void> admit(const Task& task) const;
+    /// @return the executors that can run it.
+    [[nodiscard]] Result<core::SiteSet> admit(const Task& task, const Willing& willing) const;
     [[nodiscard]] std::size_t waiting() const noexcept {
         return lanes_.size() + backing_off_count_;
     }
@@ -79,7 +102,15 @@ class TaskPlane final : public AttemptSink {
     void call_start(Executor& executor, const AttemptId& id, const Task& task) noexcept;
     void request_cancel(TaskRecord& record, Deferred& deferred) noexcept;
     void settle(TaskRecord& record, Outcome&& outcome, Deferred& deferred) noexcept;
-    void requeue(TaskRecord& record, base::BootTime delay);
+    void requeue(TaskRecord& record, base::BootTime delay, Deferred& deferred);
+    /// Has a task wait, or end when those that could run it are out of reach for good.
+    /// @param back it was here before
+    void enqueue(TaskRecord& record, bool back, Deferred& deferred);
+    void settle_unreachable(TaskRecord& record, Deferred& deferred) noexcept;
+    /// Its executor has no more to do with it.
+    void leave_site(TaskRecord& record) noexcept;
+    /// Asks elastic executors for what others could run at once.
+    void ask_back(Deferred& deferred);
     void leave_backoff(TaskRecord& record) noexcept;
     /// Starts what can start, then, without the mutex, does what was deferred. Ends unlocked.
     void run(Lock& lock, Deferred& deferred) noexcept;
@@ -94,7 +125,12 @@ class TaskPlane final : public AttemptSink {
     std::condition_variable room_;     // a place in the queue is free, or closed
     std::condition_variable drained_;  // the last task ended
     std::vector<std::unique_ptr<Executor>> executors_;
-    std::vector<core::Site> sites_;  // beside executors_
+    std::array<Executor*, core::sites_max> roster_{};  // likewise, to be read without the mutex
+    std::atomic<std::size_t> enrolled_{0};             // how many of the roster there are
+    std::vector<core::Site> sites_;                    // beside executors_
+    std::vector<Station> stations_;                    // likewise
+    core::SiteSet elastic_ = 0;
+    core::SiteSet unreachable_ = 0;
     TaskLanes lanes_;
     std::unordered_map<TaskId, TaskRecord*> running_;  // each holds one reference
     KeyTable keys_;

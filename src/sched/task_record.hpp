@@ -51,14 +51,16 @@ struct TaskRecord final : SharedState<Outcome> {
     core::AttemptState state;
     std::vector<Attempt> attempts;      // ended ones
     std::unique_ptr<RetryTimer> timer;  // made at the first backoff
-    std::uint32_t site = 0;             // while running: who runs it
+    std::uint8_t site = 0;              // while running: who runs it
     TaskPhase phase = TaskPhase::queued;
+    bool too_large = false;         // while queued: for its executors as they are now
     bool cancel_requested = false;  // the attempt that runs is to end, no other follows
     bool consumer_gone = false;     // its own Pending was cancelled or dropped
     bool keyed = false;             // has an idempotency key
 };
 
-/// First in, first out, with removal from the middle. Does not own what it holds.
+/// First in, first out, with removal from the middle. Does not own what it holds. A task is in one
+/// at most: while it waits, or while an elastic executor holds it.
 class TaskQueue {
   public:
     [[nodiscard]] TaskRecord* front() const noexcept { return first_; }
@@ -68,6 +70,18 @@ class TaskQueue {
         (last_ == nullptr ? first_ : last_->next) = &record;
         last_ = &record;
     }
+    /// Puts tasks back among those that wait, before those that were accepted after them.
+    /// @param from their queue, in that order; empty then
+    void take_back(TaskQueue& from) noexcept {
+        TaskRecord* after = first_;
+        while (TaskRecord* const record = from.first_) {
+            from.remove(*record);
+            while (after != nullptr && after->id.element < record->id.element) {
+                after = after->next;
+            }
+            insert_before(after, *record);
+        }
+    }
     void remove(TaskRecord& record) noexcept {
         (record.previous == nullptr ? first_ : record.previous->next) = record.next;
         (record.next == nullptr ? last_ : record.next->previous) = record.previous;
@@ -75,7 +89,21 @@ class TaskQueue {
         record.next = nullptr;
     }
 
+    [[nodiscard]] TaskRecord* back() const noexcept { return last_; }
+
   private:
+    /// @param after nullptr: at the end
+    void insert_before(TaskRecord* after, TaskRecord& record) noexcept {
+        if (after == nullptr) {
+            push_back(record);
+            return;
+        }
+        record.previous = after->previous;
+        record.next = after;
+        (record.previous == nullptr ? first_ : record.previous->next) = &record;
+        after->previous = &record;
+    }
+
     TaskRecord* first_ = nullptr;
     TaskRecord* last_ = nullptr;
 };
