@@ -4,12 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <future>
 #include <thread>
 
 #include "base/prng.hpp"
-#include "repartir/scheduler.hpp"
-#include "sched/fake_executor.hpp"
+#include "sched/task_plane_fixture.hpp"
 
 namespace repartir::sched {
 namespace {
@@ -18,37 +16,6 @@ using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-Error gone() {
-    return Error(Domain::wire, Code::unreachable, Fault::policy, "no worker could be reached: w");
-}
-
-/// `slots` of them here (none: nobody is here) and `there` of them elsewhere.
-struct Two {
-    Two(std::uint32_t slots, std::uint32_t there) {
-        SchedulerOptions options;
-        options.workers = 1;
-        options.on_full = OnFull::refuse;
-        scheduler.emplace(std::move(*Scheduler::create(options)));
-        local.can.slots = slots;
-        remote.can = {Backend::remote, there, 0, false, "far away"};
-        remote.can.elastic = true;
-        if (slots != 0) {
-            EXPECT_TRUE(
-                scheduler->register_backend(Backend::cpu, std::make_unique<FakeExecutor>(local)));
-        }
-        EXPECT_TRUE(
-            scheduler->register_backend(Backend::remote, std::make_unique<FakeExecutor>(remote)));
-    }
-    /// A task that may run in both places.
-    Pending<Outcome> submit(const char* name, std::uint32_t cores = 1) {
-        return scheduler->schedule(
-            Task::binary(name).affinity(Affinity::remote_allowed).cores(cores));
-    }
-    FakeState local;  // both outlive the scheduler
-    FakeState remote;
-    std::optional<Scheduler> scheduler;
-};
 
 TEST(Sites, ATaskThatNoExecutorAcceptsIsRefusedAndSaysWhy) {
     Two f(0, 1);
@@ -252,30 +219,6 @@ TEST(Sites, WhenNobodyIsThereForTooLongWhatOnlyTheyCouldRunEnds) {
     auto again = f.scheduler->schedule(Task::binary("again").backend(Backend::remote));
     EXPECT_THAT(f.remote.started(), ElementsAre("both"));
     EXPECT_FALSE(again.ready());
-}
-
-TEST(Sites, ADrainEndsWhenNobodyComes) {
-    Two f(0, 0);
-    auto a = f.submit("a");
-    auto drained =
-        std::async(std::launch::async, [&] { return f.scheduler->shutdown(Shutdown::drain); });
-    EXPECT_EQ(drained.wait_for(20ms), std::future_status::timeout);
-    f.remote.can.unreachable = gone();
-    f.remote.resize(0);
-    EXPECT_TRUE(drained.get().has_value());
-    EXPECT_EQ(std::move(a).get()->error()->code(), Code::unreachable);
-}
-
-TEST(Sites, ACancelEndsWhatWaitsForNobody) {
-    Two f(0, 1);
-    auto running = f.submit("running");
-    auto wide = f.submit("wide", 7);
-    auto queued = f.submit("queued");
-    f.remote.resize(0);
-    EXPECT_TRUE(f.scheduler->shutdown(Shutdown::cancel));
-    for (Pending<Outcome>* one : {&running, &wide, &queued}) {
-        EXPECT_EQ(std::move(*one).get()->ending.end, End::cancelled);
-    }
 }
 
 TEST(Sites, EveryTaskEndsOnceHoweverMachinesComeAndGo) {
