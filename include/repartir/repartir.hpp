@@ -7,6 +7,7 @@
 #include "repartir/executor.hpp"
 #include "repartir/function.hpp"
 #include "repartir/id.hpp"
+#include "repartir/network.hpp"
 #include "repartir/outcome.hpp"
 #include "repartir/pending.hpp"
 #include "repartir/policy.hpp"
@@ -17,3 +18,4 @@
 #include "repartir/task.hpp"
 #include "repartir/task_group.hpp"
 #include "repartir/topology.hpp"
+#include "repartir/worker.hpp"

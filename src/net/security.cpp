@@ -1,7 +1,39 @@
 // SPDX-License-Identifier: MIT
 #include "net/security.hpp"
 
+#include <grp.h>
+
+#include <array>
+
 namespace repartir::net {
+namespace {
+
+Result<gid_t> group_id(const std::string& name) {
+    std::array<char, 65'536> text{};
+    group entry{};
+    group* found = nullptr;
+    if (::getgrnam_r(name.c_str(), &entry, text.data(), text.size(), &found) != 0 ||
+        found == nullptr) {
+        return fail(Error(Domain::config, Code::not_found, Fault::user,
+                          "the group '" + name + "' is not known on this machine: check its name"));
+    }
+    return found->gr_gid;
+}
+
+}  // namespace
+
+Result<Security> make_security(const NetworkSecurity& wanted) {
+    Security security;
+    security.plaintext = wanted.plaintext;
+    for (const std::string& name : wanted.groups) {
+        const Result<gid_t> group = group_id(name);
+        if (!group) {
+            return fail(group.error());
+        }
+        security.local.groups.push_back(*group);
+    }
+    return security;
+}
 
 Result<void> allowed(const Security& security, const SocketAddress& address) {
     if (address.family() == AF_UNIX || security.tls != nullptr ||

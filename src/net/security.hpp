@@ -7,18 +7,11 @@
 #include "net/address.hpp"
 #include "net/plain_stream.hpp"
 #include "net/stream.hpp"
+#include "repartir/network.hpp"
 
 namespace repartir::net {
 
 class TlsContext;
-
-/// How far TCP without TLS is allowed (`--insecure-plaintext`): whoever reaches such a port may run
-/// programs.
-enum class Plaintext : std::uint8_t {
-    no,        ///< not at all
-    loopback,  ///< to and from this machine
-    any,       ///< from everywhere
-};
 
 /// How the connections of one process are secured. A value; must outlive what uses it.
 struct Security {
@@ -26,6 +19,10 @@ struct Security {
     Plaintext plaintext = Plaintext::no;
     LocalAccess local;  ///< for Unix sockets
 };
+
+/// @return what a user asked for, with files read and groups looked up. Errors: not_found,
+/// permission_denied, invalid_argument, naming the file or group
+[[nodiscard]] Result<Security> make_security(const NetworkSecurity& wanted);
 
 /// @return whether one may listen at, or connect to, this address. Errors: permission_denied, with
 /// what to do

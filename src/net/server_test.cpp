@@ -118,6 +118,7 @@ class ServerTest : public ::testing::Test {
 
     std::unique_ptr<loop::Loop> loop = loop::Loop::create().value();
     Security plain;
+    const Security none;
     std::string folder_;
 };
 
@@ -250,7 +251,6 @@ TEST_F(ServerTest, WhoSpeaksSomethingElseIsToldAndGone) {
 }
 
 TEST_F(ServerTest, PlaintextIsForLoopbackUnlessAsked) {
-    Security none;
     Host closed(*loop, none);
     const auto refused = closed.server.listen(Address::parse("127.0.0.1:0").value());
     ASSERT_FALSE(refused);
@@ -269,13 +269,12 @@ TEST_F(ServerTest, PlaintextIsForLoopbackUnlessAsked) {
 }
 
 TEST_F(ServerTest, AUnixSocketIsItsUsersOnly) {
-    Host host(*loop, {});
+    Host host(*loop, none);
     const Address address = listen(host, ("unix:" + folder_ + "/s").c_str());
     struct stat file{};
     ASSERT_EQ(::stat((folder_ + "/s").c_str(), &file), 0);
     EXPECT_EQ(file.st_mode & 0777U, 0600U);
     Guest guest(*loop);
-    const Security none;
     guest.connection.dial(address, none);
     ASSERT_TRUE(until([&] { return !host.opened.empty(); }));
     EXPECT_EQ(host.last_peer.name, "user " + std::to_string(::geteuid()));
@@ -323,9 +322,9 @@ TEST_F(ServerTest, ASocketFileThatWasLeftBehindIsReplacedAndOneInUseIsNot) {
         const base::Fd left(::socket(AF_UNIX, SOCK_STREAM, 0));
         ASSERT_EQ(::bind(left.get(), address.get(), address.bytes), 0);
     }
-    Host host(*loop, {});
+    Host host(*loop, none);
     listen(host, at.c_str());
-    Host second(*loop, {});
+    Host second(*loop, none);
     const auto refused = second.server.listen(Address::parse(at).value());
     ASSERT_FALSE(refused);
     EXPECT_NE(refused.error().sentence().find("another program"), std::string::npos);

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file remote_call.hpp Functions that are called by name, their arguments and results as bytes.
+/// Not for direct use.
+#include <cstddef>
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "repartir/codec.hpp"
+#include "repartir/detail/call.hpp"
+#include "repartir/result.hpp"
+
+namespace repartir::detail {
+
+/// Takes encoded arguments, gives an encoded result. Any thread, several at once.
+using RemoteFunction = std::function<Result<std::string>(std::string_view, const std::stop_token&)>;
+
+/// What a callable takes and gives, where it has one signature.
+template <class F>
+struct Signature : Signature<decltype(&F::operator())> {};
+template <class R, class... A>
+struct Signature<R (*)(A...)> {
+    using Arguments = std::tuple<std::decay_t<A>...>;
+};
+template <class R, class... A>
+struct Signature<R (*)(A...) noexcept> : Signature<R (*)(A...)> {};
+template <class C, class R, class... A>
+struct Signature<R (C::*)(A...)> : Signature<R (*)(A...)> {};
+template <class C, class R, class... A>
+struct Signature<R (C::*)(A...) const> : Signature<R (*)(A...)> {};
+template <class C, class R, class... A>
+struct Signature<R (C::*)(A...) noexcept> : Signature<R (*)(A...)> {};
+template <class C, class R, class... A>
+struct Signature<R (C::*)(A...) const noexcept> : Signature<R (*)(A...)> {};
+
+/// The arguments that travel: all but a stop_token in front.
+template <class Tuple>
+struct Travelling {
+    using type = Tuple;
+    static constexpr bool takes_token = false;
+};
+template <class... A>
+struct Travelling<std::tuple<std::stop_token, A...>> {
+    using type = std::tuple<A...>;
+    static constexpr bool takes_token = true;
+};
+
+/// A string literal travels as the text that it is.
+template <class T>
+[[nodiscard]] decltype(auto) as_sent(const T& value) {
+    if constexpr (std::is_convertible_v<const T&, std::string_view> && !codec::Record<T>) {
+        return std::string_view(value);
+    } else {
+        return (value);
+    }
+}
+template <class T>
+using SentForm = codec::Form<std::remove_cvref_t<decltype(as_sent(std::declval<const T&>()))>>;
+
+/// @return the arguments, one after the other.
+template <class... A>
+[[nodiscard]] std::string encode_arguments(const A&... arguments) {
+    std::string bytes;
+    bytes.resize((std::size_t{0} + ... + SentForm<A>::size(as_sent(arguments))));
+    codec::Writer writer(bytes.data());
+    (SentForm<A>::put(writer, as_sent(arguments)), ...);
+    return bytes;
+}
+
+/// @return the arguments that these bytes are. Errors: malformed
+template <class Tuple>
+[[nodiscard]] Result<Tuple> decode_arguments(std::string_view bytes) {
+    Tuple arguments;
+    codec::Reader reader(bytes);
+    std::apply([&](auto&... one) { ((one = reader.get<std::decay_t<decltype(one)>>()), ...); },
+               arguments);
+    if (reader.ok() && reader.left() != 0) {
+        reader.fail(codec::Problem::excess);
+    }
+    if (!reader.ok()) {
+        return fail(codec::malformed("call's arguments", reader.problem()));
+    }
+    return arguments;
+}
+
+/// @return the callable as one that takes and gives bytes.
+template <class F>
+[[nodiscard]] RemoteFunction remote_function(F function) {
+    using Travels = Travelling<typename Signature<F>::Arguments>;
+    using Arguments = typename Travels::type;
+    return
+        [function = std::move(function)](
+            std::string_view bytes, const std::stop_token& token) mutable -> Result<std::string> {
+            Result<Arguments> arguments = decode_arguments<Arguments>(bytes);
+            if (!arguments) {
+                return fail(std::move(arguments).error());
+            }
+            auto result = std::apply(
+                [&](auto&... one) {
+                    if constexpr (Travels::takes_token) {
+                        return call_caught(function, token, std::move(one)...);
+                    } else {
+                        return call_caught(function, std::move(one)...);
+                    }
+                },
+                *arguments);
+            if (!result) {
+                return fail(std::move(result).error());
+            }
+            if constexpr (std::is_void_v<typename decltype(result)::value_type>) {
+                return std::string();
+            } else {
+                return codec::encode(*result);
+            }
+        };
+}
+
+}  // namespace repartir::detail

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT
+// A worker that serves, over a real socket, with real programs and functions.
+#include "worker/daemon/daemon.hpp"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "net/connection.hpp"
+
+namespace repartir::worker {
+namespace {
+
+using namespace std::literals;
+using wire::MessageType;
+
+AttemptId attempt(std::uint32_t element) { return {{{{7, 7, 7}}, element}, 1, 99, 1}; }
+
+/// A client that keeps what it is told.
+class Client final : public net::Connection::Owner {
+  public:
+    Client(loop::Loop& loop, const std::string& address, std::uint64_t session = 1)
+        : scratch_(64UL * 1024),
+          connection(loop, scratch_, static_cast<net::Connection::Owner&>(*this), {}),
+          session_(session) {
+        security_.plaintext = Plaintext::loopback;
+        connection.dial(net::Address::parse(address).value(), security_);
+    }
+    void on_open(net::Connection& /*connection*/) noexcept override {
+        wire::Hello hello;
+        hello.session = {session_, session_};
+        hello.epoch = 1;
+        hello.heartbeat = 1s;
+        hello.time_to_live = 60s;
+        hello.output_credit = 1U << 30U;
+        say(MessageType::hello, hello);
+    }
+    void on_message(net::Connection& /*connection*/,
+                    const wire::Message& message) noexcept override {
+        switch (message.type) {
+            case MessageType::welcome:
+                connection.admit(wire::version_max, false);
+                welcome = true;
+                break;
+            case MessageType::task_output: {
+                const auto output = wire::decode<wire::TaskOutput>(message.type, message.body);
+                std::string& stream = output->channel == wire::Channel::err ? err : out;
+                EXPECT_EQ(output->offset, stream.size());
+                stream += output->bytes;
+                break;
+            }
+            case MessageType::task_result: {
+                const auto result = wire::decode<wire::TaskResult>(message.type, message.body);
+                endings[result->attempt.task.element] = result->report.ending;
+                errors[result->attempt.task.element] =
+                    result->report.error ? result->report.error->sentence : "";
+                out += result->out.bytes;
+                err += result->err.bytes;
+                value = result->value.bytes;
+                std::string list;
+                const std::vector<std::uint64_t> seen{result->sequence};
+                wire::Credit credit;
+                credit.results = codec::list_of(std::span(seen), list);
+                say(MessageType::credit, credit);
+                break;
+            }
+            case MessageType::goodbye:
+                goodbye = wire::decode<wire::Goodbye>(message.type, message.body)->reason;
+                break;
+            default:
+                break;
+        }
+    }
+    void on_drained(net::Connection& /*connection*/) noexcept override { connection.flush(); }
+    void on_closed(net::Connection& /*connection*/, const Error* /*why*/) noexcept override {
+        closed = true;
+    }
+    template <class T>
+    void say(MessageType type, const T& message) {
+        connection.send(type, ++correlation_, codec::encode(message));
+        connection.flush();
+    }
+    void submit(std::uint32_t element, const Task& task, bool stream = false) {
+        std::vector<std::string> tasks(1);
+        wire::append_task(tasks[0], attempt(element), task, stream);
+        say(MessageType::task_submit, codec::fields(std::span<const std::string>(tasks)));
+    }
+    void call(std::uint32_t element, std::string_view name, const std::string& arguments,
+              std::chrono::milliseconds timeout = 0ms) {
+        std::vector<std::string> tasks(1);
+        wire::append_call(tasks[0], attempt(element), name, arguments, timeout, Priority::normal);
+        say(MessageType::task_submit, codec::fields(std::span<const std::string>(tasks)));
+    }
+    void cancel(std::uint32_t element) {
+        const std::vector<AttemptId> ids{attempt(element)};
+        say(MessageType::task_cancel, codec::fields(std::span<const AttemptId>(ids), false));
+    }
+
+  private:
+    std::vector<char> scratch_;
+    net::Security security_;
+
+  public:
+    net::Connection connection;
+    bool welcome = false;
+    bool closed = false;
+    std::string out, err, value, goodbye;
+    std::map<std::uint32_t, Ending> endings;
+    std::map<std::uint32_t, std::string> errors;
+
+  private:
+    std::uint64_t session_;
+    std::uint64_t correlation_ = 0;
+};
+
+class DaemonTest : public ::testing::Test {
+  protected:
+    DaemonTest() {
+        char name[] = "/tmp/repartir-daemon-test-XXXXXX";
+        folder_ = ::mkdtemp(name);
+        WorkerOptions options;
+        options.listen = {"127.0.0.1:0"};
+        options.security.plaintext = Plaintext::loopback;
+        options.slots = 2;
+        options.log = [this](LogLevel, std::string_view line) { log_ += std::string(line) + "\n"; };
+        FunctionTable functions;
+        functions.emplace("add", detail::remote_function([](int a, int b) { return a + b; }));
+        functions.emplace("throw", detail::remote_function([](const std::string& text) -> int {
+                              throw std::runtime_error(text);
+                          }));
+        functions.emplace("big", detail::remote_function(
+                                     [](std::uint32_t bytes) { return std::string(bytes, 'b'); }));
+        functions.emplace("wait", detail::remote_function([](const std::stop_token& token) {
+                              while (!token.stop_requested()) {
+                                  std::this_thread::sleep_for(1ms);
+                              }
+                          }));
+        daemon = Daemon::create(std::move(options), std::move(functions)).value();
+        thread_ = std::thread([this] { daemon->run(); });
+    }
+    ~DaemonTest() override {
+        daemon->stop();
+        thread_.join();
+        std::filesystem::remove_all(folder_);
+    }
+    template <class Condition>
+    [[nodiscard]] bool until(Condition condition) {
+        const base::BootTime end = base::now() + 10s;
+        while (!condition() && base::now() < end) {
+            loop->run_once(10ms);
+        }
+        return condition();
+    }
+    std::unique_ptr<Client> client() {
+        auto one = std::make_unique<Client>(*loop, daemon->addresses().at(0));
+        EXPECT_TRUE(until([&] { return one->welcome; })) << log_;
+        return one;
+    }
+
+    std::string folder_, log_;
+    std::unique_ptr<loop::Loop> loop = loop::Loop::create().value();
+    std::unique_ptr<Daemon> daemon;
+    std::thread thread_;
+};
+
+TEST_F(DaemonTest, RunsAProgramAndReturnsWhatItWrote) {
+    const auto guest = client();
+    guest->submit(1, Task::binary("/bin/sh", "-c", "echo out; echo err >&2; exit 3"));
+    ASSERT_TRUE(until([&] { return guest->endings.contains(1); }));
+    EXPECT_EQ(guest->endings[1], (Ending{End::exited, 3}));
+    EXPECT_EQ(guest->out, "out\n");
+    EXPECT_EQ(guest->err, "err\n");
+}
+
+TEST_F(DaemonTest, OutputBeyondAResultComesInPieces) {
+    const auto guest = client();
+    guest->submit(1, Task::binary("/bin/sh", "-c", "head -c 5000000 /dev/zero"));
+    ASSERT_TRUE(until([&] { return guest->endings.contains(1); }));
+    EXPECT_EQ(guest->out, std::string(5'000'000, '\0'));
+}
+
+TEST_F(DaemonTest, OutputComesWhileTheProgramRuns) {
+    const auto guest = client();
+    const std::string fifo = folder_ + "/go";
+    guest->submit(1,
+                  Task::binary("/bin/sh", "-c",
+                               "mkfifo " + fifo + "; echo first; read x <" + fifo + "; echo last"),
+                  true);
+    ASSERT_TRUE(until([&] { return guest->out == "first\n"; }));
+    EXPECT_FALSE(guest->endings.contains(1));
+    std::ofstream(fifo) << "go\n";
+    ASSERT_TRUE(until([&] { return guest->endings.contains(1); }));
+    EXPECT_EQ(guest->out, "first\nlast\n");
+}
+
+TEST_F(DaemonTest, CallsAFunction) {
+    const auto guest = client();
+    guest->call(1, "add", detail::encode_arguments(40, 2));
+    ASSERT_TRUE(until([&] { return guest->endings.contains(1); }));
+    EXPECT_EQ(guest->endings[1], (Ending{End::exited, 0}));
+    EXPECT_EQ(codec::decode<int>(guest->value).value(), 42);
+}
+
+TEST_F(DaemonTest, AFunctionThatThrowsOrIsCalledWronglyIsAnErrorOfThatCallAlone) {
+    const auto guest = client();
+    guest->call(1, "throw", detail::encode_arguments("no luck"));
+    guest->call(2, "add", "xx");
+    guest->call(3, "nobody", "");
+    guest->call(4, "add", detail::encode_arguments(1, 1));
+    ASSERT_TRUE(until([&] { return guest->endings.size() == 4; }));
+    EXPECT_NE(guest->errors[1].find("no luck"), std::string::npos);
+    EXPECT_NE(guest->errors[2].find("arguments"), std::string::npos);
+    EXPECT_NE(guest->errors[3].find("no function 'nobody'"), std::string::npos);
+    EXPECT_TRUE(guest->endings[4].ok());
+}
+
+TEST_F(DaemonTest, AFunctionMayGiveMoreThanAResultHolds) {
+    const auto guest = client();
+    guest->call(1, "big", detail::encode_arguments(std::uint32_t{1'000'000}));
+    ASSERT_TRUE(until([&] { return guest->endings.contains(1); }));
+    EXPECT_EQ(guest->out.size(), 1'000'004U);
+}
+
+TEST_F(DaemonTest, WhatRunsCanBeCancelledAndTimesOut) {
+    const auto guest = client();
+    guest->submit(1, Task::binary("/bin/sleep", "60"));
+    guest->call(2, "wait", "");
+    guest->call(3, "wait", "", 50ms);
+    guest->submit(4, Task::binary("/bin/sleep", "60").timeout(50ms).kill_grace(0ms));
+    guest->cancel(1);
+    guest->cancel(2);
+    ASSERT_TRUE(until([&] { return guest->endings.size() == 4; }));
+    EXPECT_EQ(guest->endings[1].end, End::cancelled);
+    EXPECT_EQ(guest->endings[2].end, End::cancelled);
+    EXPECT_EQ(guest->endings[3].end, End::timed_out);
+    EXPECT_EQ(guest->endings[4].end, End::timed_out);
+}
+
+TEST_F(DaemonTest, WhatNeedsTheSubmittersTerminalIsRefused) {
+    const auto guest = client();
+    guest->submit(1, Task::binary("cat").stdin_inherit());
+    ASSERT_TRUE(until([&] { return guest->endings.contains(1); }));
+    EXPECT_EQ(guest->endings[1].end, End::not_started);
+    EXPECT_NE(guest->errors[1].find("terminal"), std::string::npos);
+}
+
+TEST_F(DaemonTest, DrainingFinishesWhatRunsAndSaysGoodbye) {
+    const auto guest = client();
+    guest->submit(1, Task::binary("/bin/sh", "-c", "sleep 0.2; echo done"));
+    ASSERT_TRUE(until([&] { return daemon != nullptr; }));
+    loop->run_once(50ms);
+    daemon->drain(10s, "test");
+    ASSERT_TRUE(until([&] { return guest->closed; })) << log_;
+    EXPECT_EQ(guest->out, "done\n");
+    EXPECT_NE(guest->goodbye.find("drained"), std::string::npos);
+}
+
+TEST_F(DaemonTest, ASecondConnectionOfASessionFindsItsResults) {
+    auto guest = client();
+    guest->submit(1, Task::binary("/bin/sh", "-c", "sleep 0.2; echo late"));
+    loop->run_once(50ms);
+    guest.reset();
+    const auto again = client();
+    ASSERT_TRUE(until([&] { return again->endings.contains(1); })) << log_;
+    EXPECT_EQ(again->out, "late\n");
+}
+
+}  // namespace
+}  // namespace repartir::worker

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT
+#include "worker/daemon/runner.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "repartir/function.hpp"
+#include "wire/limits.hpp"
+#include "wire/task.hpp"
+
+namespace repartir::worker {
+namespace {
+
+/// Output beyond this goes to a file: thousands of results may wait for their client.
+constexpr std::size_t memory_bytes = wire::inline_output_bytes_max;
+constexpr std::uint64_t output_bytes_default = 1ULL << 30U;
+
+/// @return what is kept of a stream, with the bytes themselves where they are few.
+StreamEnd end_of(const Captured& captured) {
+    StreamEnd end{captured.size(), captured.lost(), {}};
+    if (captured.in_memory() && captured.size() <= wire::inline_output_bytes_max) {
+        end.inline_bytes = captured.bytes();
+    }
+    return end;
+}
+
+StreamEnd end_of(const Spool& spool) { return {spool.size(), spool.lost(), {}}; }
+
+std::string piece_of(const Captured& captured, std::uint64_t offset, std::uint64_t bytes) {
+    std::string piece(bytes, '\0');
+    const Result<std::size_t> got = captured.read_at(offset, piece);
+    piece.resize(got ? *got : 0);
+    return piece;
+}
+
+Error not_here(std::string_view what) {
+    return Error(Domain::task, Code::invalid_task, Fault::user,
+                 "a task that " + std::string(what) +
+                     " cannot run on a worker: capture its output, give its input by bytes");
+}
+
+}  // namespace
+
+struct Runner::Run final : loop::Timer {
+    Run(Runner& owner, const AttemptId& attempt) : runner(owner), id(attempt) {}
+    ~Run() override { runner.loop_.cancel(*this); }
+    /// A function's time is up.
+    void on_timer(base::BootTime /*now*/) noexcept override {
+        stop.request_stop();
+        runner.end_call(*this, {End::timed_out, 0}, std::nullopt);
+        runner.owner_.on_told();
+    }
+
+    Runner& runner;
+    const AttemptId id;
+    std::optional<Task> task;                      // of programs
+    std::unique_ptr<std::array<Spool, 2>> spools;  // of programs whose output is wanted as it comes
+    std::array<std::uint64_t, 2> told{};           // of them, how much the owner knows of
+    Captured out, err;                             // of other programs, once they ended
+    std::stop_source stop{std::nostopstate};       // of a function
+    std::chrono::system_clock::time_point started;  // of a function
+    base::BootTime began{0};                        // of a function
+    std::string value;                              // that a function gave
+    bool ended = false;                             // and its owner knows
+};
+
+Runner::Runner(loop::Loop& loop, Owner& owner, FunctionTable functions, std::string name)
+    : loop_(loop), owner_(owner), functions_(std::move(functions)), name_(std::move(name)) {}
+
+Result<std::unique_ptr<Runner>> Runner::create(loop::Loop& loop, Owner& owner,
+                                               FunctionTable functions, std::uint32_t slots,
+                                               std::string name) {
+    std::unique_ptr<Runner> runner(new Runner(loop, owner, std::move(functions), std::move(name)));
+    SchedulerOptions crew;
+    crew.topology = CpuExecutor::this_machine();
+    crew.workers = slots;
+    if (!runner->functions_.empty()) {
+        Result<Scheduler> made = Scheduler::create(crew);
+        if (!made) {
+            return fail(made.error());
+        }
+        runner->crew_.emplace(std::move(*made));
+    }
+    CpuExecutorOptions programs;
+    programs.topology = crew.topology;
+    programs.slots = slots;
+    programs.capture_bytes = memory_bytes;
+    Result<std::unique_ptr<CpuExecutor>> made = CpuExecutor::create(std::move(programs));
+    if (!made) {
+        return fail(made.error());
+    }
+    runner->programs_ = std::move(*made);
+    return runner;
+}
+
+Runner::~Runner() {
+    for (auto& [id, run] : runs_) {
+        run->stop.request_stop();
+    }
+    crew_.reset();
+    programs_->shutdown();
+}
+
+void Runner::start(const AttemptId& id, const std::string& bytes) {
+    const auto [place, fresh] = runs_.try_emplace(id, std::make_unique<Run>(*this, id));
+    Run& run = *place->second;
+    const Result<wire::TaskView> view = wire::read_task(bytes);
+    if (!view) {
+        refuse(run, view.error());
+        return;
+    }
+    if (view->work == wire::Work::function) {
+        call(run, *view);
+        return;
+    }
+    Result<Task> task = wire::to_task(*view);
+    if (!task) {
+        refuse(run, task.error());
+        return;
+    }
+    if (task->stdin_kind() == Input::inherit || task->stdout_kind() == Output::inherit ||
+        task->stderr_kind() == Output::inherit) {
+        refuse(run, not_here("uses its submitter's terminal"));
+        return;
+    }
+    run.task = std::move(*task);
+    if (view->stream) {
+        const TaskExtras& extras = run.task->extras();
+        const std::string folder = extras.spill_dir.empty() ? "/tmp" : extras.spill_dir;
+        const std::uint64_t most =
+            extras.output_bytes != 0 ? extras.output_bytes : output_bytes_default;
+        run.spools.reset(new std::array<Spool, 2>{Spool(folder, memory_bytes, most),
+                                                  Spool(folder, memory_bytes, most)});
+        const Output out = run.task->stdout_kind();
+        const Output err = run.task->stderr_kind();
+        run.task->on_output([this, &run](Stream stream, std::span<const char> text) {
+            (*run.spools)[stream == Stream::out ? 0 : 1].append(text);
+            tell(Grew{run.id});
+        });
+        if (out != Output::capture) {
+            static_cast<void>(out == Output::file ? run.task->stdout_file(extras.out_path)
+                                                  : run.task->stdout_to(out));
+        }
+        if (err != Output::capture) {
+            static_cast<void>(err == Output::file ? run.task->stderr_file(extras.err_path)
+                                                  : run.task->stderr_to(err));
+        }
+    }
+    programs_->start(id, *run.task, *this);
+}
+
+void Runner::call(Run& run, const wire::TaskView& view) {
+    run.started = std::chrono::system_clock::now();
+    run.began = base::now();
+    run.stop = std::stop_source();
+    if (view.timeout.count() > 0) {
+        loop_.set(run, base::later(run.began, view.timeout));
+    }
+    const auto function = functions_.find(view.program.second);
+    auto work = [this, id = run.id, &called = function->second, arguments = std::string(view.input),
+                 token = run.stop.get_token()] {
+        const base::BootTime began = base::now();
+        Result<std::string> value =
+            token.stop_requested() ? fail(detail::cancelled_error()) : called(arguments, token);
+        tell(Called{id, std::move(value), began, base::now()});
+    };
+    auto pending = detail::submit_function(crew_->crew(), std::move(work), Priority::normal);
+    std::move(pending).detach();
+}
+
+void Runner::refuse(Run& run, const Error& why) {
+    AttemptResult result;
+    result.attempt.ending = {End::not_started, 0};
+    result.attempt.error = why;
+    result.attempt.started = std::chrono::system_clock::now();
+    finished(run.id, std::move(result));
+}
+
+void Runner::stop(const AttemptId& id, bool force) {
+    const auto found = runs_.find(id);
+    if (found == runs_.end() || found->second->ended) {
+        return;
+    }
+    Run& run = *found->second;
+    if (run.task) {
+        programs_->cancel(id, CancelReason::cancelled, force);
+        return;
+    }
+    run.stop.request_stop();
+    end_call(run, {End::cancelled, 0}, std::nullopt);
+    owner_.on_told();
+}
+
+void Runner::forget(const AttemptId& id) { runs_.erase(id); }
+
+std::string Runner::read(const AttemptId& id, wire::Channel channel, std::uint64_t offset,
+                         std::uint64_t bytes) const {
+    const auto found = runs_.find(id);
+    if (found == runs_.end()) {
+        return {};
+    }
+    const Run& run = *found->second;
+    if (channel == wire::Channel::value) {
+        return offset < run.value.size() ? run.value.substr(offset, bytes) : std::string();
+    }
+    const bool is_out = channel == wire::Channel::out;
+    if (run.spools) {
+        return (*run.spools)[is_out ? 0 : 1].read(offset, bytes);
+    }
+    return piece_of(is_out ? run.out : run.err, offset, bytes);
+}
+
+void Runner::finished(const AttemptId& id, AttemptResult&& result) noexcept {
+    tell(Ran{id, std::move(result)});
+}
+
+/// From any thread.
+void Runner::tell(Event&& event) {
+    bool first = false;
+    {
+        const std::scoped_lock lock(mutex_);
+        first = events_.empty();
+        events_.push_back(std::move(event));
+    }
+    if (first) {
+        loop_.post([this]() noexcept { told(); });
+    }
+}
+
+void Runner::told() {
+    {
+        const std::scoped_lock lock(mutex_);
+        telling_.swap(events_);
+    }
+    for (Event& event : telling_) {
+        std::visit([this](auto& one) { on(one); }, event);
+    }
+    telling_.clear();
+    owner_.on_told();
+}
+
+void Runner::on(Called& called) {
+    const auto found = runs_.find(called.id);
+    if (found == runs_.end() || found->second->ended) {
+        return;  // it was cancelled, or its time was up: what it gave counts no more
+    }
+    if (called.value) {
+        found->second->value = std::move(*called.value);
+        end_call(*found->second, {End::exited, 0}, std::nullopt);
+    } else {
+        end_call(*found->second, {End::exited, 1}, called.value.error());
+    }
+}
+
+void Runner::end_call(Run& run, Ending ending, std::optional<Error> why) {
+    loop_.cancel(run);
+    run.ended = true;
+    Ended ended;
+    Attempt attempt;
+    attempt.ending = ending;
+    attempt.error = std::move(why);
+    attempt.wall = base::now() - run.began;
+    attempt.where = name_ + "/function";
+    ended.report = wire::to_record(attempt, attempt.wall);
+    ended.value.bytes = run.value.size();
+    if (run.value.size() <= wire::inline_output_bytes_max) {
+        ended.value.inline_bytes = run.value;
+    }
+    owner_.on_finished(run.id, std::move(ended));
+}
+
+void Runner::on(Ran& ran) {
+    Run& run = *runs_.find(ran.id)->second;
+    run.ended = true;
+    Attempt& attempt = ran.result.attempt;
+    Ended ended;
+    if (run.spools) {
+        Spool& out = (*run.spools)[0];
+        Spool& err = (*run.spools)[1];
+        ended.out = end_of(out);
+        ended.err = end_of(err);
+        const std::optional<Error> loss = out.loss() ? out.loss() : err.loss();
+        if (loss) {
+            attempt.ending = {End::output_lost, 0};
+            attempt.error = loss;
+        }
+    } else {
+        run.out = std::move(ran.result.out);
+        run.err = std::move(ran.result.err);
+        ended.out = end_of(run.out);
+        ended.err = end_of(run.err);
+    }
+    attempt.where = name_ + "/cpu";
+    const auto age = std::chrono::system_clock::now() - attempt.started;
+    ended.report = wire::to_record(attempt, std::max(age, std::chrono::nanoseconds(0)));
+    run.task.reset();
+    owner_.on_finished(run.id, std::move(ended));
+}
+
+void Runner::on(Grew& grew) {
+    const auto found = runs_.find(grew.id);
+    if (found == runs_.end() || found->second->ended) {
+        return;
+    }
+    Run& run = *found->second;
+    for (const std::size_t i : {0U, 1U}) {
+        const std::uint64_t size = (*run.spools)[i].size();
+        if (size != std::exchange(run.told[i], size)) {
+            owner_.on_grew(run.id, i == 0 ? wire::Channel::out : wire::Channel::err, size);
+        }
+        if ((*run.spools)[i].loss()) {
+            programs_->cancel(run.id, CancelReason::cancelled, false);
+        }
+    }
+}
+
+}  // namespace repartir::worker

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file runner.hpp Runs attempts for the reactor, and keeps what they wrote.
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "loop/loop.hpp"
+#include "repartir/cpu_executor.hpp"
+#include "repartir/detail/remote_call.hpp"
+#include "repartir/executor.hpp"
+#include "repartir/scheduler.hpp"
+#include "worker/daemon/spool.hpp"
+#include "worker/reactor.hpp"
+
+namespace repartir::worker {
+
+/// Functions by name.
+using FunctionTable = std::map<std::string, detail::RemoteFunction, std::less<>>;
+
+/// Starts programs on a CpuExecutor and functions on a crew of threads, hears on their threads how
+/// they end, and tells its owner on the loop's. What an attempt wrote stays here until forget().
+///
+/// One thread: the loop's.
+class Runner final : private AttemptSink {
+  public:
+    /// Who hears of attempts, on the loop's thread.
+    class Owner {
+      public:
+        Owner() = default;
+        Owner(const Owner&) = delete;
+        Owner& operator=(const Owner&) = delete;
+        /// Once for every start().
+        virtual void on_finished(const AttemptId& id, Ended&& ended) noexcept = 0;
+        /// An attempt whose output is wanted as it comes has so much of it now.
+        virtual void on_grew(const AttemptId& id, wire::Channel channel,
+                             std::uint64_t bytes) noexcept = 0;
+        /// All that had happened is told.
+        virtual void on_told() noexcept = 0;
+
+      protected:
+        ~Owner() = default;
+    };
+
+    /// @param slots cores' worth of attempts at once; 0: this machine's @param name of the worker
+    /// Errors: as CpuExecutor::create and Scheduler::create
+    [[nodiscard]] static Result<std::unique_ptr<Runner>> create(loop::Loop& loop, Owner& owner,
+                                                                FunctionTable functions,
+                                                                std::uint32_t slots,
+                                                                std::string name);
+    /// Ends what runs, by force, and waits for it.
+    ~Runner() override;
+
+    /// @return what programs can have here.
+    [[nodiscard]] Capabilities capabilities() const { return programs_->capabilities(); }
+    /// Runs an attempt. @param task as wire::read_task() takes it
+    void start(const AttemptId& id, const std::string& task);
+    /// Ends an attempt.
+    void stop(const AttemptId& id, bool force);
+    /// @return a piece of what an attempt wrote, shorter where there is no more.
+    [[nodiscard]] std::string read(const AttemptId& id, wire::Channel channel, std::uint64_t offset,
+                                   std::uint64_t bytes) const;
+    /// Nobody will ask for what it wrote again. It has finished.
+    void forget(const AttemptId& id);
+
+  private:
+    /// An attempt from start() to forget(). Its address stays.
+    struct Run;
+    struct Called {
+        AttemptId id;
+        Result<std::string> value;
+        base::BootTime began;
+        base::BootTime ended;
+    };
+    struct Ran {
+        AttemptId id;
+        AttemptResult result;
+    };
+    struct Grew {
+        AttemptId id;
+    };
+    using Event = std::variant<Called, Ran, Grew>;
+
+    Runner(loop::Loop& loop, Owner& owner, FunctionTable functions, std::string name);
+
+    void finished(const AttemptId& id, AttemptResult&& result) noexcept override;
+    void call(Run& run, const wire::TaskView& view);
+    void tell(Event&& event);
+    void told();
+    void on(Called& called);
+    void on(Ran& ran);
+    void on(Grew& grew);
+    void refuse(Run& run, const Error& why);
+    void end_call(Run& run, Ending ending, std::optional<Error> why);
+
+    loop::Loop& loop_;
+    Owner& owner_;
+    const FunctionTable functions_;
+    const std::string name_;
+    std::map<AttemptId, std::unique_ptr<Run>> runs_;
+    std::mutex mutex_;            // guards what follows
+    std::vector<Event> events_;   // told() is posted while there are some
+    std::vector<Event> telling_;  // of told() alone
+    // Last: their threads call into the rest.
+    std::unique_ptr<CpuExecutor> programs_;
+    std::optional<Scheduler> crew_;
+};
+
+}  // namespace repartir::worker
