@@ -24,7 +24,7 @@ inline Validity good_for_days() {
 class TestAuthority {
   public:
     explicit TestAuthority(std::string name = "test authority 1")
-        : identity_(make_authority(replaced(std::move(name)), good_for_days()).value()) {}
+        : identity_(make_authority(replaced(std::move(name)), long_enough()).value()) {}
 
     [[nodiscard]] const Identity& identity() const noexcept { return identity_; }
     [[nodiscard]] const std::string& certificate() const noexcept { return identity_.certificate; }
@@ -45,6 +45,10 @@ class TestAuthority {
     }
 
   private:
+    // Longer than what it issues later.
+    static Validity long_enough() {
+        return {now() - std::chrono::hours(2), now() + std::chrono::days(20)};
+    }
     static std::string replaced(std::string name) {
         for (char& c : name) {
             c = c == ' ' ? '-' : c;

@@ -92,7 +92,7 @@ TEST(Certificate, RefusesHostsThatAreNone) {
 
 TEST(Certificate, DoesNotOutliveItsAuthority) {
     const TestAuthority authority;
-    const Validity longer{now(), now() + std::chrono::days(11)};
+    const Validity longer{now(), now() + std::chrono::days(21)};
     const auto made = issue(authority.identity(), {"w", Role::worker, {}, longer});
     ASSERT_FALSE(made);
     EXPECT_THAT(made.error().sentence(), HasSubstr("outlive its authority"));

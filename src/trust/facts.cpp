@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 
 #include <array>
+#include <ctime>
 
 #include "trust/openssl.hpp"
 
@@ -47,12 +48,25 @@ std::string fingerprint_of(const X509* certificate) {
 
 }  // namespace
 
+std::string date_text(std::chrono::sys_seconds time) {
+    const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+    std::tm parts{};
+    std::array<char, 40> text{};
+    if (::gmtime_r(&seconds, &parts) == nullptr) {
+        return "a time without a date";
+    }
+    return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S UTC", &parts)};
+}
+
 Result<CertificateFacts> describe_certificate(std::string_view pem, std::string_view what) {
     const Result<std::vector<CertificateHandle>> certificates = read_certificates(pem, what);
     if (!certificates) {
         return fail(certificates.error());
     }
-    X509* certificate = certificates->front().get();
+    return facts_of(certificates->front().get());
+}
+
+CertificateFacts facts_of(X509* certificate) {
     CertificateFacts facts;
     facts.name = name_of(X509_get_subject_name(certificate));
     facts.issuer = name_of(X509_get_issuer_name(certificate));

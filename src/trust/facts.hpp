@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 /// @file facts.hpp What stands in certificates and revocation lists, for people. Pure; any thread.
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -8,6 +9,8 @@
 
 #include "repartir/result.hpp"
 #include "trust/certificate.hpp"
+
+struct x509_st;  // OpenSSL's certificate
 
 namespace repartir::trust {
 
@@ -31,6 +34,11 @@ struct RevocationFacts {
     std::vector<Revocation> revoked;
 };
 
+/// @return "2026-11-22 14:05:00 UTC".
+[[nodiscard]] std::string date_text(std::chrono::sys_seconds time);
+
+/// @return what stands in a certificate. It is not changed, but for what OpenSSL remembers of it.
+[[nodiscard]] CertificateFacts facts_of(x509_st* certificate);
 /// Reads the first certificate of a text. Errors: malformed, too_large
 /// @param what names the text in the error's sentence, such as "the file x.crt"
 [[nodiscard]] Result<CertificateFacts> describe_certificate(std::string_view pem,

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: MIT
+// What flows through a TLS stream, whole, in pieces and damaged; tls_test.cpp says who may.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <malloc.h>
+
+#include <algorithm>
+#include <random>
+
+#include "net/tls_fixture.hpp"
+
+namespace repartir::net {
+namespace {
+
+using testing::AnyOf;
+using testing::HasSubstr;
+using trust::Role;
+
+class TlsStreamTest : public testing::Test {
+  protected:
+    [[nodiscard]] Ends meet(SocketPair sockets = SocketPair::make()) {
+        Ends ends = Ends::make(*client_, *worker_, "localhost", std::move(sockets));
+        ends.settle();
+        EXPECT_TRUE(ends.client.established && ends.worker.established);
+        return ends;
+    }
+
+    CertificateFolder folder_;
+    std::unique_ptr<TlsContext> client_ =
+        folder_.context("client", folder_.authority().issue_for(Role::client));
+    std::unique_ptr<TlsContext> worker_ =
+        folder_.context("worker", folder_.authority().issue_for(Role::worker, {"localhost"}));
+};
+
+/// Writes a text in pieces of many sizes, as far as it goes at a time.
+struct Source {
+    std::string text;
+    std::size_t at = 0;
+    std::mt19937 random;
+
+    explicit Source(std::uint32_t seed, std::size_t bytes) : text(bytes, ' '), random(seed) {
+        for (char& c : text) {
+            c = static_cast<char>(random());
+        }
+    }
+    /// @return whether anything went
+    bool step(Stream& stream) {
+        if (at == text.size()) {
+            return false;
+        }
+        // The same byte first, though the pieces are others than those that did not go.
+        std::vector<std::string_view> pieces;
+        std::size_t from = at;
+        for (int i = 0; i < 40 && from < text.size(); ++i) {
+            const std::size_t longest = i % 8 == 7 ? 60000 : 900;
+            pieces.push_back(std::string_view(text).substr(from, random() % longest));
+            from += pieces.back().size();
+        }
+        pieces.push_back(std::string_view(text).substr(from, 20000));
+        const Result<Transfer> went = stream.write(pieces);
+        EXPECT_TRUE(went) << went.error().sentence();
+        const std::size_t bytes = went ? went->bytes : text.size() - at;
+        EXPECT_LE(at + bytes, text.size());
+        at += bytes;
+        return bytes > 0;
+    }
+};
+
+TEST_F(TlsStreamTest, BothDirectionsFlowThroughTinyBuffers) {
+    constexpr std::size_t bytes = 3'000'000;
+    Ends ends = meet(SocketPair::make(4608));
+    Source up(1, bytes);
+    Source down(2, bytes);
+    settle({[&] { return up.step(*ends.client.stream); },
+            [&] { return down.step(*ends.worker.stream); }, [&] { return ends.worker.step(); },
+            [&] { return ends.client.step(); }});
+    EXPECT_TRUE(ends.worker.received == up.text) << ends.worker.sentence();
+    EXPECT_TRUE(ends.client.received == down.text) << ends.client.sentence();
+}
+
+TEST_F(TlsStreamTest, SmallPiecesShareARecord) {
+    Ends ends = meet();
+    const std::vector<std::string_view> pieces(100, "0123456789");
+    ASSERT_EQ(ends.client.stream->write(pieces)->bytes, 1000U);
+    std::array<char, 4000> sealed{};
+    const ssize_t bytes = ::recv(ends.sockets.two.get(), sealed.data(), sealed.size(), MSG_PEEK);
+    EXPECT_LT(bytes, 1000 + 64) << "one record's worth of headers";
+    ends.settle();
+    EXPECT_EQ(ends.worker.received.size(), 1000U);
+}
+
+TEST_F(TlsStreamTest, ReadingStopsWhereTheRoomEnds) {
+    Ends ends = meet();
+    const std::string text(50000, 'x');
+    const std::array<std::string_view, 1> pieces{text};
+    ASSERT_EQ(ends.client.stream->write(pieces)->bytes, text.size());
+    std::array<char, 30000> room{};
+    Result<Transfer> got = ends.worker.stream->read(room);
+    EXPECT_EQ(got->bytes, room.size());
+    EXPECT_EQ(got->wait, Wait::none) << "there is more, which no event will tell of";
+    got = ends.worker.stream->read(room);
+    EXPECT_EQ(got->bytes, 20000U);
+    EXPECT_EQ(got->wait, Wait::readable);
+    got = ends.worker.stream->read(room);
+    EXPECT_EQ(got->bytes, 0U);
+    EXPECT_EQ(got->wait, Wait::readable);
+    EXPECT_EQ(ends.worker.stream->write({})->wait, Wait::none) << "nothing goes at once";
+}
+
+TEST_F(TlsStreamTest, AnIdleConnectionKeepsLittle) {
+    constexpr std::size_t bytes_max = 30 * 1024;
+    constexpr std::size_t pairs = 50;
+    const auto talk = [&](Ends& ends) {
+        const std::string text(100'000, 'x');
+        const std::array<std::string_view, 1> pieces{text};
+        ASSERT_TRUE(ends.client.stream->write(pieces));
+        ends.settle();
+        ASSERT_TRUE(ends.worker.stream->write(pieces));
+        ends.settle();
+        std::string().swap(ends.client.received);
+        std::string().swap(ends.worker.received);
+    };
+    std::vector<Ends> all;
+    all.reserve(pairs + 1);
+    all.push_back(meet());  // what only the first one needs
+    talk(all.back());
+    const std::size_t before = ::mallinfo2().uordblks;
+    for (std::size_t i = 0; i < pairs; ++i) {
+        all.push_back(meet());
+        talk(all.back());
+    }
+    // Sanitizers count by themselves: there it is 0.
+    const std::size_t each = (::mallinfo2().uordblks - before) / (2 * pairs);
+    RecordProperty("bytes_each", std::to_string(each));
+    EXPECT_LE(each, bytes_max);
+    EXPECT_GT(worker_->handshakes().resumed, 0U);
+}
+
+TEST_F(TlsStreamTest, AnIdleConnectionOfAWholeHandshakeKeepsLittle) {
+    constexpr std::size_t bytes_max = 30 * 1024;
+    constexpr std::size_t pairs = 30;
+    std::vector<Ends> all;
+    all.reserve(pairs + 1);
+    const auto meet_newly = [&](std::size_t number) {
+        SocketPair sockets = SocketPair::make();
+        Ends ends;
+        ends.client.stream = std::move(*client_->connect(
+            sockets.one.get(), "10.0.0.2:" + std::to_string(number), "localhost"));
+        ends.worker.stream = std::move(*worker_->accept(sockets.two.get(), "10.0.0.3:1"));
+        ends.sockets = std::move(sockets);
+        ends.settle();
+        all.push_back(std::move(ends));
+    };
+    meet_newly(0);
+    const std::size_t before = ::mallinfo2().uordblks;
+    for (std::size_t i = 1; i <= pairs; ++i) {
+        meet_newly(i);
+    }
+    const std::size_t each = (::mallinfo2().uordblks - before) / (2 * pairs);
+    RecordProperty("bytes_each", std::to_string(each));
+    EXPECT_LE(each, bytes_max);
+    EXPECT_EQ(worker_->handshakes().whole, pairs + 1);
+}
+
+/// Carries bytes between two sockets and damages one of them.
+struct Wire {
+    int from;
+    int to;
+    std::size_t carried = 0;
+    std::size_t damaged_at;  // of all that is carried; beyond: nothing is damaged
+    std::size_t cut_at;      // nothing goes on from here
+
+    bool step() {
+        std::array<char, 20000> piece{};
+        const ssize_t got = ::recv(from, piece.data(), piece.size(), 0);
+        if (got <= 0) {
+            return false;
+        }
+        const auto bytes = static_cast<std::size_t>(got);
+        if (damaged_at >= carried && damaged_at < carried + bytes) {
+            piece.at(damaged_at - carried) ^= 0x20;
+        }
+        const std::size_t rest = carried < cut_at ? std::min(bytes, cut_at - carried) : 0;
+        carried += bytes;
+        const ssize_t sent = ::send(to, piece.data(), rest, MSG_NOSIGNAL);
+        if (rest < bytes) {
+            ::shutdown(to, SHUT_WR);
+        }
+        return sent >= 0;
+    }
+};
+
+class TlsDamage : public TlsStreamTest {
+  protected:
+    /// A handshake, a message and its answer through two wires.
+    std::pair<End, End> talk_over(std::size_t damaged_up, std::size_t damaged_down,
+                                  std::size_t cut_up, std::size_t cut_down) {
+        const SocketPair near = SocketPair::make();
+        const SocketPair far = SocketPair::make();
+        Wire up{near.two.get(), far.one.get(), 0, damaged_up, cut_up};
+        Wire down{far.one.get(), near.two.get(), 0, damaged_down, cut_down};
+        End client{std::move(*client_->connect(near.one.get(), "w:1", "localhost"))};
+        End worker{std::move(*worker_->accept(far.two.get(), "c:1"))};
+        bool asked = false;
+        bool answered = false;
+        const std::array<std::string_view, 1> pieces{"a message"};
+        settle({[&] { return client.step(); }, [&] { return up.step(); },
+                [&] { return worker.step(); }, [&] { return down.step(); },
+                [&] {
+                    const bool now = client.established && !asked && !client.error;
+                    asked = asked || now;
+                    return now && client.stream->write(pieces).has_value();
+                },
+                [&] {
+                    const bool now = !worker.received.empty() && !answered && !worker.error;
+                    answered = answered || now;
+                    return now && worker.stream->write(pieces).has_value();
+                }});
+        carried_up_ = up.carried;
+        carried_down_ = down.carried;
+        // Whoever still waits would be ended by its owner's patience: here by the wire's end.
+        ::shutdown(near.two.get(), SHUT_RDWR);
+        ::shutdown(far.one.get(), SHUT_RDWR);
+        settle({[&] { return client.step(); }, [&] { return worker.step(); }});
+        return {std::move(client), std::move(worker)};
+    }
+    static constexpr std::size_t never = static_cast<std::size_t>(-1);
+    std::size_t carried_up_ = 0;
+    std::size_t carried_down_ = 0;
+};
+
+TEST_F(TlsDamage, AnywhereEndsInAnError) {
+    const auto whole = talk_over(never, never, never, never);
+    EXPECT_EQ(whole.first.received, "a message");
+    EXPECT_EQ(whole.second.received, "a message");
+    const std::size_t up = carried_up_;
+    const std::size_t down = carried_down_;
+    ASSERT_GT(up, 500U);
+    constexpr std::size_t stride = 29;
+    for (std::size_t at = 0; at < up + down; at += stride) {
+        // Sessions make later handshakes shorter: each begins anew.
+        client_ = folder_.context("c", folder_.authority().issue_for(Role::client));
+        const auto [client, worker] =
+            talk_over(at < up ? at : never, at < up ? never : at - up, never, never);
+        ASSERT_TRUE(client.error && worker.error) << at;
+        // What was damaged is never taken for what was said.
+        EXPECT_THAT(client.received, AnyOf("", "a message")) << at;
+        EXPECT_THAT(worker.received, AnyOf("", "a message")) << at;
+    }
+}
+
+TEST_F(TlsDamage, ACutAnywhereEndsInAnError) {
+    (void)talk_over(never, never, never, never);
+    const std::size_t all = carried_up_ + carried_down_;
+    const std::size_t up = carried_up_;
+    constexpr std::size_t stride = 47;
+    for (std::size_t at = 0; at < all; at += stride) {
+        client_ = folder_.context("c", folder_.authority().issue_for(Role::client));
+        const auto [client, worker] =
+            talk_over(never, never, at < up ? at : never, at < up ? never : at - up);
+        ASSERT_TRUE(client.error && worker.error) << at;
+        EXPECT_EQ(client.error->fault(), Fault::node) << client.sentence();
+        EXPECT_EQ(worker.error->fault(), Fault::node) << worker.sentence();
+    }
+}
+
+TEST_F(TlsStreamTest, GarbageEndsInAnErrorWhereverItComes) {
+    std::mt19937 random(7);
+    for (int round = 0; round < 300; ++round) {
+        const SocketPair sockets = SocketPair::make();
+        const bool accepting = round % 2 == 0;
+        End ours{accepting ? std::move(*worker_->accept(sockets.one.get(), "x:1"))
+                           : std::move(*client_->connect(sockets.one.get(), "x:1", "localhost"))};
+        (void)ours.step();
+        std::string garbage("\x16\x03\x03", 3);
+        garbage.resize(3 + random() % 3000);
+        for (std::size_t i = 3; i < garbage.size(); ++i) {
+            garbage[i] = static_cast<char>(random());
+        }
+        if (garbage.size() > 9 && round % 3 != 0) {  // of a length that fits
+            garbage[3] = static_cast<char>((garbage.size() - 5) >> 8U);
+            garbage[4] = static_cast<char>(garbage.size() - 5);
+            garbage[5] = accepting ? '\x01' : '\x02';
+        }
+        ASSERT_GT(::send(sockets.two.get(), garbage.data(), garbage.size(), 0), 0);
+        settle({[&] { return ours.step(); }});
+        ::shutdown(sockets.two.get(), SHUT_WR);
+        settle({[&] { return ours.step(); }});
+        ASSERT_TRUE(ours.error) << round;
+        EXPECT_THAT(ours.sentence(), HasSubstr("x:1"));
+    }
+}
+
+}  // namespace
+}  // namespace repartir::net
