@@ -229,7 +229,6 @@ bool Connection::take_messages() {
     return true;
 }
 
-/// Tells the peer, as far as it listens, and then the owner why it ends.
 void Connection::refuse(Error why) {
     phase_ = Phase::open;  // it may be told, though it is not let in
     queue_.push(wire::MessageType::goodbye, 0,
@@ -242,8 +241,12 @@ void Connection::refuse(Error why) {
             break;
         }
     }
-    finish(Error(why.domain(), why.code(), why.fault(),
-                 stream_->peer().address + ": " + why.sentence()));
+    const std::string& address = stream_->peer().address;
+    if (why.sentence().contains(address)) {
+        finish(std::move(why));
+        return;
+    }
+    finish(Error(why.domain(), why.code(), why.fault(), address + ": " + why.sentence()));
 }
 
 /// What still comes after close() is thrown away, so that the kernel need not reset the connection

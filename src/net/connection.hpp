@@ -79,6 +79,8 @@ class Connection final : private loop::Handler, private loop::Timer, private Dia
     void close();
     /// @return whether the peer may still be who it was let in as. Errors: why not
     [[nodiscard]] Result<void> recheck();
+    /// Tells the peer, as far as it listens, and then the owner why it ends: on_closed() is called.
+    void refuse(Error why);
 
     /// @return who is at the other end; once it is open.
     [[nodiscard]] const Peer& peer() const noexcept { return stream_->peer(); }
@@ -95,7 +97,6 @@ class Connection final : private loop::Handler, private loop::Timer, private Dia
     void greet();
     void read();
     [[nodiscard]] bool take_messages();
-    void refuse(Error why);
     void discard();
     void write();
     void watch();

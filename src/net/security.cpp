@@ -5,6 +5,8 @@
 
 #include <array>
 
+#include "net/tls.hpp"
+
 namespace repartir::net {
 namespace {
 
@@ -64,6 +66,9 @@ Result<std::unique_ptr<Stream>> accepted_stream(const Security& security, int fd
     if (peer.family() == AF_UNIX) {
         return local_stream(fd, local_address(fd).text(), security.local);
     }
+    if (security.tls != nullptr) {
+        return security.tls->accept(fd, peer.text());
+    }
     return plain_stream(fd, peer.text());
 }
 
@@ -74,6 +79,10 @@ Result<std::unique_ptr<Stream>> dialled_stream(const Security& security, int fd,
     }
     if (peer.family() == AF_UNIX) {
         return local_stream(fd, wanted.text(), security.local);
+    }
+    if (security.tls != nullptr) {
+        return security.tls->connect(fd, wanted.text(),
+                                     wanted.host.empty() ? "localhost" : wanted.host);
     }
     return plain_stream(fd, wanted.text());
 }

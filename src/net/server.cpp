@@ -138,8 +138,7 @@ void Server::recheck() {
         }
     }
     for (const auto& [id, why] : gone) {
-        owner_.on_refused(why);
-        guests_.find(id)->second.connection->close();
+        guests_.find(id)->second.connection->refuse(why);
     }
 }
 

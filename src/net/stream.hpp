@@ -62,7 +62,8 @@ class Stream {
     /// Tells the peer that nothing more comes, as far as that goes without waiting.
     virtual void finish() noexcept = 0;
     /// @return whether the peer may still be who it was let in as: asked again when certificates
-    /// were revoked. Errors: the sentence for it
+    /// were revoked. Errors: the sentence for it; this one does not end the stream, so that the
+    /// peer can be told
     [[nodiscard]] virtual Result<void> recheck() { return {}; }
     /// @return who is at the other end. After the handshake.
     [[nodiscard]] const Peer& peer() const noexcept { return peer_; }

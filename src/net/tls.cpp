@@ -67,15 +67,15 @@ Result<std::string> read_file(const std::string& path, bool secret) {
 }
 
 Result<std::shared_ptr<const trust::Anchors>> load_anchors(const TlsFiles& files) {
-    const Result<std::string> authorities = read_file(files.authority, false);
+    const Result<std::string> authorities = read_file(files.ca, false);
     if (!authorities) {
         return fail(authorities.error());
     }
     Result<std::string> lists;
-    if (!files.revocations.empty()) {
-        lists = read_file(files.revocations, false);
+    if (!files.crl.empty()) {
+        lists = read_file(files.crl, false);
         if (lists && lists->empty()) {
-            return fail(cannot_use(files.revocations,
+            return fail(cannot_use(files.crl,
                                    "is empty; a list of nothing is what"
                                    " \"repartir pki init\" makes"));
         }
@@ -84,7 +84,7 @@ Result<std::shared_ptr<const trust::Anchors>> load_anchors(const TlsFiles& files
         return fail(lists.error());
     }
     Result<trust::Anchors> anchors =
-        trust::Anchors::create(*authorities, files.authority, *lists, files.revocations);
+        trust::Anchors::create(*authorities, files.ca, *lists, files.crl);
     if (!anchors) {
         return fail(anchors.error());
     }
@@ -146,8 +146,8 @@ SslHandle TlsState::begin(TlsParties& parties) {
     const std::lock_guard lock(mutex);
     parties.own_name = own.name;
     parties.own_role = own.role;
-    parties.authorities = files.authority;
-    parties.revocations = files.revocations;
+    parties.authorities = files.ca;
+    parties.revocations = files.crl;
     return SslHandle(SSL_new(own.context.get()));
 }
 
@@ -222,7 +222,7 @@ Refreshed TlsContext::refresh() {
             result.problems.push_back(loaded.error());
         }
     }
-    const std::array anchors{stamp_of(files.authority), stamp_of(files.revocations)};
+    const std::array anchors{stamp_of(files.ca), stamp_of(files.crl)};
     if (anchors != state.anchors_stamps || state.anchors == nullptr) {
         state.anchors_stamps = anchors;
         Result<std::shared_ptr<const trust::Anchors>> loaded = load_anchors(files);

@@ -7,17 +7,10 @@
 #include <vector>
 
 #include "net/stream.hpp"
+#include "repartir/network.hpp"
 #include "repartir/result.hpp"
 
 namespace repartir::net {
-
-/// Where one end's certificates are, as PEM.
-struct TlsFiles {
-    std::string authority;    ///< whom it trusts: one or more authorities
-    std::string certificate;  ///< its own, and further ones on the way to its authority
-    std::string key;          ///< of its certificate; readable by its owner only
-    std::string revocations;  ///< lists of what is revoked; empty: none is looked at
-};
 
 /// What looking at the files again led to.
 struct Refreshed {

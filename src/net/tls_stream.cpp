@@ -350,8 +350,7 @@ Result<void> TlsStream::recheck() {
     const Flaw flaw =
         state_->trusted()->judge(certificate, SSL_get_peer_cert_chain(ssl_.get()), purpose());
     if (flaw != Flaw::none) {
-        failed_ = refusal(parties_, flaw, trust::facts_of(certificate));
-        return fail(*failed_);
+        return fail(refusal(parties_, flaw, trust::facts_of(certificate)));
     }
     return {};
 }
