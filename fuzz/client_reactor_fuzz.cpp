@@ -66,7 +66,7 @@ class World {
     void event() {
         const auto id = static_cast<client::WorkerId>(events_.below(workers));
         Worker& worker = workers_.at(id);
-        switch (events_.below(12)) {
+        switch (events_.below(13)) {
             case 0:
                 tick();
                 break;
@@ -98,6 +98,9 @@ class World {
                 say(id, type, std::string(events_.bytes()));
                 break;
             }
+            case 8:
+                static_cast<void>(reactor_.give_back(events_.number32(), now_, out_));
+                break;
             default:
                 message(id);
         }
@@ -365,7 +368,13 @@ class World {
         static_cast<void>(wire::to_attempt(finished.report, {}));
         attempts_.erase(found);
     }
-    void carry_out(const client::Capacity& capacity) { slots_ = capacity.slots; }
+    void carry_out(const client::Returned& returned) {
+        check(attempts_.erase(returned.attempt) == 1);
+    }
+    void carry_out(const client::Capacity& capacity) {
+        check(capacity.window >= capacity.slots && capacity.task_slots_max <= capacity.slots);
+        slots_ = capacity.slots;
+    }
 
     /// No worker is ever reached again: everything ends soon.
     void end() {

@@ -3,6 +3,8 @@
 #include "client/reactor.hpp"
 
 #include <algorithm>
+#include <cstdlib>
+#include <limits>
 
 #include "core/retry.hpp"
 #include "wire/limits.hpp"
@@ -11,6 +13,11 @@ namespace repartir::client {
 namespace {
 
 constexpr base::BootTime never = base::BootTime::max();
+
+/// @return whether a number that changes all the time has changed so that it matters.
+bool differs(std::int64_t now, std::int64_t told) {
+    return (now == 0) != (told == 0) || std::abs(now - told) > told / 8;
+}
 
 }  // namespace
 
@@ -48,15 +55,20 @@ void Reactor::set_timer(WorkerId id, Worker& worker) {
 
 /// Tells of the slots that rank() summed up, and keeps since when no worker is up.
 void Reactor::count_slots(Outbox& out) {
-    const auto all = static_cast<std::uint32_t>(std::min<std::uint64_t>(slots_sum_, 0xFFFFFFFFU));
+    constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
+    const Capacity now{static_cast<std::uint32_t>(std::min(slots_sum_, most)),
+                       static_cast<std::uint32_t>(std::min(window_sum_, most)), largest_,
+                       round_trip_};
     if (up_ != 0) {
         out_of_reach_ = never;
     } else if (out_of_reach_ == never) {
         out_of_reach_ = now_;
     }
-    if (slots_ != all) {
-        slots_ = all;
-        out.emplace_back(Capacity{all});
+    if (now.slots != told_.slots || now.task_slots_max != told_.task_slots_max ||
+        differs(now.window, told_.window) ||
+        differs(now.round_trip.count(), told_.round_trip.count())) {
+        told_ = now;
+        out.emplace_back(now);
     }
 }
 
@@ -89,6 +101,7 @@ void Reactor::drop_link(WorkerId id, Worker& worker, std::string_view why, Outbo
     worker.link = Link::down;
     worker.why = why;
     worker.reclaiming = false;
+    settle_unwanted(worker);
     worker.seen.clear();
     worker.due = now_ + core::backoff_delay(options_.reconnect, worker.failures, random_);
     rank(id, worker);
@@ -241,7 +254,9 @@ void Reactor::heartbeat(Worker& worker, const wire::Message& message) {
     if (beat->echo == worker.beat && beat->echo != 0) {
         const base::BootTime since = now_ - worker.beat_at;
         const base::BootTime held = wire::bounded(beat->echo_age, base::BootTime(0), since);
-        worker.prefetch.round_trip(std::min(since - held, worker.heartbeat));
+        const base::BootTime trip = std::min(since - held, worker.heartbeat);
+        worker.prefetch.round_trip(trip);
+        round_trip_ = round_trip_.count() == 0 ? trip : (7 * round_trip_ + trip) / 8;
     }
 }
 
@@ -308,7 +323,10 @@ void Reactor::tick(base::BootTime now, Outbox& out) {
 }
 
 base::BootTime Reactor::next() const {
-    const base::BootTime first = timers_.empty() ? never : timers_.begin()->first;
+    base::BootTime first = timers_.empty() ? never : timers_.begin()->first;
+    if (out_of_reach_ != never && !unreachable(now_)) {
+        first = std::min(first, out_of_reach_ + options_.reach);
+    }
     if (out_of_reach_ == never || (high_.empty() && normal_.empty())) {
         return first;
     }

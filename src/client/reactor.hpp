@@ -100,11 +100,19 @@ struct Output {
     std::uint64_t offset = 0;
     std::string bytes;
 };
-/// The workers together run so many cores' worth of tasks now.
-struct Capacity {
-    std::uint32_t slots = 0;
+/// An attempt has not begun, and will not: it was asked for with give_back().
+struct Returned {
+    AttemptId attempt;
 };
-using Effect = std::variant<Dial, Send, Admit, Close, Finished, Output, Capacity>;
+/// What the workers together can take changed.
+struct Capacity {
+    std::uint32_t slots = 0;           ///< cores' worth of tasks that they run at once
+    std::uint32_t window = 0;          ///< and that they are handed at once
+    std::uint32_t task_slots_max = 0;  ///< of the largest of them
+    base::BootTime round_trip{0};      ///< to the nearest of them
+    bool operator==(const Capacity&) const = default;
+};
+using Effect = std::variant<Dial, Send, Admit, Close, Finished, Output, Returned, Capacity>;
 using Outbox = std::vector<Effect>;
 
 /// Counts for people and tests.
@@ -145,6 +153,10 @@ class Reactor {
     /// End an attempt; ids that are not here are ignored. @param force without its grace
     void cancel(const AttemptId& id, bool force, base::BootTime now, Outbox& out);
 
+    /// Gives attempts back that have not begun, the newest first: each comes by Returned, unless it
+    /// has begun meanwhile. @return how many may come; 0 while an earlier request is under way
+    std::uint32_t give_back(std::uint32_t most, base::BootTime now, Outbox& out);
+
     /// The worker was reached and authenticated.
     void connected(WorkerId id, base::BootTime now, Outbox& out);
     /// The worker could not be reached, or its connection ended. @param why one phrase
@@ -165,7 +177,9 @@ class Reactor {
     /// @return the attempt as the worker that has it knows it: with the epoch of its lease there.
     [[nodiscard]] std::optional<AttemptId> lease_of(const AttemptId& id) const;
     [[nodiscard]] std::size_t attempts() const noexcept { return attempts_.size(); }  ///< not ended
-    [[nodiscard]] std::uint32_t slots() const noexcept { return slots_; }  ///< of workers in reach
+    [[nodiscard]] std::uint32_t slots() const noexcept { return told_.slots; }  ///< of all in reach
+    /// @return why nobody was in reach for so long that nothing is to wait for it any more.
+    [[nodiscard]] std::optional<Error> unreachable(base::BootTime now) const;
 
   private:
     enum class Link : std::uint8_t { down, dialling, greeting, up };
@@ -178,6 +192,7 @@ class Reactor {
         std::optional<WorkerId> at;
         std::uint64_t lease = 0;             // the epoch of its place there
         bool cancelled = false;              // the worker was told to end it
+        bool unwanted = false;               // it was asked back, to be run by somebody else
         std::array<std::uint64_t, 3> got{};  // bytes of output
     };
     struct Worker {
@@ -212,11 +227,12 @@ class Reactor {
         base::BootTime heartbeat{0};
         std::uint64_t heard = 0;  // its latest heartbeat
         base::BootTime heard_at{0};
-        std::uint64_t load = not_ready;   // its key in ready_
-        std::size_t backlog = 0;          // its key in backlogs_; 0: not there
-        base::BootTime wake{0};           // its key in timers_
-        std::uint32_t counted_slots = 0;  // its part of slots_sum_
-        bool counted_up = false;          // its part of up_
+        std::uint64_t load = not_ready;    // its key in ready_
+        std::size_t backlog = 0;           // its key in backlogs_; 0: not there
+        base::BootTime wake{0};            // its key in timers_
+        std::uint32_t counted_slots = 0;   // its part of slots_sum_
+        std::uint32_t counted_window = 0;  // its part of window_sum_
+        bool counted_up = false;           // its part of up_
     };
 
     using Entry = std::map<AttemptId, Held>::value_type;
@@ -240,6 +256,8 @@ class Reactor {
     [[nodiscard]] std::optional<WorkerId> choose(const Held& held) const;
     void submit(WorkerId id, const std::vector<AttemptId>& ids, Outbox& out);
     void steal(Outbox& out);
+    [[nodiscard]] std::uint32_t ask_back(WorkerId id, std::size_t most, bool unwanted, Outbox& out);
+    void settle_unwanted(Worker& worker);
     void wait_again(const AttemptId& id, Held& held);
     void finish(const AttemptId& id, Finished&& finished, Outbox& out);
     void end_here(const AttemptId& id, End end, std::optional<Error> why, Outbox& out);
@@ -272,9 +290,13 @@ class Reactor {
     std::set<std::pair<base::BootTime, WorkerId>> timers_;
     std::uint64_t arrival_ = 0;
     std::uint64_t asked_ = 0;
-    std::uint32_t slots_ = 0;      // as was told
-    std::uint64_t slots_sum_ = 0;  // of workers in reach
-    std::size_t up_ = 0;           // workers
+    Capacity told_;                 // the latest effect
+    std::uint64_t slots_sum_ = 0;   // of workers in reach
+    std::uint64_t window_sum_ = 0;  // as above, of what they are handed at once
+    std::uint32_t largest_ = 0;     // slots of the largest of them
+    base::BootTime round_trip_{0};  // to workers, smoothed
+    std::size_t up_ = 0;            // workers
+    std::uint32_t unwanted_ = 0;    // attempts that are asked back from workers
     base::BootTime now_{0};
     base::BootTime out_of_reach_ = base::BootTime::max();  // since when no worker is up
     Stats stats_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Which worker runs what, and what is told of it.
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <span>
 #include <utility>
@@ -48,7 +49,13 @@ void Reactor::count(Worker& worker) {
     const bool counts = worker.welcomed && !worker.draining && (up || !worker.here.empty());
     const std::uint32_t slots = counts ? worker.site.slots : 0;
     slots_sum_ = slots_sum_ - worker.counted_slots + slots;
-    worker.counted_slots = slots;
+    if (worker.counted_slots != slots) {
+        worker.counted_slots = slots;
+        largest_ = std::ranges::max(workers_, {}, &Worker::counted_slots).counted_slots;
+    }
+    const std::uint32_t window = counts ? std::max(worker.prefetch.tasks(), slots) : 0;
+    window_sum_ = window_sum_ - worker.counted_window + window;
+    worker.counted_window = window;
     up_ = up_ - (worker.counted_up ? 1 : 0) + (up ? 1 : 0);
     worker.counted_up = up;
 }
@@ -176,15 +183,58 @@ void Reactor::steal(Outbox& out) {
         return;
     }
     const auto [backlog, id] = *backlogs_.rbegin();
-    Worker& fullest = workers_[id];
+    static_cast<void>(ask_back(id, (backlog + 1) / 2, false, out));
+}
+
+/// Asks a worker for its newest attempts, unless they have begun. @param unwanted they are not to
+/// go to another worker but back to their owner @return how many
+std::uint32_t Reactor::ask_back(WorkerId id, std::size_t most, bool unwanted, Outbox& out) {
+    Worker& worker = workers_[id];
     std::vector<AttemptId> wanted;
-    for (auto it = fullest.here.rbegin(); wanted.size() < (backlog + 1) / 2; ++it) {
-        wanted.push_back(leased(it->second, attempts_.find(it->second)->second));
+    for (auto it = worker.here.rbegin(); it != worker.here.rend() && wanted.size() < most; ++it) {
+        Held& held = attempts_.find(it->second)->second;
+        held.unwanted = unwanted;
+        wanted.push_back(leased(it->second, held));
     }
-    fullest.reclaiming = true;
-    rank(id, fullest);
+    unwanted_ += unwanted ? static_cast<std::uint32_t>(wanted.size()) : 0;
+    worker.reclaiming = true;
+    rank(id, worker);
     send(id, wire::MessageType::task_reclaim, codec::fields(std::span<const AttemptId>(wanted)),
          out);
+    return static_cast<std::uint32_t>(wanted.size());
+}
+
+std::uint32_t Reactor::give_back(std::uint32_t most, base::BootTime now, Outbox& out) {
+    now_ = now;
+    if (unwanted_ != 0) {
+        return 0;
+    }
+    std::uint32_t returned = 0;
+    for (auto* lane : {&normal_, &high_}) {
+        while (returned < most && !lane->empty()) {
+            const AttemptId id = std::prev(lane->end())->second;
+            lane->erase(std::prev(lane->end()));
+            attempts_.erase(id);
+            out.emplace_back(Returned{id});
+            ++returned;
+        }
+    }
+    if (returned < most && !backlogs_.empty()) {
+        const auto [backlog, id] = *backlogs_.rbegin();
+        returned += ask_back(id, std::min<std::size_t>(most - returned, backlog), true, out);
+    }
+    return returned;
+}
+
+/// What was asked back of a worker and did not come has begun, or is lost with it.
+void Reactor::settle_unwanted(Worker& worker) {
+    if (unwanted_ == 0) {
+        return;
+    }
+    for (const auto& [arrival, id] : worker.here) {
+        Held& held = attempts_.find(id)->second;
+        unwanted_ -= std::exchange(held.unwanted, false) ? 1U : 0U;
+    }
 }
 
 void Reactor::finish(const AttemptId& id, Finished&& finished, Outbox& out) {
@@ -197,6 +247,7 @@ void Reactor::finish(const AttemptId& id, Finished&& finished, Outbox& out) {
     } else {
         (held.order.high ? high_ : normal_).erase(held.arrival);
     }
+    unwanted_ -= held.unwanted ? 1U : 0U;
     leases_.erase(leased(id, held));
     attempts_.erase(found);
     ++stats_.finished;
@@ -241,6 +292,7 @@ void Reactor::cancel(const AttemptId& id, bool force, base::BootTime now, Outbox
 void Reactor::lose(WorkerId id, Worker& worker, Outbox& out) {
     std::uint64_t cores = 0;
     bool any = false;
+    settle_unwanted(worker);
     const auto here = std::exchange(worker.here, {});
     for (const auto& [arrival, attempt] : here) {
         Held& held = attempts_.find(attempt)->second;
@@ -270,27 +322,32 @@ void Reactor::lose(WorkerId id, Worker& worker, Outbox& out) {
     set_timer(id, worker);
 }
 
-/// When no worker can be reached for too long, what waits ends.
-void Reactor::give_up_waiting(Outbox& out) {
-    if (out_of_reach_ == base::BootTime::max() || now_ - out_of_reach_ < options_.reach) {
-        return;
+std::optional<Error> Reactor::unreachable(base::BootTime now) const {
+    if (out_of_reach_ == base::BootTime::max() || now - out_of_reach_ < options_.reach) {
+        return std::nullopt;
     }
     std::string whom;
     for (WorkerId id = 0; id < workers_.size() && id < 3; ++id) {
         whom += (whom.empty() ? "" : ", ") + options_.workers[id];
         whom += workers_[id].why.empty() ? "" : " (" + workers_[id].why + ")";
     }
+    return Error(Domain::wire, Code::unreachable, Fault::policy,
+                 "no worker could be reached: " + whom + "; start one, or check the addresses");
+}
+
+/// When no worker can be reached for too long, what waits ends.
+void Reactor::give_up_waiting(Outbox& out) {
+    if (!unreachable(now_)) {
+        return;
+    }
+    const Error why = *unreachable(now_);
     for (auto* lane : {&high_, &normal_}) {
         while (!lane->empty()) {
             const AttemptId id = lane->begin()->second;
             if (now_ - attempts_.find(id)->second.waits_since < options_.reach) {
                 break;
             }
-            end_here(id, End::not_started,
-                     Error(Domain::wire, Code::unreachable, Fault::policy,
-                           "no worker could be reached: " + whom +
-                               "; start one, or check the addresses"),
-                     out);
+            end_here(id, End::not_started, why, out);
         }
     }
 }
@@ -408,13 +465,22 @@ void Reactor::reclaimed(WorkerId id, Worker& worker, const wire::Message& messag
         if (entry == nullptr) {
             return;
         }
-        worker.here.erase(entry->second.arrival);
+        const AttemptId own = entry->first;
+        Held& held = entry->second;
+        worker.here.erase(held.arrival);
         ++stats_.moved;
-        wait_again(entry->first, entry->second);
-        if (entry->second.cancelled) {
-            end_here(AttemptId(entry->first), End::cancelled, std::nullopt, out);
+        const bool unwanted = std::exchange(held.unwanted, false);
+        unwanted_ -= unwanted ? 1U : 0U;
+        wait_again(own, held);
+        if (held.cancelled) {
+            end_here(own, End::cancelled, std::nullopt, out);
+        } else if (unwanted) {
+            (held.order.high ? high_ : normal_).erase(held.arrival);
+            attempts_.erase(own);
+            out.emplace_back(Returned{own});
         }
     }));
+    settle_unwanted(worker);
     rank(id, worker);
     place(out);
 }

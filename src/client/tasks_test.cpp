@@ -28,6 +28,54 @@ TEST(ClientTasksTest, TheLeastLoadedWorkerGetsTheNextTask) {
     EXPECT_EQ(f.submitted(), (std::vector<std::uint32_t>{0, 1}));
 }
 
+TEST(ClientTasksTest, WhatHasNotBegunCanBeHadBackTheNewestFirst) {
+    Fixture f(1);
+    f.welcome(0, 1);
+    for (std::uint32_t i = 0; i < 6; ++i) {
+        f.start(i);  // 0 and 1 go to the worker
+    }
+    f.out.clear();
+    EXPECT_EQ(f.reactor.give_back(3, f.now, f.out), 3U);
+    const auto first = f.take<Returned>();
+    ASSERT_EQ(first.size(), 3U);
+    EXPECT_EQ(first[0].attempt, attempt(5));
+    EXPECT_EQ(f.reactor.give_back(9, f.now, f.out), 2U) << "2 waits here, 1 at the worker";
+    EXPECT_EQ(f.take<Returned>().at(0).attempt, attempt(2));
+    EXPECT_EQ(f.reactor.give_back(9, f.now, f.out), 0U) << "one request at a time";
+    f.ids(0, MessageType::task_reclaimed, {attempt(1)});
+    EXPECT_EQ(f.take<Returned>().at(0).attempt, attempt(1));
+    EXPECT_EQ(f.reactor.attempts(), 1U);
+    EXPECT_EQ(f.reactor.give_back(9, f.now, f.out), 0U) << "what runs stays";
+}
+
+TEST(ClientTasksTest, WhatWasAskedBackAndHasBegunGoesOn) {
+    Fixture f(1);
+    f.welcome(0, 1);
+    f.start(0);
+    f.start(1);
+    EXPECT_EQ(f.reactor.give_back(1, f.now, f.out), 1U);
+    f.ids(0, MessageType::task_reclaimed, {});
+    f.start(2);
+    EXPECT_EQ(f.reactor.give_back(1, f.now, f.out), 1U) << "the earlier request is answered";
+    f.result(0, attempt(1));
+    EXPECT_EQ(f.take<Finished>().size(), 1U);
+}
+
+TEST(ClientTasksTest, WhatWasAskedBackOfALostWorkerIsRunByAnother) {
+    Fixture f(2);
+    f.welcome(0, 1);
+    f.start(0);
+    f.start(1);
+    EXPECT_EQ(f.reactor.give_back(1, f.now, f.out), 1U);
+    f.reactor.disconnected(0, "gone", f.now, f.out);
+    f.welcome(1, 4);
+    f.out.clear();
+    f.pass(5s, {1});
+    EXPECT_EQ(f.take<Finished>().at(0).attempt, attempt(0)) << "it may have run";
+    EXPECT_EQ(f.reactor.attempts(), 1U);
+    EXPECT_EQ(f.reactor.give_back(1, f.now, f.out), 0U) << "it runs, as far as one can tell";
+}
+
 TEST(ClientTasksTest, HighGoesBeforeWhatWaits) {
     Fixture f(1);
     f.welcome(0, 1);

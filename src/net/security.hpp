@@ -7,14 +7,15 @@
 #include "net/address.hpp"
 #include "net/plain_stream.hpp"
 #include "net/stream.hpp"
-#include "net/tls.hpp"
 #include "repartir/network.hpp"
 
 namespace repartir::net {
 
-/// How the connections of one process are secured. Must outlive what uses it.
+class TlsContext;
+
+/// How the connections of one process are secured. A value; must outlive what uses it.
 struct Security {
-    std::unique_ptr<TlsContext> tls;  ///< for TCP; none: no TLS
+    TlsContext* tls = nullptr;  ///< for TCP; must outlive all its connections
     Plaintext plaintext = Plaintext::no;
     LocalAccess local;  ///< for Unix sockets
 };

@@ -24,7 +24,7 @@ StreamEnd end_of(const Captured& captured) {
     return end;
 }
 
-StreamEnd end_of(const Spool& spool) { return {spool.size(), spool.lost(), {}}; }
+StreamEnd end_of(const base::Spool& spool) { return {spool.size(), spool.lost(), {}}; }
 
 std::string piece_of(const Captured& captured, std::uint64_t offset, std::uint64_t bytes) {
     std::string piece(bytes, '\0');
@@ -53,11 +53,12 @@ struct Runner::Run final : loop::Timer {
 
     Runner& runner;
     const AttemptId id;
-    std::optional<Task> task;                      // of programs
-    std::unique_ptr<std::array<Spool, 2>> spools;  // of programs whose output is wanted as it comes
-    std::array<std::uint64_t, 2> told{};           // of them, how much the owner knows of
-    Captured out, err;                             // of other programs, once they ended
-    std::stop_source stop{std::nostopstate};       // of a function
+    std::optional<Task> task;  // of programs
+    std::unique_ptr<std::array<base::Spool, 2>>
+        spools;                               // of programs whose output is wanted as it comes
+    std::array<std::uint64_t, 2> told{};      // of them, how much the owner knows of
+    Captured out, err;                        // of other programs, once they ended
+    std::stop_source stop{std::nostopstate};  // of a function
     std::chrono::system_clock::time_point started;  // of a function
     base::BootTime began{0};                        // of a function
     std::string value;                              // that a function gave
@@ -129,8 +130,8 @@ void Runner::start(const AttemptId& id, const std::string& bytes) {
         const std::string folder = extras.spill_dir.empty() ? "/tmp" : extras.spill_dir;
         const std::uint64_t most =
             extras.output_bytes != 0 ? extras.output_bytes : output_bytes_default;
-        run.spools.reset(new std::array<Spool, 2>{Spool(folder, memory_bytes, most),
-                                                  Spool(folder, memory_bytes, most)});
+        run.spools.reset(new std::array<base::Spool, 2>{base::Spool(folder, memory_bytes, most),
+                                                        base::Spool(folder, memory_bytes, most)});
         const Output out = run.task->stdout_kind();
         const Output err = run.task->stderr_kind();
         run.task->on_output([this, &run](Stream stream, std::span<const char> text) {
@@ -275,8 +276,8 @@ void Runner::on(Ran& ran) {
     Attempt& attempt = ran.result.attempt;
     Ended ended;
     if (run.spools) {
-        Spool& out = (*run.spools)[0];
-        Spool& err = (*run.spools)[1];
+        base::Spool& out = (*run.spools)[0];
+        base::Spool& err = (*run.spools)[1];
         ended.out = end_of(out);
         ended.err = end_of(err);
         const std::optional<Error> loss = out.loss() ? out.loss() : err.loss();

@@ -14,12 +14,12 @@
 #include <variant>
 #include <vector>
 
+#include "base/spool.hpp"
 #include "loop/loop.hpp"
 #include "repartir/cpu_executor.hpp"
 #include "repartir/detail/remote_call.hpp"
 #include "repartir/executor.hpp"
 #include "repartir/scheduler.hpp"
-#include "worker/daemon/spool.hpp"
 #include "worker/reactor.hpp"
 
 namespace repartir::worker {

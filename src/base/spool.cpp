@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "worker/daemon/spool.hpp"
+#include "base/spool.hpp"
 
 #include <unistd.h>
 
@@ -10,7 +10,7 @@
 #include "base/anonymous_file.hpp"
 #include "base/os_error.hpp"
 
-namespace repartir::worker {
+namespace repartir::base {
 
 bool Spool::append(std::span<const char> bytes) {
     const std::scoped_lock lock(mutex_);
@@ -36,7 +36,7 @@ void Spool::keep(std::span<const char> bytes) {
         return;
     }
     if (!file_) {
-        auto made = base::anonymous_file(folder_);
+        auto made = anonymous_file(folder_);
         if (!made) {
             why_ = made.error();
             lost_ += bytes.size();
@@ -65,7 +65,7 @@ std::size_t Spool::write_out(std::span<const char> bytes) {
             continue;
         }
         if (put < 0) {
-            why_ = base::os_error(Domain::io, "cannot write its spill file in " + folder_, errno);
+            why_ = os_error(Domain::io, "cannot write its spill file in " + folder_, errno);
             break;
         }
         done += static_cast<std::size_t>(put);
@@ -87,6 +87,22 @@ std::uint64_t Spool::lost() const {
 std::optional<Error> Spool::loss() const {
     const std::scoped_lock lock(mutex_);
     return why_;
+}
+
+void Spool::restart() {
+    const std::scoped_lock lock(mutex_);
+    std::string().swap(memory_);
+    file_.reset();
+    size_ = 0;
+    lost_ = 0;
+    why_.reset();
+}
+
+Captured Spool::take() {
+    const std::scoped_lock lock(mutex_);
+    const std::uint64_t size = std::exchange(size_, 0);
+    return file_ ? Captured::in_descriptor(file_.release(), size, lost_)
+                 : Captured(std::exchange(memory_, {}), lost_);
 }
 
 std::string Spool::read(std::uint64_t offset, std::size_t most) const {
@@ -114,4 +130,4 @@ std::string Spool::read(std::uint64_t offset, std::size_t most) const {
     return bytes;
 }
 
-}  // namespace repartir::worker
+}  // namespace repartir::base

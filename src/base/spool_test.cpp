@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include "worker/daemon/spool.hpp"
+#include "base/spool.hpp"
 
 #include <gtest/gtest.h>
 
 #include <string>
 #include <thread>
 
-namespace repartir::worker {
+namespace repartir::base {
 namespace {
 
 TEST(SpoolTest, IsReadWhereverItLies) {
@@ -40,6 +40,20 @@ TEST(SpoolTest, WithoutRoomForTheFileMemoryKeepsWhatItHas) {
     EXPECT_NE(spool.loss()->sentence().find("/nowhere/at/all"), std::string::npos);
 }
 
+TEST(SpoolTest, BeginsAnewAndIsTakenWhereverItLies) {
+    Spool spool("/tmp", 4, 100);
+    EXPECT_TRUE(spool.append(std::string("123456")));
+    spool.restart();
+    EXPECT_EQ(spool.size(), 0U);
+    EXPECT_TRUE(spool.append(std::string("abc")));
+    EXPECT_EQ(spool.take().bytes(), "abc");
+    EXPECT_TRUE(spool.append(std::string("abcdef")));
+    const Captured taken = spool.take();
+    EXPECT_FALSE(taken.in_memory());
+    EXPECT_EQ(taken.read().value(), "abcdef");
+    EXPECT_EQ(spool.size(), 0U);
+}
+
 TEST(SpoolTest, IsReadWhileItGrows) {
     Spool spool("/tmp", 1000, 1U << 20U);
     std::thread writer([&] {
@@ -58,4 +72,4 @@ TEST(SpoolTest, IsReadWhileItGrows) {
 }
 
 }  // namespace
-}  // namespace repartir::worker
+}  // namespace repartir::base

@@ -10,8 +10,9 @@
 
 #include "base/fd.hpp"
 #include "repartir/error.hpp"
+#include "repartir/outcome.hpp"
 
-namespace repartir::worker {
+namespace repartir::base {
 
 /// A stream that grows at its end and is read anywhere: in memory while it is short, beyond that
 /// in a file without a name. What passes its limit, or finds no room on the disk, is lost, and with
@@ -31,6 +32,10 @@ class Spool {
     [[nodiscard]] std::uint64_t lost() const;
     /// @return why some were lost first.
     [[nodiscard]] std::optional<Error> loss() const;
+    /// Forgets all of it: the stream begins anew.
+    void restart();
+    /// @return all that is kept, which is taken out of here.
+    [[nodiscard]] Captured take();
     /// @return the bytes from `offset` on, `most` of them or as many as there are.
     [[nodiscard]] std::string read(std::uint64_t offset, std::size_t most) const;
 
@@ -43,10 +48,10 @@ class Spool {
     const std::uint64_t bytes_max_;
     mutable std::mutex mutex_;
     std::string memory_;
-    base::Fd file_;  // holds all that is kept, once there is one
+    Fd file_;  // holds all that is kept, once there is one
     std::uint64_t size_ = 0;
     std::uint64_t lost_ = 0;
     std::optional<Error> why_;
 };
 
-}  // namespace repartir::worker
+}  // namespace repartir::base
