@@ -42,7 +42,8 @@ install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md
     DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # The pages that --help and the man page name.
 install(FILES ${PROJECT_SOURCE_DIR}/docs/json-schema.md ${PROJECT_SOURCE_DIR}/docs/limits.md
-    ${PROJECT_SOURCE_DIR}/docs/resume-log.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
+    ${PROJECT_SOURCE_DIR}/docs/resume-log.md ${PROJECT_SOURCE_DIR}/docs/security.md
+    DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
 
 # The program writes its own man page and completions, so that they cannot disagree with --help.
 if(TARGET repartir_program)

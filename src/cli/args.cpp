@@ -47,7 +47,12 @@ class Parser {
                 break;
             }
             if (word.size() < 2 || word.front() != '-') {
-                break;
+                if (!command_.mixed) {
+                    break;
+                }
+                parsed.rest.push_back(word);
+                ++next_;
+                continue;
             }
             ++next_;
             Result<void> done = word[1] == '-' ? long_option(word, parsed) : letters(word, parsed);
@@ -55,7 +60,8 @@ class Parser {
                 return done;
             }
         }
-        parsed.rest.assign(words_.begin() + static_cast<std::ptrdiff_t>(next_), words_.end());
+        parsed.rest.insert(parsed.rest.end(), words_.begin() + static_cast<std::ptrdiff_t>(next_),
+                           words_.end());
         return {};
     }
 

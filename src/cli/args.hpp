@@ -55,6 +55,12 @@ enum class Opt : std::uint8_t {
     limit_memory,
     limit_processes,
     limit_output,
+    pki_dir,
+    pki_name,
+    pki_out,
+    days,
+    host,
+    renew,
 };
 
 /// One option. `value` is what help calls its value; empty for a switch, which takes none.
@@ -78,13 +84,14 @@ struct Example {
 
 /// One command of the program.
 struct CommandSpec {
-    std::string_view name;
+    std::string_view name;  ///< one word, or two: "pki init"
     std::string_view synopsis;
     std::string_view summary;
     std::string_view description;
     std::span<const OptionSpec> options;
     std::span<const Example> examples;
     bool hidden = false;  ///< left out of help and completion
+    bool mixed = false;   ///< options may also stand between and after other words
 };
 
 /// Looks an environment variable up; nothing when it is unset.
@@ -108,8 +115,9 @@ class Parsed {
     /// @return every value, in order.
     [[nodiscard]] std::vector<std::string_view> all(Opt id) const;
 
-    std::vector<std::string>
-        rest;  ///< what follows the options: from the first word that is none, or "--"
+    /// What follows the options: from the first word that is none, or "--". Of a mixed command all
+    /// words that are no option's.
+    std::vector<std::string> rest;
 
   private:
     struct Setting {
@@ -123,8 +131,8 @@ class Parsed {
 
 /// Reads a command's words (its name not among them): --name VALUE, --name=VALUE, -x VALUE,
 /// -xVALUE, clustered switches, --no-name. Options end at "--", which is dropped, or before the
-/// first other word. Errors: invalid_argument, one sentence that names the nearest option where a
-/// name is unknown.
+/// first other word, unless the command is mixed. Errors: invalid_argument, one sentence that names
+/// the nearest option where a name is unknown.
 [[nodiscard]] Result<Parsed> parse_args(const CommandSpec& command,
                                         std::span<const std::string> words, const EnvLookup& env);
 

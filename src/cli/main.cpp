@@ -2,7 +2,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <exception>
 #include <new>
@@ -14,6 +16,7 @@
 
 #include "cli/args.hpp"
 #include "cli/commands/info.hpp"
+#include "cli/commands/pki.hpp"
 #include "cli/commands/run.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/manual.hpp"
@@ -54,12 +57,40 @@ int unknown_command(std::string_view name) {
     return exit_usage;
 }
 
+/// @return whether commands of two words begin with this one.
+bool is_group(std::string_view word) {
+    return std::ranges::any_of(commands(), [&](const CommandSpec& command) {
+        return command.name.starts_with(cat({word, " "}));
+    });
+}
+
+/// No command begins with these words, of which there is one at least.
+int unknown_words(std::span<const std::string> words) {
+    const std::string& first = words.front();
+    if (!is_group(first)) {
+        return unknown_command(first);
+    }
+    if (words.size() == 1 || words[1].starts_with('-')) {
+        const bool asked = words.size() > 1 && (words[1] == "--help" || words[1] == "-h");
+        if (!asked) {
+            complain(cat({"repartir ", first, " needs to know what to do\n", group_text(first)}));
+        }
+        return asked ? show(group_text(first)) : exit_usage;
+    }
+    return unknown_command(cat({first, " ", words[1]}));
+}
+
 int help_command(const Parsed& parsed) {
     if (parsed.rest.empty()) {
         return show(overview_text());
     }
-    const CommandSpec* command = find_command(parsed.rest.front());
-    return command == nullptr ? unknown_command(parsed.rest.front()) : show(help_text(*command));
+    std::size_t used = 0;
+    if (const CommandSpec* command = command_of(parsed.rest, used)) {
+        return show(help_text(*command));
+    }
+    return parsed.rest.size() == 1 && is_group(parsed.rest.front())
+               ? show(group_text(parsed.rest.front()))
+               : unknown_words(parsed.rest);
 }
 
 int completion_command(const Parsed& parsed) {
@@ -85,6 +116,9 @@ int dispatch(const CommandSpec& command, std::span<const std::string> words) {
     }
     if (command.name == "run") {
         return run_command(*parsed);
+    }
+    if (command.name.starts_with("pki ")) {
+        return pki_command(command.name, *parsed);
     }
     if (command.name == "help") {
         return help_command(*parsed);
@@ -116,8 +150,9 @@ int run_main(std::span<const std::string> words) {
     if (first == "--version" || first == "-V") {
         return show(cat({"repartir ", version(), "\n"}));
     }
-    const CommandSpec* command = find_command(first);
-    return command == nullptr ? unknown_command(first) : dispatch(*command, words.subspan(1));
+    std::size_t used = 0;
+    const CommandSpec* command = command_of(words, used);
+    return command == nullptr ? unknown_words(words) : dispatch(*command, words.subspan(used));
 }
 
 /// Memory may be too short for an exception even, and so may a library's. What runs is ended by the

@@ -88,11 +88,42 @@ std::string roff(std::string_view text) {
     return escaped;
 }
 
+/// @return the first word of a command's name.
+std::string_view first_word(const CommandSpec& command) {
+    return command.name.substr(0, command.name.find(' '));
+}
+
+/// @return the second word; empty: it has none.
+std::string_view second_word(const CommandSpec& command) {
+    const std::size_t space = command.name.find(' ');
+    return space == std::string_view::npos ? "" : command.name.substr(space + 1);
+}
+
+/// @return whether the command before has the same first word.
+bool goes_on(const CommandSpec& command) {
+    return &command != &commands().front() && first_word(*(&command - 1)) == first_word(command);
+}
+
+/// @return whether the next command has another first word.
+bool is_last(const CommandSpec& command) {
+    return &command == &commands().back() || !goes_on(*(&command + 1));
+}
+
 std::string visible_commands() {
     std::string names;
     for (const CommandSpec& command : commands()) {
-        if (!command.hidden) {
-            names += cat({names.empty() ? "" : " ", command.name});
+        if (!command.hidden && !goes_on(command)) {
+            names += cat({names.empty() ? "" : " ", first_word(command)});
+        }
+    }
+    return names;
+}
+
+std::string second_words(std::string_view first) {
+    std::string names;
+    for (const CommandSpec& command : commands()) {
+        if (first_word(command) == first) {
+            names += cat({names.empty() ? "" : " ", second_word(command)});
         }
     }
     return names;
@@ -102,8 +133,11 @@ bool takes_file(const OptionSpec& option) { return option.value == "FILE"; }
 bool takes_directory(const OptionSpec& option) { return option.value == "DIR"; }
 
 void man_command(std::string& page, const CommandSpec& command) {
-    page += cat({".SH ", command.name == "run" ? "RUN" : "INFO", "\n", roff(command.synopsis),
-                 "\n.PP\n.nf\n"});
+    std::string heading(command.name);
+    std::ranges::transform(heading, heading.begin(), [](char c) {
+        return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    });
+    page += cat({".SH ", heading, "\n", roff(command.synopsis), "\n.PP\n.nf\n"});
     std::string body;
     wrap(body, command.description, 0);
     page += cat({roff(body), ".fi\n"});
@@ -135,6 +169,40 @@ std::string zsh_option(const OptionSpec& option) {
                             option.value.empty() ? "" : "=", "[", help, "]", value}));
 }
 
+/// The completion of one command's options.
+void bash_options(std::string& script, const CommandSpec& command) {
+    std::string names;
+    std::string files;
+    std::string directories;
+    for (const OptionSpec& option : command.options) {
+        names += cat({names.empty() ? "" : " ", "--", option.name});
+        if (takes_file(option) || takes_directory(option)) {
+            std::string& list = takes_file(option) ? files : directories;
+            list += cat({list.empty() ? "" : "|", "--", option.name});
+        }
+    }
+    script += "        case $previous in\n";
+    if (!files.empty()) {
+        script += cat({"        ", files,
+                       ") mapfile -t COMPREPLY < <(compgen -f -- \"$current\"); return ;;\n"});
+    }
+    if (!directories.empty()) {
+        script += cat({"        ", directories,
+                       ") mapfile -t COMPREPLY < <(compgen -d -- \"$current\"); return ;;\n"});
+    }
+    script += cat({"        esac\n        mapfile -t COMPREPLY < <(compgen -W \"", names,
+                   "\" -- \"$current\")\n"});
+}
+
+/// The completion of one command's arguments.
+void zsh_options(std::string& script, const CommandSpec& command) {
+    script += "        _arguments -S \\\n";
+    for (const OptionSpec& option : command.options) {
+        script += cat({"            ", zsh_option(option), " \\\n"});
+    }
+    script += cat({"            '*:: :", command.mixed ? "_files" : "_normal", "'\n"});
+}
+
 }  // namespace
 
 std::string overview_text() {
@@ -152,6 +220,25 @@ std::string overview_text() {
         text += cat({"  ", example.line, "\n"});
     }
     return text += "\nrepartir help COMMAND explains a command; --version prints the version.\n";
+}
+
+std::string group_text(std::string_view word) {
+    std::string text = cat({"Usage: repartir ", word, " COMMAND\n\nCommands:\n"});
+    for (const CommandSpec& command : commands()) {
+        if (first_word(command) == word) {
+            const std::string gap(12 - command.name.size(), ' ');
+            text += cat({"  ", command.name, gap, command.summary, "\n"});
+        }
+    }
+    text += "\nExamples:\n";
+    for (const CommandSpec& command : commands()) {
+        for (const Example& example : command.examples) {
+            if (first_word(command) == word) {
+                text += cat({"  ", example.line, "\n"});
+            }
+        }
+    }
+    return text += cat({"\nrepartir help ", word, " COMMAND explains one of them.\n"});
 }
 
 std::string help_text(const CommandSpec& command) {
@@ -193,27 +280,20 @@ std::string bash_completion() {
              "            return\n        fi\n    done\n"
              "    case ${COMP_WORDS[1]} in\n"});
     for (const CommandSpec& command : commands()) {
-        std::string names;
-        std::string files;
-        std::string directories;
-        for (const OptionSpec& option : command.options) {
-            names += cat({names.empty() ? "" : " ", "--", option.name});
-            if (takes_file(option) || takes_directory(option)) {
-                std::string& list = takes_file(option) ? files : directories;
-                list += cat({list.empty() ? "" : "|", "--", option.name});
-            }
+        const std::string_view first = first_word(command);
+        const std::string_view second = second_word(command);
+        if (!second.empty() && !goes_on(command)) {
+            script += cat({"    ", first, ")\n        if [ \"$COMP_CWORD\" -eq 2 ]; then\n",
+                           "            mapfile -t COMPREPLY < <(compgen -W \"",
+                           second_words(first), "\" -- \"$current\")\n            return\n",
+                           "        fi\n        case ${COMP_WORDS[2]} in\n"});
         }
-        script += cat({"    ", command.name, ")\n        case $previous in\n"});
-        if (!files.empty()) {
-            script += cat({"        ", files,
-                           ") mapfile -t COMPREPLY < <(compgen -f -- \"$current\"); return ;;\n"});
+        script += cat({"    ", second.empty() ? first : second, ")\n"});
+        bash_options(script, command);
+        script += "        ;;\n";
+        if (!second.empty() && is_last(command)) {
+            script += "        esac\n        ;;\n";
         }
-        if (!directories.empty()) {
-            script += cat({"        ", directories,
-                           ") mapfile -t COMPREPLY < <(compgen -d -- \"$current\"); return ;;\n"});
-        }
-        script += cat({"        esac\n        mapfile -t COMPREPLY < <(compgen -W \"", names,
-                       "\" -- \"$current\")\n        ;;\n"});
     }
     return script += "    esac\n}\ncomplete -o default -F _repartir repartir\n";
 }
@@ -223,9 +303,14 @@ std::string zsh_completion() {
         "#compdef repartir\n_repartir() {\n    local -a names\n"
         "    if (( CURRENT == 2 )); then\n        names=(\n";
     for (const CommandSpec& command : commands()) {
-        if (!command.hidden) {
+        if (!command.hidden && !goes_on(command)) {
+            const std::string_view first = first_word(command);
             script +=
-                cat({"            ", shell_quote(cat({command.name, ":", command.summary})), "\n"});
+                cat({"            ",
+                     shell_quote(cat({first, ":",
+                                      second_word(command).empty() ? std::string(command.summary)
+                                                                   : second_words(first)})),
+                     "\n"});
         }
     }
     script +=
@@ -235,11 +320,20 @@ std::string zsh_completion() {
         if (command.hidden || command.options.empty()) {
             continue;
         }
-        script += cat({"    ", command.name, ")\n        _arguments -S \\\n"});
-        for (const OptionSpec& option : command.options) {
-            script += cat({"            ", zsh_option(option), " \\\n"});
+        const std::string_view first = first_word(command);
+        const std::string_view second = second_word(command);
+        if (!second.empty() && !goes_on(command)) {
+            script += cat({"    ", first, ")\n        if (( CURRENT == 3 )); then\n",
+                           "            compadd ", second_words(first), "\n            return\n",
+                           "        fi\n        shift words\n        (( CURRENT-- ))\n",
+                           "        case $words[2] in\n"});
         }
-        script += "            '*:: :_normal'\n        ;;\n";
+        script += cat({"    ", second.empty() ? first : second, ")\n"});
+        zsh_options(script, command);
+        script += "        ;;\n";
+        if (!second.empty() && is_last(command)) {
+            script += "        esac\n        ;;\n";
+        }
     }
     return script += "    esac\n}\n_repartir \"$@\"\n";
 }
@@ -257,8 +351,10 @@ std::string man_page() {
     page +=
         ".SH DESCRIPTION\nAn option given on the command line wins over its environment variable,"
         " shown in brackets, which wins over the default.\n";
-    for (const std::string_view name : {"run", "info"}) {
-        man_command(page, *find_command(name));
+    for (const CommandSpec& command : commands()) {
+        if (!command.description.empty()) {
+            man_command(page, command);
+        }
     }
     return page;
 }

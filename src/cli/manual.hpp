@@ -2,6 +2,7 @@
 #pragma once
 /// @file manual.hpp Help, shell completion and the manual page, all made from the table of options.
 #include <string>
+#include <string_view>
 
 #include "cli/args.hpp"
 
@@ -9,6 +10,8 @@ namespace repartir::cli {
 
 /// @return what `repartir --help` prints.
 [[nodiscard]] std::string overview_text();
+/// @return what `repartir WORD --help` prints where commands of two words begin with that one.
+[[nodiscard]] std::string group_text(std::string_view word);
 /// @return what `repartir COMMAND --help` prints, in lines of at most 80 columns.
 [[nodiscard]] std::string help_text(const CommandSpec& command);
 /// @return a completion script for bash.

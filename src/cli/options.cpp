@@ -130,9 +130,63 @@ constexpr std::array info_options{
 constexpr std::array info_examples{
     Example{"repartir info", "what this machine offers and what limits us"},
 };
-constexpr std::array plain_options{
-    OptionSpec{Opt::help, 'h', "help", "", "", "", "", "Print this help."},
+constexpr OptionSpec pki_dir_option{
+    Opt::pki_dir,
+    'd',
+    "dir",
+    "DIR",
+    "REPARTIR_PKI_DIR",
+    "~/.config/repartir/pki",
+    "",
+    "Folder of the authority. The default is below $XDG_CONFIG_HOME where that is set."};
+constexpr OptionSpec help_option{Opt::help, 'h', "help", "", "", "", "", "Print this help."};
+
+constexpr std::array pki_init_options{
+    pki_dir_option,
+    OptionSpec{Opt::pki_name, 0, "name", "NAME", "", "repartir- and the date", "",
+               "What the authority is called in sentences."},
+    OptionSpec{Opt::days, 0, "days", "N", "", "3650", "", "For how many days it holds."},
+    help_option,
 };
+constexpr std::array pki_init_examples{
+    Example{"repartir pki init", "once for a cluster, on a machine that you keep"},
+};
+constexpr std::array pki_issue_options{
+    pki_dir_option,
+    OptionSpec{Opt::host, 0, "host", "HOST", "", "", "",
+               "A further host name or IP address at which a worker or broker is dialled, besides"
+               " NAME.",
+               true},
+    OptionSpec{Opt::days, 0, "days", "N", "", "365, or as long as the authority", "",
+               "For how many days it holds."},
+    OptionSpec{Opt::pki_out, 'o', "out", "PREFIX", "", "DIR/NAME", "",
+               "Write PREFIX.crt and PREFIX.key."},
+    OptionSpec{Opt::renew, 0, "renew", "", "", "", "",
+               "Replace the two files where they are there. The certificate of before stays valid"
+               " until it ends or is revoked; a running worker takes the new one by itself."},
+    help_option,
+};
+constexpr std::array pki_issue_examples{
+    Example{"repartir pki issue worker gpu1.example.org --host 10.0.0.7",
+            "for a worker that is dialled by that address"},
+    Example{"repartir pki issue client ada", "for a person or program that submits work"},
+};
+constexpr std::array pki_revoke_options{pki_dir_option, help_option};
+constexpr std::array pki_revoke_examples{
+    Example{"repartir pki revoke ada", "all certificates of that name"},
+    Example{"repartir pki revoke old/gpu1.crt", "just this one"},
+};
+constexpr std::array pki_show_options{
+    pki_dir_option,
+    OptionSpec{Opt::json, 0, "json", "", "", "", "",
+               "Print one JSON object (docs/json-schema.md)."},
+    help_option,
+};
+constexpr std::array pki_show_examples{
+    Example{"repartir pki show", "all that was issued, and what became of it"},
+    Example{"repartir pki show gpu1.crt", "what stands in a certificate"},
+};
+constexpr std::array plain_options{help_option};
 
 constexpr std::string_view run_description =
     "Runs the program once for each input, several at a time. Every ::: starts a list of inputs;"
@@ -176,6 +230,39 @@ constexpr std::array all_commands{
         "Prints CPUs, NUMA nodes, caches, memory, the limits of our cgroup (a CPU quota sets"
         " the default number of workers) and the isolation features of the kernel.",
         info_options, info_examples},
+    CommandSpec{"pki init", "repartir pki init [--dir DIR] [--name NAME] [--days N]",
+                "make an authority for certificates",
+                "Makes a private authority: ca.crt, ca.key and crl.pem in DIR. Every machine gets"
+                " ca.crt and crl.pem; who has ca.key can issue certificates. Nothing that is there"
+                " is overwritten. docs/security.md leads through a cluster.\n"
+                "\n"
+                "Exit codes: 0 done, 1 a file cannot be read or written, 2 usage, or an authority"
+                " is there already.",
+                pki_init_options, pki_init_examples, false, true},
+    CommandSpec{"pki issue", "repartir pki issue worker|client|broker NAME [options]",
+                "issue a certificate with its key",
+                "Issues a certificate (ed25519) that says what its holder may be: a worker and a"
+                " broker are dialled, as NAME or at a --host; a client dials. NAME is 1 to 64 of"
+                " a-z A-Z 0-9 . _ -.\n"
+                "\n"
+                "Exit codes: 0 done, 1 a file cannot be read or written, 2 usage, or the file is"
+                " there already.",
+                pki_issue_options, pki_issue_examples, false, true},
+    CommandSpec{
+        "pki revoke", "repartir pki revoke NAME|FILE.crt|SERIAL [--dir DIR]",
+        "take certificates back",
+        "Writes DIR/crl.pem anew. Copy it to every machine: a worker takes notice within"
+        " seconds, and closes connections of who is revoked.\n"
+        "\n"
+        "Exit codes: 0 done, 1 a file cannot be read or written, 2 usage, or nothing of that"
+        " name was issued.",
+        pki_revoke_options, pki_revoke_examples, false, true},
+    CommandSpec{"pki show", "repartir pki show [FILE|DIR] [--dir DIR] [--json]",
+                "show an authority, a certificate or a list",
+                "Prints what stands in an authority's folder, a certificate or a revocation list.\n"
+                "\n"
+                "Exit codes: 0 done, 1 the file cannot be read or is none of these, 2 usage.",
+                pki_show_options, pki_show_examples, false, true},
     CommandSpec{"version", "repartir version", "print the version", "", plain_options, {}},
     CommandSpec{"help", "repartir help [command]", "explain a command", "", plain_options, {}},
     CommandSpec{"completion",
@@ -195,6 +282,19 @@ std::span<const CommandSpec> commands() noexcept { return all_commands; }
 const CommandSpec* find_command(std::string_view name) noexcept {
     const auto* const found = std::ranges::find(all_commands, name, &CommandSpec::name);
     return found == all_commands.end() ? nullptr : &*found;
+}
+
+const CommandSpec* command_of(std::span<const std::string> words, std::size_t& used) noexcept {
+    for (const CommandSpec& command : all_commands) {
+        const std::size_t space = command.name.find(' ');
+        used = space == std::string_view::npos ? 1 : 2;
+        if (words.size() >= used && words[0] == command.name.substr(0, space) &&
+            (used == 1 || words[1] == command.name.substr(space + 1))) {
+            return &command;
+        }
+    }
+    used = 0;
+    return nullptr;
 }
 
 std::string_view version() noexcept { return REPARTIR_VERSION; }
