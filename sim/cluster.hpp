@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-/// @file cluster.hpp A client and its workers in one process, with a network that fails as one seed
-/// says. The reactors, the framer and the messages are the ones that ship.
+/// @file cluster.hpp Clients and workers in one process, with machines and a network that fail as
+/// one seed says. The reactors, the framer and the messages are the ones that ship.
 #include <array>
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -24,8 +26,9 @@ namespace repartir::sim {
 /// What is simulated.
 struct Plan {
     std::uint64_t seed = 1;
+    std::uint32_t clients = 1;
     std::uint32_t workers = 4;
-    std::uint32_t tasks = 100;
+    std::uint32_t tasks = 100;  ///< of all clients together
     bool faults = true;
     base::BootTime trouble = std::chrono::seconds(60);   ///< how long things go wrong
     base::BootTime patience = std::chrono::minutes(30);  ///< by when all must have ended after it
@@ -35,13 +38,11 @@ struct Plan {
 /// What came of it.
 struct Report {
     std::vector<std::string> broken;  ///< invariants, a sentence each; empty when all held
-    std::vector<std::string> trace;   ///< what happened, with times
+    std::deque<std::string> trace;    ///< what happened, with times: all of it, or the end
     std::uint64_t hash = 0;           ///< of what happened: the same for the same seed
     std::uint64_t messages = 0;
-    std::uint64_t crashes = 0;
-    std::uint64_t breaks = 0;
     base::BootTime took{0};
-    client::Stats client;
+    std::map<std::string, std::uint64_t, std::less<>> troubles;  ///< how often, by name
 };
 
 /// One run. Not used again.
@@ -53,15 +54,19 @@ class Cluster {
   private:
     enum class Side : std::uint8_t { client, worker };
 
-    /// One direction of a connection.
+    /// One direction of a connection. Short messages overtake long output, as they do in net: only
+    /// what is said of one attempt stays in order.
     struct Pipe {
-        base::BootTime arrives{0};  // the latest byte on its way
-        bool stuck = false;         // nothing gets through: a partition
-        std::vector<std::string> held;
-        wire::Framer framer;         // of the end that reads
-        wire::FrameOptions options;  // of the end that writes
+        base::BootTime short_arrives{0};                 // the latest short message
+        base::BootTime bulk_arrives{0};                  // the latest of the others
+        std::map<std::uint64_t, base::BootTime> flows;   // of each, its latest bulk
+        bool stuck = false;                              // nothing gets through: a partition
+        std::vector<std::pair<std::string, bool>> held;  // meanwhile; whether it is bulk
+        wire::Framer framer;                             // of the end that reads
+        wire::FrameOptions options;                      // of the end that writes
     };
     struct Connection {
+        std::uint32_t client = 0;
         std::uint32_t worker = 0;
         std::uint64_t life = 0;  // of the worker
         bool client_open = true;
@@ -71,47 +76,82 @@ class Cluster {
     };
     /// A task that a worker runs or has run.
     struct Running {
-        std::uint32_t element = 0;
+        std::uint32_t job = 0;
         bool done = false;
         bool stopped = false;
-        std::uint64_t output = 0;  // bytes that it writes
+        std::uint64_t output = 0;  // bytes that it writes, or that are kept
     };
     struct Worker {
+        explicit Worker(Clockwork& clock) : machine(clock) {}
+        Machine machine;
         std::unique_ptr<worker::Reactor> reactor;  // none: it is down
         std::uint64_t life = 0;
         base::BootTime wakes{0};
         std::map<AttemptId, Running> store;
         std::set<AttemptId> begun;  // in this life
-        std::uint32_t running = 0;
+        std::uint32_t slots = 1;
+        std::uint32_t running = 0;  // cores
         bool draining = false;
+        base::BootTime disk_full_until{0};
+        base::BootTime latency{0};       // of its link
+        std::uint64_t bytes_per_ms = 1;  // as above
     };
     /// A task as its owner sees it.
     struct Job {
+        std::uint32_t client = 0;
         core::AttemptState state;
         RetryPolicy policy;
         AttemptId attempt;
-        std::uint32_t failures = 0;          // of its own, planned
-        std::uint32_t failures_to_come = 0;  // of them, not had yet
+        std::uint64_t lease = 0;  // the epoch that the client gave it last
+        std::uint32_t cores = 1;
+        std::uint32_t failures_to_come = 0;  // of its own, planned and not had yet
+        std::uint32_t failures = 0;          // of its own, had
         std::uint32_t losses = 0;            // of its worker
         std::uint32_t started = 0;           // attempts
         base::BootTime duration{0};
         std::uint64_t output = 0;
         std::uint64_t received = 0;  // bytes of the current attempt
+        bool may_lose = false;       // some of its output could not be kept
         std::uint32_t outcomes = 0;
         bool cancelled = false;
         Ending ending;
     };
+    struct Client {
+        Client(Clockwork& clock, std::uint64_t name) : machine(clock), issuer(name) {}
+        Machine machine;
+        core::Issuer issuer;
+        JobId job;
+        client::Options options;
+        std::unique_ptr<client::Reactor> reactor;  // none: it has vanished
+        base::BootTime wakes{0};
+        std::vector<std::uint64_t> open;  // by worker: the connection of which it holds an end
+    };
 
-    void submit_jobs();
-    void begin(std::uint32_t element);
+    void make_client(std::uint32_t id);
+    void make_worker(std::uint32_t id);
+    void make_job(std::uint32_t index, bool at_once);
+    void calm();
+    void check_end();
+    void say_goodbye();
+    void check_empty();
+
+    // clients.cpp
+    void begin(std::uint32_t job);
+    void cancel(std::uint32_t job, bool force);
     void ended(const client::Finished& finished);
-    void finish_job(Job& job, std::uint32_t element, const Ending& ending);
-    void client_effects(client::Outbox& out);
-    void client_wakes();
+    void finish_job(std::uint32_t job, const Ending& ending);
+    void client_effects(std::uint32_t id, client::Outbox& out);
+    void client_sends(std::uint32_t id, const client::Send& send);
+    void client_has_output(const client::Output& output);
+    void client_wakes(std::uint32_t id);
     void client_reads(std::uint64_t id, std::string_view bytes);
-    void dial(std::uint32_t worker);
-    void open(std::uint32_t worker);
+    void client_hears(std::uint32_t id, std::uint32_t worker, const wire::Message& message,
+                      client::Outbox& out);
+    void dial(std::uint32_t client, std::uint32_t worker);
+    void open(std::uint32_t client, std::uint32_t worker);
+    void vanish(std::uint32_t client);
 
+    // workers.cpp
     void boot(std::uint32_t worker);
     void crash(std::uint32_t worker);
     void drain(std::uint32_t worker);
@@ -119,38 +159,50 @@ class Cluster {
     void worker_wakes(std::uint32_t worker);
     void worker_reads(std::uint64_t id, std::string_view bytes);
     void run_task(std::uint32_t worker, const worker::Start& start);
+    void stop_task(std::uint32_t worker, const worker::Stop& stop);
     void end_task(std::uint32_t worker, std::uint64_t life, const AttemptId& id);
     void read_output(std::uint32_t worker, const worker::Read& read);
 
+    // network.cpp
     void post(std::uint64_t id, Side from, wire::MessageType type, std::uint64_t correlation,
               std::string_view body);
+    void send_bytes(std::uint64_t id, Side from, std::string bytes, bool bulk, std::uint64_t flow);
     void deliver(std::uint64_t id, Side to, const std::string& bytes);
     void cut(std::uint64_t id, bool tell_client, bool tell_worker);
     void hang_up(std::uint64_t id, Side side);
     void unstick(std::uint64_t id);
-    void make_trouble();
-    [[nodiscard]] std::uint64_t connection_of(std::uint32_t worker) const;
+    [[nodiscard]] Machine& machine_of(const Connection& connection, Side side);
+    [[nodiscard]] base::BootTime delay(std::uint32_t worker);
 
-    void check_end();
+    // trouble.cpp
+    void make_trouble();
+    void trouble_connection(std::uint32_t client, std::uint32_t worker);
+    void trouble_worker(std::uint32_t worker);
+    void trouble_client(std::uint32_t client);
+
     void violated(std::string sentence);
     void note(std::string_view what, std::uint64_t a = 0, std::uint64_t b = 0);
-    [[nodiscard]] base::BootTime delay();
+    void count(std::string_view trouble);
     [[nodiscard]] bool chance(std::uint32_t percent) { return random_.below(100) < percent; }
+    /// @return something from nothing to so long.
+    [[nodiscard]] base::BootTime up_to(std::chrono::milliseconds most) {
+        return std::chrono::milliseconds(random_.below(static_cast<std::uint64_t>(most.count())));
+    }
+    [[nodiscard]] static std::string pattern(std::uint32_t job, std::uint64_t offset,
+                                             std::uint64_t bytes);
 
     Plan plan_;
     Clockwork clock_;
     base::Prng random_;
     Report report_;
-    core::Issuer issuer_;
-    JobId job_;
-    std::unique_ptr<client::Reactor> client_;
-    base::BootTime client_wakes_{0};
+    std::deque<Client> clients_;  // they stay where they are
+    std::deque<Worker> workers_;  // as above
     std::vector<Job> jobs_;
-    std::uint32_t ended_ = 0;
-    std::vector<Worker> workers_;
+    std::uint32_t ended_ = 0;  // jobs, and those whose client vanished
     std::map<std::uint64_t, Connection> connections_;
     std::uint64_t last_connection_ = 0;
-    bool quiet_ = false;  // no more trouble
+    std::optional<AttemptId> said_;  // the lease of which a result is being read
+    bool quiet_ = false;             // no more trouble
 };
 
 }  // namespace repartir::sim

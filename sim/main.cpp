@@ -5,6 +5,8 @@
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,18 +16,20 @@
 namespace {
 
 constexpr std::string_view help =
-    "usage: repartir-sim [--seeds N] [--first S] [--workers N] [--tasks N] [--trace]\n"
-    "                    [--stop]\n"
+    "usage: repartir-sim [--seeds N] [--first S] [--clients N] [--workers N] [--tasks N]\n"
+    "                    [--trace] [--hash] [--stop]\n"
     "\n"
-    "Simulates a client and its workers with crashes, partitions and delays, once for each seed\n"
-    "from S on (default 1), and checks what must always hold. A seed always runs the same:\n"
-    "the first one is run twice to see that.\n"
+    "Simulates clients and workers with crashes, partitions, slow links, clocks that drift and\n"
+    "jump, full disks, cancels and drains, once for each seed from S on (default 1), and checks\n"
+    "what must always hold. A seed always runs the same: the first one is run twice to see that.\n"
     "\n"
     "  --seeds N    how many (default 100)\n"
     "  --first S    the first one (default 1)\n"
+    "  --clients N  0: 1 to 4, by the seed (default)\n"
     "  --workers N  0: 1 to 16, by the seed (default)\n"
     "  --tasks N    0: 1 to 300, by the seed (default)\n"
     "  --trace      print all that happened\n"
+    "  --hash       print each seed's hash of what happened, the same from every compiler\n"
     "  --stop       end at the first seed that breaks an invariant\n"
     "\n"
     "exit codes: 0 all held, 1 some seed broke an invariant, 2 usage\n";
@@ -33,9 +37,11 @@ constexpr std::string_view help =
 struct Settings {
     std::uint64_t seeds = 100;
     std::uint64_t first = 1;
+    std::uint64_t clients = 0;
     std::uint64_t workers = 0;
     std::uint64_t tasks = 0;
     bool trace = false;
+    bool hash = false;
     bool stop = false;
 };
 
@@ -51,11 +57,14 @@ struct Option {
 std::string read(const std::vector<std::string_view>& words, Settings& settings) {
     const std::array options{Option{"--seeds", &settings.seeds, 1, 1'000'000'000},
                              Option{"--first", &settings.first, 0, 1'000'000'000'000},
+                             Option{"--clients", &settings.clients, 0, 100},
                              Option{"--workers", &settings.workers, 0, 10'000},
                              Option{"--tasks", &settings.tasks, 0, 10'000'000}};
     for (std::size_t i = 0; i < words.size(); ++i) {
-        if (words[i] == "--trace" || words[i] == "--stop") {
-            (words[i] == "--trace" ? settings.trace : settings.stop) = true;
+        if (words[i] == "--trace" || words[i] == "--stop" || words[i] == "--hash") {
+            (words[i] == "--trace"  ? settings.trace
+             : words[i] == "--stop" ? settings.stop
+                                    : settings.hash) = true;
             continue;
         }
         const auto option = std::ranges::find(options, words[i], &Option::name);
@@ -75,6 +84,56 @@ std::string read(const std::vector<std::string_view>& words, Settings& settings)
     return {};
 }
 
+/// @return what this seed runs.
+repartir::sim::Plan plan_of(std::uint64_t seed, const Settings& settings) {
+    repartir::sim::Plan plan;
+    repartir::base::Prng shape(seed ^ 0x5151);
+    const auto pick = [&](std::uint64_t asked, std::uint64_t most) {
+        const std::uint64_t drawn = 1 + shape.below(most);
+        return static_cast<std::uint32_t>(asked != 0 ? asked : drawn);
+    };
+    plan.seed = seed;
+    plan.workers = pick(settings.workers, 16);
+    plan.tasks = pick(settings.tasks, 300);
+    plan.clients = pick(settings.clients, 4);
+    plan.trace = settings.trace;
+    return plan;
+}
+
+void print(const repartir::sim::Plan& plan, const repartir::sim::Report& report,
+           const Settings& settings) {
+    for (const std::string& line : report.trace) {
+        std::printf("%s\n", line.c_str());
+    }
+    if (settings.hash) {
+        std::printf("%llu %016llx\n", static_cast<unsigned long long>(plan.seed),
+                    static_cast<unsigned long long>(report.hash));
+    }
+    if (!report.broken.empty()) {
+        std::printf("seed %llu:\n", static_cast<unsigned long long>(plan.seed));
+        for (const std::string& sentence : report.broken) {
+            std::printf("  %s\n", sentence.c_str());
+        }
+    }
+}
+
+/// Sums up what was simulated.
+struct Sum {
+    std::uint64_t failed = 0;
+    std::uint64_t messages = 0;
+    double hours = 0;
+    std::map<std::string, std::uint64_t, std::less<>> troubles;
+
+    void add(const repartir::sim::Report& report) {
+        failed += report.broken.empty() ? 0 : 1;
+        messages += report.messages;
+        hours += std::chrono::duration<double, std::ratio<3600>>(report.took).count();
+        for (const auto& [name, times] : report.troubles) {
+            troubles[name] += times;
+        }
+    }
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -88,38 +147,23 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "repartir-sim: %s\n", wrong.c_str());
         return 2;
     }
-    std::uint64_t failed = 0;
-    std::uint64_t messages = 0;
-    double hours = 0;
+    Sum sum;
     std::uint64_t seed = settings.first;
-    for (; seed < settings.first + settings.seeds && (failed == 0 || !settings.stop); ++seed) {
-        repartir::sim::Plan plan;
-        repartir::base::Prng shape(seed ^ 0x5151);
-        plan.seed = seed;
-        plan.workers = static_cast<std::uint32_t>(settings.workers != 0 ? settings.workers
-                                                                        : 1 + shape.below(16));
-        plan.tasks =
-            static_cast<std::uint32_t>(settings.tasks != 0 ? settings.tasks : 1 + shape.below(300));
-        plan.trace = settings.trace;
+    for (; seed < settings.first + settings.seeds && (sum.failed == 0 || !settings.stop); ++seed) {
+        const repartir::sim::Plan plan = plan_of(seed, settings);
         repartir::sim::Report report = repartir::sim::Cluster(plan).run();
         if (seed == settings.first && repartir::sim::Cluster(plan).run().hash != report.hash) {
             report.broken.emplace_back("the same seed ran otherwise when it was run again");
         }
-        for (const std::string& line : report.trace) {
-            std::printf("%s\n", line.c_str());
-        }
-        messages += report.messages;
-        hours += std::chrono::duration<double, std::ratio<3600>>(report.took).count();
-        if (!report.broken.empty()) {
-            ++failed;
-            std::printf("seed %llu:\n", static_cast<unsigned long long>(seed));
-            for (const std::string& sentence : report.broken) {
-                std::printf("  %s\n", sentence.c_str());
-            }
-        }
+        print(plan, report, settings);
+        sum.add(report);
+    }
+    for (const auto& [name, times] : sum.troubles) {
+        std::printf("%s: %llu, ", name.c_str(), static_cast<unsigned long long>(times));
     }
     std::printf("sim: %llu seeds, %.1f simulated hours, %llu messages, %llu seeds failed\n",
-                static_cast<unsigned long long>(seed - settings.first), hours,
-                static_cast<unsigned long long>(messages), static_cast<unsigned long long>(failed));
-    return failed == 0 ? 0 : 1;
+                static_cast<unsigned long long>(seed - settings.first), sum.hours,
+                static_cast<unsigned long long>(sum.messages),
+                static_cast<unsigned long long>(sum.failed));
+    return sum.failed == 0 ? 0 : 1;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What lies between the client and the workers, and what goes wrong there.
+// What lies between the clients and the workers.
 #include <algorithm>
 #include <utility>
 
@@ -10,88 +10,43 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint64_t bytes_per_us = 100;  // of every connection
+/// A short message waits for what is on its way already, of the long ones at most so much.
+constexpr std::uint64_t ahead_bytes_max = 64UL * 1024;
+/// All tasks that come in one direction stay in order, with what cancels or reclaims them.
+constexpr std::uint64_t tasks_flow = 1;
+
+/// @return what stays in order with it; nothing for what may overtake everything.
+std::optional<std::uint64_t> flow_of(wire::MessageType type, std::string_view body) {
+    const auto of = [](const AttemptId& attempt) { return 2 + attempt.epoch; };
+    switch (type) {
+        case wire::MessageType::task_submit:
+        case wire::MessageType::task_cancel:
+        case wire::MessageType::task_reclaim:
+            return tasks_flow;
+        case wire::MessageType::task_output: {
+            const auto output = wire::decode<wire::TaskOutput>(type, body);
+            return output ? of(output->attempt) : tasks_flow;
+        }
+        case wire::MessageType::task_result: {
+            const auto result = wire::decode<wire::TaskResult>(type, body);
+            return result ? of(result->attempt) : tasks_flow;
+        }
+        default:
+            return std::nullopt;
+    }
+}
 
 }  // namespace
 
-base::BootTime Cluster::delay() {
-    return plan_.faults && chance(2) ? 1us * random_.below(1'000'000)
-                                     : 50us + 1us * random_.below(500);
+base::BootTime Cluster::delay(std::uint32_t worker) {
+    const base::BootTime latency = workers_[worker].latency;
+    const base::BootTime longest = plan_.faults && chance(2) ? base::BootTime(1s) : latency + 500us;
+    return latency + 1us * random_.below(static_cast<std::uint64_t>(longest / 1us));
 }
 
-/// @return the connection of which the client holds an end; 0 when there is none.
-std::uint64_t Cluster::connection_of(std::uint32_t worker) const {
-    for (const auto& [id, connection] : connections_) {
-        if (connection.worker == worker && connection.client_open) {
-            return id;
-        }
-    }
-    return 0;
-}
-
-void Cluster::client_wakes() {
-    const base::BootTime next = client_->next();
-    if (next == base::BootTime::max() || (client_wakes_ > clock_.now() && client_wakes_ <= next)) {
-        return;  // a wake-up that comes early finds nothing to do and asks again
-    }
-    client_wakes_ = std::max(next, clock_.now() + base::BootTime(1));
-    clock_.at(client_wakes_, [this, when = client_wakes_] {
-        if (client_wakes_ == when) {
-            client_wakes_ = base::BootTime(0);
-        }
-        client::Outbox out;
-        client_->tick(clock_.now(), out);
-        client_effects(out);
-    });
-}
-
-void Cluster::worker_wakes(std::uint32_t id) {
-    Worker& worker = workers_[id];
-    if (!worker.reactor) {
-        return;
-    }
-    const base::BootTime next = worker.reactor->next();
-    if (next == base::BootTime::max() || (worker.wakes > clock_.now() && worker.wakes <= next)) {
-        return;
-    }
-    worker.wakes = std::max(next, clock_.now() + base::BootTime(1));
-    clock_.at(worker.wakes, [this, id, life = worker.life, when = worker.wakes] {
-        Worker& there = workers_[id];
-        if (there.life != life || !there.reactor) {
-            return;
-        }
-        if (there.wakes == when) {
-            there.wakes = base::BootTime(0);
-        }
-        worker::Outbox out;
-        there.reactor->tick(clock_.now(), out);
-        worker_effects(id, out);
-    });
-}
-
-void Cluster::dial(std::uint32_t worker) {
-    clock_.after(delay(), [this, worker] {
-        if (workers_[worker].reactor && (quiet_ || !plan_.faults || chance(95))) {
-            open(worker);
-            return;
-        }
-        client::Outbox out;
-        client_->disconnected(worker, "connection refused", clock_.now(), out);
-        client_effects(out);
-    });
-}
-
-void Cluster::open(std::uint32_t worker) {
-    const std::uint64_t id = ++last_connection_;
-    Connection& connection = connections_[id];
-    connection.worker = worker;
-    connection.life = workers_[worker].life;
-    note("open", worker, id);
-    workers_[worker].reactor->connected(id, wire::Role::client, clock_.now());
-    worker_wakes(worker);
-    client::Outbox out;
-    client_->connected(worker, clock_.now(), out);
-    client_effects(out);
+Machine& Cluster::machine_of(const Connection& connection, Side side) {
+    return side == Side::client ? clients_[connection.client].machine
+                                : workers_[connection.worker].machine;
 }
 
 /// Puts a message on its way.
@@ -114,14 +69,42 @@ void Cluster::post(std::uint64_t id, Side from, wire::MessageType type, std::uin
     } while (at < body.size());
     note(from == Side::client ? "to worker" : "to client", connection.worker,
          std::to_underlying(type));
+    const bool last = type == wire::MessageType::goodbye;
+    const bool bulk =
+        last || type == wire::MessageType::task_output || body.size() > wire::frame_body_bytes_max;
+    const std::optional<std::uint64_t> flow = flow_of(type, body);
+    const bool waits = flow && pipe.flows.contains(*flow) && pipe.flows[*flow] > clock_.now();
+    send_bytes(id, from, std::move(bytes), bulk || waits, flow.value_or(0));
+}
+
+void Cluster::send_bytes(std::uint64_t id, Side from, std::string bytes, bool bulk,
+                         std::uint64_t flow) {
+    Connection& connection = connections_.find(id)->second;
+    Pipe& pipe = from == Side::client ? connection.to_worker : connection.to_client;
     if (pipe.stuck) {
-        pipe.held.push_back(std::move(bytes));
+        pipe.held.emplace_back(std::move(bytes), bulk);
         return;
     }
+    const std::uint64_t speed = workers_[connection.worker].bytes_per_ms;
+    const base::BootTime takes = 1us * (1000 * bytes.size() / speed);
+    base::BootTime arrives = clock_.now() + delay(connection.worker) + takes;
+    if (bulk) {
+        arrives = std::max({arrives, pipe.bulk_arrives + takes, pipe.short_arrives});
+        pipe.bulk_arrives = arrives;
+        pipe.flows[flow] = arrives;
+    } else {
+        const base::BootTime ahead = 1us * (1000 * ahead_bytes_max / speed);
+        const base::BootTime behind =
+            std::clamp(pipe.bulk_arrives - clock_.now(), base::BootTime(0), ahead);
+        arrives = std::max(arrives + behind, pipe.short_arrives);
+        pipe.short_arrives = arrives;
+    }
     const Side to = from == Side::client ? Side::worker : Side::client;
-    pipe.arrives =
-        std::max(pipe.arrives, clock_.now() + delay()) + 1us * (bytes.size() / bytes_per_us);
-    clock_.at(pipe.arrives, [this, id, to, bytes = std::move(bytes)] { deliver(id, to, bytes); });
+    clock_.at(arrives, [this, id, to, bytes = std::move(bytes)] {
+        machine_of(connections_.find(id)->second, to).happens([=, this] {
+            deliver(id, to, bytes);
+        });
+    });
 }
 
 /// Bytes arrive, in one piece or in several.
@@ -137,57 +120,6 @@ void Cluster::deliver(std::uint64_t id, Side to, const std::string& bytes) {
     }
 }
 
-void Cluster::worker_reads(std::uint64_t id, std::string_view bytes) {
-    const auto found = connections_.find(id);
-    if (found == connections_.end() || !found->second.worker_open ||
-        found->second.life != workers_[found->second.worker].life) {
-        return;
-    }
-    const std::uint32_t worker = found->second.worker;
-    wire::Framer& framer = found->second.to_worker.framer;
-    framer.give(bytes);
-    worker::Outbox out;
-    while (found->second.worker_open) {
-        const auto message = framer.next();
-        if (!message) {
-            violated("the worker could not read a frame: " +
-                     std::string(wire::sentence(message.error())));
-            return;
-        }
-        if (!*message) {
-            break;
-        }
-        workers_[worker].reactor->received(id, **message, clock_.now(), out);
-        worker_effects(worker, out);
-    }
-}
-
-void Cluster::client_reads(std::uint64_t id, std::string_view bytes) {
-    const auto found = connections_.find(id);
-    if (found == connections_.end() || !found->second.client_open) {
-        return;
-    }
-    const std::uint32_t worker = found->second.worker;
-    wire::Framer& framer = found->second.to_client.framer;
-    framer.give(bytes);
-    client::Outbox out;
-    while (found->second.client_open) {
-        const auto message = framer.next();
-        if (!message) {
-            violated("the client could not read a frame: " +
-                     std::string(wire::sentence(message.error())));
-            return;
-        }
-        if (!*message) {
-            break;
-        }
-        client_->received(worker, **message, clock_.now(), out);
-        client_effects(out);
-    }
-    client_->flush(worker, out);
-    client_effects(out);
-}
-
 /// One end closes: what it sent before still arrives, and then its end.
 void Cluster::hang_up(std::uint64_t id, Side side) {
     const auto found = connections_.find(id);
@@ -196,89 +128,54 @@ void Cluster::hang_up(std::uint64_t id, Side side) {
     }
     Connection& connection = found->second;
     (side == Side::client ? connection.client_open : connection.worker_open) = false;
-    Pipe& pipe = side == Side::client ? connection.to_worker : connection.to_client;
+    const Pipe& pipe = side == Side::client ? connection.to_worker : connection.to_client;
     if (pipe.stuck) {
         return;  // the other end learns of it by silence
     }
-    const base::BootTime when = std::max(pipe.arrives, clock_.now() + delay());
+    const base::BootTime when =
+        std::max({pipe.short_arrives, pipe.bulk_arrives, clock_.now() + delay(connection.worker)});
     clock_.at(when, [this, id, side] { cut(id, side == Side::worker, side == Side::client); });
 }
 
 /// The connection is gone; an end that is not told finds out by silence.
 void Cluster::cut(std::uint64_t id, bool tell_client, bool tell_worker) {
     const auto found = connections_.find(id);
-    if (found == connections_.end()) {
-        return;
+    if (tell_worker) {
+        machine_of(found->second, Side::worker).happens([this, id] {
+            Connection& connection = connections_.find(id)->second;
+            Worker& worker = workers_[connection.worker];
+            if (std::exchange(connection.worker_open, false) && worker.reactor &&
+                worker.life == connection.life) {
+                worker.reactor->disconnected(id, worker.machine.now());
+                worker_wakes(connection.worker);
+            }
+        });
     }
-    Connection& connection = found->second;
-    const std::uint32_t worker = connection.worker;
-    if (tell_worker && connection.worker_open) {
-        connection.worker_open = false;
-        if (workers_[worker].reactor && workers_[worker].life == connection.life) {
-            workers_[worker].reactor->disconnected(id, clock_.now());
-            worker_wakes(worker);
-        }
-    }
-    if (tell_client && connection.client_open) {
-        connection.client_open = false;
-        client::Outbox out;
-        client_->disconnected(worker, "connection reset", clock_.now(), out);
-        client_effects(out);
+    if (tell_client) {
+        machine_of(found->second, Side::client).happens([this, id] {
+            Connection& connection = connections_.find(id)->second;
+            Client& client = clients_[connection.client];
+            if (std::exchange(connection.client_open, false) && client.reactor) {
+                client::Outbox out;
+                client.reactor->disconnected(connection.worker, "connection reset",
+                                             client.machine.now(), out);
+                client_effects(connection.client, out);
+            }
+        });
     }
 }
 
 /// What was held back comes through.
 void Cluster::unstick(std::uint64_t id) {
     Connection& connection = connections_.find(id)->second;
-    for (const Side to : {Side::worker, Side::client}) {
-        Pipe& pipe = to == Side::worker ? connection.to_worker : connection.to_client;
+    for (const Side from : {Side::client, Side::worker}) {
+        Pipe& pipe = from == Side::client ? connection.to_worker : connection.to_client;
         pipe.stuck = false;
-        for (std::string& bytes : std::exchange(pipe.held, {})) {
-            pipe.arrives = std::max(pipe.arrives, clock_.now() + delay());
-            clock_.at(pipe.arrives,
-                      [this, id, to, bytes = std::move(bytes)] { deliver(id, to, bytes); });
+        for (auto& [bytes, bulk] : std::exchange(pipe.held, {})) {
+            // in the order in which they were sent, which is one that they may have
+            send_bytes(id, from, std::move(bytes), true, 0);
         }
     }
-}
-
-/// Something goes wrong, and later something else.
-void Cluster::make_trouble() {
-    if (quiet_) {
-        return;
-    }
-    const auto worker = static_cast<std::uint32_t>(random_.below(plan_.workers));
-    const std::uint64_t id = connection_of(worker);
-    switch (random_.below(6)) {
-        case 0:
-            crash(worker);
-            break;
-        case 1:
-            if (id != 0) {
-                note("cut", worker);
-                ++report_.breaks;
-                cut(id, chance(80), chance(80));
-            }
-            break;
-        case 2:
-        case 3:
-            if (id != 0) {  // one way or both, for a while or for good
-                note("stick", worker);
-                ++report_.breaks;
-                Connection& connection = connections_.find(id)->second;
-                connection.to_worker.stuck = chance(70);
-                connection.to_client.stuck = chance(70);
-                clock_.after(1ms * random_.below(12'000), [this, id] { unstick(id); });
-            }
-            break;
-        case 4:
-            if (chance(20)) {
-                drain(worker);
-            }
-            break;
-        default:
-            break;
-    }
-    clock_.after(1ms * random_.below(4000), [this] { make_trouble(); });
 }
 
 }  // namespace repartir::sim

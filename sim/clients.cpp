@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: MIT
+// The clients of a simulated cluster: they own tasks, and believe nothing twice.
+#include <utility>
+
+#include "cluster.hpp"
+
+namespace repartir::sim {
+
+using namespace std::chrono_literals;
+
+void Cluster::begin(std::uint32_t index) {
+    Job& job = jobs_[index];
+    Client& owner = clients_[job.client];
+    if (job.outcomes != 0 || !owner.reactor) {
+        return;
+    }
+    if (job.cancelled) {
+        finish_job(index, {End::cancelled, 0});
+        return;
+    }
+    job.attempt = job.state.begin({owner.job, index}, owner.issuer);
+    job.received = 0;
+    job.may_lose = false;
+    ++job.started;
+    note("attempt", index, job.attempt.number);
+    client::Order order;
+    const Task task = Task::binary("job")
+                          .arg(std::to_string(index))
+                          .cores(job.cores)
+                          .priority(index % 7 == 0 ? Priority::high : Priority::normal);
+    wire::append_task(order.task, job.attempt, task, index % 5 == 0);
+    order.demand.cores = job.cores;
+    order.high = index % 7 == 0;
+    owner.machine.happens([this, id = job.client, attempt = job.attempt,
+                           order = std::make_shared<client::Order>(std::move(order))] {
+        Client& client = clients_[id];
+        if (client.reactor) {
+            client::Outbox out;
+            client.reactor->start(attempt, std::move(*order), client.machine.now(), out);
+            client_effects(id, out);
+        }
+    });
+}
+
+void Cluster::cancel(std::uint32_t index, bool force) {
+    clients_[jobs_[index].client].machine.happens([this, index, force] {
+        Job& job = jobs_[index];
+        Client& client = clients_[job.client];
+        if (client.reactor) {
+            job.cancelled = true;
+            note("cancel", index);
+            client::Outbox out;
+            client.reactor->cancel(job.attempt, force, client.machine.now(), out);
+            client_effects(job.client, out);
+        }
+    });
+}
+
+void Cluster::finish_job(std::uint32_t index, const Ending& ending) {
+    Job& job = jobs_[index];
+    ++job.outcomes;
+    job.ending = ending;
+    ++ended_;
+    note("outcome", index, static_cast<std::uint64_t>(ending.end));
+}
+
+void Cluster::ended(const client::Finished& finished) {
+    const std::uint32_t index = finished.attempt.task.element;
+    const std::string name = "task " + std::to_string(index);
+    Job& job = jobs_[index];
+    if (job.outcomes != 0) {
+        violated(name + " ended again");
+        return;
+    }
+    if (!job.state.current(finished.attempt)) {
+        violated("a result of a superseded attempt of " + name + " was accepted");
+        return;
+    }
+    if (said_ && said_->epoch != job.lease) {
+        violated("a result of a lease of " + name + " that is over was accepted");
+    }
+    const auto attempt = wire::to_attempt(finished.report, {});
+    if (!attempt) {
+        violated("a report could not be read");
+        return;
+    }
+    const client::Tail& out = finished.out;
+    const std::uint64_t bytes = out.offset + out.bytes.size() + out.lost;
+    if (attempt->ending.ok() &&
+        (bytes != job.output || out.offset > job.received || (out.lost != 0 && !job.may_lose) ||
+         out.bytes != pattern(index, out.offset, out.bytes.size()))) {
+        violated(name + " wrote " + std::to_string(job.output) + " bytes and " +
+                 std::to_string(bytes) + " arrived, or others");
+    }
+    job.losses += attempt->ending.end == End::not_started ? 1 : 0;
+    job.failures += attempt->ending.end == End::exited && attempt->ending.code != 0 ? 1 : 0;
+    job.failures += attempt->ending.end == End::output_lost ? 1 : 0;
+    const auto retry = job.state.ended(*attempt, job.policy, random_);
+    if (retry && !job.cancelled) {
+        clock_.after(*retry, [this, index] { begin(index); });
+    } else {
+        finish_job(index, attempt->ending);
+    }
+}
+
+void Cluster::client_sends(std::uint32_t id, const client::Send& send) {
+    if (send.type == wire::MessageType::task_submit) {
+        const auto submit = wire::decode<wire::TaskSubmit>(send.type, send.body);
+        const auto problem = submit->tasks.each([&](std::string_view bytes) {
+            const AttemptId lease = wire::read_task(bytes)->attempt;
+            jobs_[lease.task.element].lease = lease.epoch;
+        });
+        if (problem != codec::Problem::none) {
+            violated("a client sends tasks that cannot be read");
+        }
+    }
+    post(clients_[id].open[send.worker], Side::client, send.type, send.correlation, send.body);
+}
+
+void Cluster::client_has_output(const client::Output& output) {
+    const std::uint32_t index = output.attempt.task.element;
+    Job& job = jobs_[index];
+    if (!job.state.current(output.attempt)) {
+        violated("output of a superseded attempt of task " + std::to_string(index) +
+                 " was accepted");
+    } else if (output.channel == wire::Channel::out) {
+        if (output.offset > job.received ||
+            output.bytes != pattern(index, output.offset, output.bytes.size())) {
+            violated("a piece of output is not what was written");
+        }
+        job.received = output.offset + output.bytes.size();
+    }
+}
+
+void Cluster::client_effects(std::uint32_t id, client::Outbox& out) {
+    Client& client = clients_[id];
+    for (client::Effect& effect : std::exchange(out, {})) {
+        if (const auto* send = std::get_if<client::Send>(&effect)) {
+            client_sends(id, *send);
+        } else if (const auto* dialled = std::get_if<client::Dial>(&effect)) {
+            dial(id, dialled->worker);
+        } else if (const auto* admit = std::get_if<client::Admit>(&effect)) {
+            Connection& connection = connections_.find(client.open[admit->worker])->second;
+            connection.to_client.framer.admit(admit->version, admit->compression);
+            connection.to_worker.options = {admit->version, admit->compression};
+        } else if (const auto* close = std::get_if<client::Close>(&effect)) {
+            hang_up(client.open[close->worker], Side::client);
+        } else if (const auto* output = std::get_if<client::Output>(&effect)) {
+            client_has_output(*output);
+        } else if (const auto* finished = std::get_if<client::Finished>(&effect)) {
+            ended(*finished);
+        }
+    }
+    client_wakes(id);
+}
+
+void Cluster::client_wakes(std::uint32_t id) {
+    Client& client = clients_[id];
+    if (!client.reactor || client.reactor->next() == base::BootTime::max()) {
+        return;
+    }
+    const base::BootTime next = client.machine.when(client.reactor->next());
+    if (client.wakes > clock_.now() && client.wakes <= next) {
+        return;  // a wake-up that comes early finds nothing to do and asks again
+    }
+    client.wakes = next;
+    clock_.at(next, [this, id, next] {
+        clients_[id].machine.happens([this, id, next] {
+            Client& there = clients_[id];
+            if (there.reactor && there.wakes == next) {  // else another one is to come
+                there.wakes = base::BootTime(0);
+                client::Outbox out;
+                there.reactor->tick(there.machine.now(), out);
+                client_effects(id, out);
+            }
+        });
+    });
+}
+
+void Cluster::dial(std::uint32_t id, std::uint32_t worker) {
+    clock_.after(delay(worker), [this, id, worker] {
+        clients_[id].machine.happens([this, id, worker] {
+            Client& client = clients_[id];
+            if (!client.reactor) {
+                return;
+            }
+            if (workers_[worker].reactor && (quiet_ || !plan_.faults || chance(95))) {
+                open(id, worker);
+                return;
+            }
+            client::Outbox out;
+            client.reactor->disconnected(worker, "connection refused", client.machine.now(), out);
+            client_effects(id, out);
+        });
+    });
+}
+
+void Cluster::open(std::uint32_t id, std::uint32_t worker) {
+    Client& client = clients_[id];
+    const std::uint64_t number = ++last_connection_;
+    Connection& connection = connections_[number];
+    connection.client = id;
+    connection.worker = worker;
+    connection.life = workers_[worker].life;
+    client.open[worker] = number;
+    note("open", worker, number);
+    workers_[worker].machine.happens([this, worker, number, life = connection.life] {
+        Worker& there = workers_[worker];
+        if (there.reactor && there.life == life) {
+            there.reactor->connected(number, wire::Role::client, there.machine.now());
+            worker_wakes(worker);
+        }
+    });
+    client::Outbox out;
+    client.reactor->connected(worker, client.machine.now(), out);
+    client_effects(id, out);
+}
+
+void Cluster::client_reads(std::uint64_t id, std::string_view bytes) {
+    const auto found = connections_.find(id);
+    if (found == connections_.end() || !found->second.client_open) {
+        return;
+    }
+    Connection& connection = found->second;
+    Client& client = clients_[connection.client];
+    wire::Framer& framer = connection.to_client.framer;
+    framer.give(bytes);
+    client::Outbox out;
+    while (connection.client_open) {
+        const auto message = framer.next();
+        if (!message) {
+            violated("a client could not read a frame: " +
+                     std::string(wire::sentence(message.error())));
+            return;
+        }
+        if (!*message) {
+            break;
+        }
+        client_hears(connection.client, connection.worker, **message, out);
+    }
+    client.reactor->flush(connection.worker, out);
+    client_effects(connection.client, out);
+}
+
+void Cluster::client_hears(std::uint32_t id, std::uint32_t worker, const wire::Message& message,
+                           client::Outbox& out) {
+    if (message.type == wire::MessageType::task_result) {
+        if (const auto result = wire::decode<wire::TaskResult>(message.type, message.body)) {
+            said_ = result->attempt;
+        }
+    }
+    Client& client = clients_[id];
+    client.reactor->received(worker, message, client.machine.now(), out);
+    client_effects(id, out);
+    said_.reset();
+}
+
+/// The client is no more, and its machine says so or not.
+void Cluster::vanish(std::uint32_t id) {
+    Client& client = clients_[id];
+    note("vanish", id);
+    client.reactor.reset();
+    for (std::uint64_t& number : client.open) {
+        if (const auto found = connections_.find(std::exchange(number, 0));
+            found != connections_.end() && found->second.client_open) {
+            found->second.client_open = false;
+            if (chance(50)) {
+                cut(found->first, false, true);
+            }
+        }
+    }
+    for (const Job& job : jobs_) {
+        ended_ += job.client == id && job.outcomes == 0 ? 1 : 0;
+    }
+}
+
+}  // namespace repartir::sim

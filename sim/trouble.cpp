@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+// What goes wrong, and when.
+#include "cluster.hpp"
+
+namespace repartir::sim {
+
+using namespace std::chrono_literals;
+
+/// Something goes wrong, and later something else.
+void Cluster::make_trouble() {
+    if (quiet_) {
+        return;
+    }
+    const auto worker = static_cast<std::uint32_t>(random_.below(plan_.workers));
+    const auto client = static_cast<std::uint32_t>(random_.below(plan_.clients));
+    switch (random_.below(4)) {
+        case 0:
+            trouble_worker(worker);
+            break;
+        case 1:
+            trouble_client(client);
+            break;
+        default:
+            trouble_connection(client, worker);
+    }
+    clock_.after(up_to(3s), [this] { make_trouble(); });
+}
+
+void Cluster::trouble_connection(std::uint32_t client, std::uint32_t worker) {
+    const std::uint64_t id = clients_[client].open[worker];
+    const auto found = connections_.find(id);
+    if (found == connections_.end() || !found->second.client_open) {
+        return;
+    }
+    if (chance(35)) {
+        note("cut", client, worker);
+        count("cut");
+        cut(id, chance(80), chance(80));
+        return;
+    }
+    note("stick", client, worker);  // one way or both, for a while
+    count("partition");
+    found->second.to_worker.stuck = chance(70);
+    found->second.to_client.stuck = chance(70);
+    clock_.after(up_to(12s), [this, id] { unstick(id); });
+}
+
+void Cluster::trouble_worker(std::uint32_t id) {
+    Worker& worker = workers_[id];
+    switch (random_.below(5)) {
+        case 0:
+        case 1:
+            crash(id);
+            break;
+        case 2:
+            drain(id);
+            break;
+        case 3: {
+            note("worker sleeps", id);
+            count("sleep");
+            const base::BootTime jump = chance(50) ? base::BootTime(0) : up_to(60s);
+            worker.machine.sleep(up_to(10s), jump);
+            break;
+        }
+        default:
+            note("disk full", id);
+            worker.disk_full_until = clock_.now() + up_to(20s);
+    }
+}
+
+void Cluster::trouble_client(std::uint32_t id) {
+    Client& client = clients_[id];
+    if (!client.reactor) {
+        return;
+    }
+    if (chance(10) && plan_.clients > 1) {
+        count("client vanished");
+        if (chance(50)) {
+            client::Outbox out;
+            client.reactor->leave(out);
+            client_effects(id, out);
+        }
+        vanish(id);
+    } else {
+        note("client sleeps", id);
+        count("sleep");
+        const base::BootTime jump = chance(50) ? base::BootTime(0) : up_to(60s);
+        client.machine.sleep(up_to(10s), jump);
+    }
+}
+
+}  // namespace repartir::sim
