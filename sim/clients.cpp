@@ -23,6 +23,12 @@ void Cluster::begin(std::uint32_t index) {
     job.may_lose = false;
     ++job.started;
     note("attempt", index, job.attempt.number);
+    start(index);
+}
+
+/// Hands the current attempt to the client's reactor.
+void Cluster::start(std::uint32_t index) {
+    const Job& job = jobs_[index];
     client::Order order;
     const Task task = Task::binary("job")
                           .arg(std::to_string(index))
@@ -31,15 +37,16 @@ void Cluster::begin(std::uint32_t index) {
     wire::append_task(order.task, job.attempt, task, index % 5 == 0);
     order.demand.cores = job.cores;
     order.high = index % 7 == 0;
-    owner.machine.happens([this, id = job.client, attempt = job.attempt,
-                           order = std::make_shared<client::Order>(std::move(order))] {
-        Client& client = clients_[id];
-        if (client.reactor) {
-            client::Outbox out;
-            client.reactor->start(attempt, std::move(*order), client.machine.now(), out);
-            client_effects(id, out);
-        }
-    });
+    clients_[job.client].machine.happens(
+        [this, id = job.client, attempt = job.attempt,
+         order = std::make_shared<client::Order>(std::move(order))] {
+            Client& client = clients_[id];
+            if (client.reactor) {
+                client::Outbox out;
+                client.reactor->start(attempt, std::move(*order), client.machine.now(), out);
+                client_effects(id, out);
+            }
+        });
 }
 
 void Cluster::cancel(std::uint32_t index, bool force) {
@@ -54,6 +61,32 @@ void Cluster::cancel(std::uint32_t index, bool force) {
             client_effects(job.client, out);
         }
     });
+}
+
+/// The owner wants some attempts back, as if it could run them itself.
+void Cluster::give_back(std::uint32_t id) {
+    Client& client = clients_[id];
+    if (client.reactor) {
+        client::Outbox out;
+        const auto most = static_cast<std::uint32_t>(1 + random_.below(10));
+        static_cast<void>(client.reactor->give_back(most, client.machine.now(), out));
+        client_effects(id, out);
+    }
+}
+
+/// It could not after all.
+void Cluster::came_back(const AttemptId& attempt) {
+    const std::uint32_t index = attempt.task.element;
+    const Job& job = jobs_[index];
+    note("back", index);
+    count("given back");
+    if (job.outcomes != 0 || !job.state.current(attempt)) {
+        violated("task " + std::to_string(index) + " came back though it had ended");
+    } else if (job.cancelled) {
+        finish_job(index, {End::cancelled, 0});
+    } else {
+        clock_.after(up_to(1s), [this, index] { start(index); });
+    }
 }
 
 void Cluster::finish_job(std::uint32_t index, const Ending& ending) {
@@ -149,6 +182,8 @@ void Cluster::client_effects(std::uint32_t id, client::Outbox& out) {
             client_has_output(*output);
         } else if (const auto* finished = std::get_if<client::Finished>(&effect)) {
             ended(*finished);
+        } else if (const auto* returned = std::get_if<client::Returned>(&effect)) {
+            came_back(returned->attempt);
         }
     }
     client_wakes(id);

@@ -12,7 +12,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t trace_kept = 60;           // of a run that is not traced
 constexpr std::uint32_t slots_max = 4;           // of a worker
 constexpr std::uint64_t slow_bytes_per_ms = 50;  // of the slowest link
 
@@ -150,7 +149,7 @@ Report Cluster::run() {
     if (plan_.faults && !quiet_) {
         calm();
     }
-    for (const auto& settle : {&Cluster::check_end, &Cluster::say_goodbye, &Cluster::check_empty}) {
+    for (const auto settle : {&Cluster::check_end, &Cluster::say_goodbye, &Cluster::check_empty}) {
         const base::BootTime settled = clock_.now() + 5min;  // acknowledgements, lost sessions
         for (steps = 0; steps < steps_max && clock_.step(settled); ++steps) {}
         (this->*settle)();
@@ -211,6 +210,7 @@ void Cluster::check_end() {
                      " attempts and " + std::to_string(worker.store.size()) + " outputs");
         }
     }
+    at_rest_ = true;
 }
 
 /// The clients leave, politely or not.

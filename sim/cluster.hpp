@@ -38,7 +38,7 @@ struct Plan {
 /// What came of it.
 struct Report {
     std::vector<std::string> broken;  ///< invariants, a sentence each; empty when all held
-    std::deque<std::string> trace;    ///< what happened, with times: all of it, or the end
+    std::vector<std::string> trace;   ///< what happened, with times
     std::uint64_t hash = 0;           ///< of what happened: the same for the same seed
     std::uint64_t messages = 0;
     base::BootTime took{0};
@@ -137,6 +137,9 @@ class Cluster {
 
     // clients.cpp
     void begin(std::uint32_t job);
+    void start(std::uint32_t job);
+    void give_back(std::uint32_t client);
+    void came_back(const AttemptId& attempt);
     void cancel(std::uint32_t job, bool force);
     void ended(const client::Finished& finished);
     void finish_job(std::uint32_t job, const Ending& ending);
@@ -202,6 +205,7 @@ class Cluster {
     std::map<std::uint64_t, Connection> connections_;
     std::uint64_t last_connection_ = 0;
     std::optional<AttemptId> said_;  // the lease of which a result is being read
+    bool at_rest_ = false;           // nothing is left to do
     bool quiet_ = false;             // no more trouble
 };
 

@@ -48,7 +48,7 @@ FAULTS = [
      "there.contains(lease)",
      "true"),
     ("what a worker gave back is forgotten", "src/client/tasks.cpp",
-     "wait_again(entry->first, entry->second);",
+     "wait_again(own, held);",
      ";"),
     ("output begins in the middle after a reconnection", "src/worker/reactor.cpp",
      "flow.sent = 0;",
@@ -104,7 +104,7 @@ def check(program, seeds):
     missed = 0
     for number in range(len(FAULTS) + 1):
         name = FAULTS[number - 1][0] if number else "no fault"
-        done = subprocess.run([program, "--seeds", seeds, "--stop"], capture_output=True, text=True,
+        done = subprocess.run([program, "--seeds", seeds, "--stop", "--terse"], capture_output=True, text=True,
                               env={**os.environ, "REPARTIR_FAULT": str(number)}, timeout=600)
         right = done.returncode == (1 if number else 0)
         missed += not right

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::string_view help =
     "usage: repartir-sim [--seeds N] [--first S] [--clients N] [--workers N] [--tasks N]\n"
-    "                    [--trace] [--hash] [--stop]\n"
+    "                    [--trace] [--hash] [--stop] [--terse]\n"
     "\n"
     "Simulates clients and workers with crashes, partitions, slow links, clocks that drift and\n"
     "jump, full disks, cancels and drains, once for each seed from S on (default 1), and checks\n"
@@ -30,6 +30,7 @@ constexpr std::string_view help =
     "  --tasks N    0: 1 to 300, by the seed (default)\n"
     "  --trace      print all that happened\n"
     "  --hash       print each seed's hash of what happened, the same from every compiler\n"
+    "  --terse      of a seed that fails, print only what was wrong, and no trace\n"
     "  --stop       end at the first seed that breaks an invariant\n"
     "\n"
     "exit codes: 0 all held, 1 some seed broke an invariant, 2 usage\n";
@@ -43,6 +44,7 @@ struct Settings {
     bool trace = false;
     bool hash = false;
     bool stop = false;
+    bool terse = false;
 };
 
 /// One option with a number, and what the number may be.
@@ -53,6 +55,12 @@ struct Option {
     std::uint64_t most;
 };
 
+/// One option without.
+struct Flag {
+    std::string_view name;
+    bool* value;
+};
+
 /// @return what is wrong with the words, as a sentence; empty when they could be read.
 std::string read(const std::vector<std::string_view>& words, Settings& settings) {
     const std::array options{Option{"--seeds", &settings.seeds, 1, 1'000'000'000},
@@ -60,11 +68,12 @@ std::string read(const std::vector<std::string_view>& words, Settings& settings)
                              Option{"--clients", &settings.clients, 0, 100},
                              Option{"--workers", &settings.workers, 0, 10'000},
                              Option{"--tasks", &settings.tasks, 0, 10'000'000}};
+    const std::array flags{Flag{"--trace", &settings.trace}, Flag{"--stop", &settings.stop},
+                           Flag{"--hash", &settings.hash}, Flag{"--terse", &settings.terse}};
     for (std::size_t i = 0; i < words.size(); ++i) {
-        if (words[i] == "--trace" || words[i] == "--stop" || words[i] == "--hash") {
-            (words[i] == "--trace"  ? settings.trace
-             : words[i] == "--stop" ? settings.stop
-                                    : settings.hash) = true;
+        if (const auto flag = std::ranges::find(flags, words[i], &Flag::name);
+            flag != flags.end()) {
+            *flag->value = true;
             continue;
         }
         const auto option = std::ranges::find(options, words[i], &Option::name);
@@ -100,6 +109,21 @@ repartir::sim::Plan plan_of(std::uint64_t seed, const Settings& settings) {
     return plan;
 }
 
+/// Runs a seed again and prints what came before the first invariant that it broke.
+void replay(repartir::sim::Plan plan) {
+    constexpr std::ptrdiff_t lines_max = 30;
+    plan.trace = true;
+    const repartir::sim::Report report = repartir::sim::Cluster(plan).run();
+    auto end = std::ranges::find_if(
+        report.trace, [](const std::string& line) { return line.contains("VIOLATED"); });
+    const auto begin = end - std::min(end - report.trace.begin(), lines_max);
+    std::printf("  before that (all of it: --first %llu --seeds 1 --trace):\n",
+                static_cast<unsigned long long>(plan.seed));
+    for (auto line = begin; line != end; ++line) {
+        std::printf("    %s\n", line->c_str());
+    }
+}
+
 void print(const repartir::sim::Plan& plan, const repartir::sim::Report& report,
            const Settings& settings) {
     for (const std::string& line : report.trace) {
@@ -113,6 +137,9 @@ void print(const repartir::sim::Plan& plan, const repartir::sim::Report& report,
         std::printf("seed %llu:\n", static_cast<unsigned long long>(plan.seed));
         for (const std::string& sentence : report.broken) {
             std::printf("  %s\n", sentence.c_str());
+        }
+        if (!plan.trace && !settings.terse) {
+            replay(plan);
         }
     }
 }

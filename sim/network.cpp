@@ -60,6 +60,13 @@ void Cluster::post(std::uint64_t id, Side from, wire::MessageType type, std::uin
     if (!(from == Side::client ? connection.client_open : connection.worker_open)) {
         return;
     }
+    if (at_rest_ && from == Side::worker && type == wire::MessageType::heartbeat) {
+        const auto beat = wire::decode<wire::Heartbeat>(type, body);
+        if (!beat || beat->running != 0 || beat->queued != 0) {
+            violated("worker " + std::to_string(connection.worker) + " is at rest and says that " +
+                     std::to_string(beat ? beat->running : 0) + " of its slots are not");
+        }
+    }
     Pipe& pipe = from == Side::client ? connection.to_worker : connection.to_client;
     ++report_.messages;
     std::string bytes;

@@ -35,7 +35,9 @@ void Cluster::trouble_connection(std::uint32_t client, std::uint32_t worker) {
     if (chance(35)) {
         note("cut", client, worker);
         count("cut");
-        cut(id, chance(80), chance(80));
+        const bool tell_client = chance(80);
+        const bool tell_worker = chance(80);
+        cut(id, tell_client, tell_worker);
         return;
     }
     note("stick", client, worker);  // one way or both, for a while
@@ -81,6 +83,9 @@ void Cluster::trouble_client(std::uint32_t id) {
             client_effects(id, out);
         }
         vanish(id);
+    } else if (chance(40)) {
+        note("give back", id);
+        client.machine.happens([this, id] { give_back(id); });
     } else {
         note("client sleeps", id);
         count("sleep");

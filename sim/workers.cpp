@@ -44,7 +44,7 @@ void Cluster::crash(std::uint32_t id) {
         if (connection.worker == id && connection.worker_open) {
             connection.worker_open = false;
             if (chance(70)) {  // the others find out by silence
-                clock_.after(delay(id), [this, number = number] { cut(number, true, false); });
+                clock_.after(delay(id), [this, gone = number] { cut(gone, true, false); });
             }
         }
     }
@@ -172,12 +172,14 @@ void Cluster::end_task(std::uint32_t id, std::uint64_t life, const AttemptId& at
     if (running.output <= small_output) {
         ended.out.inline_bytes = pattern(running.job, 0, running.output);
     }
+    note("end", id, running.job);
     worker::Outbox out;
     worker.reactor->finished(attempt, std::move(ended), worker.machine.now(), out);
     worker_effects(id, out);
 }
 
 void Cluster::read_output(std::uint32_t id, const worker::Read& read) {
+    note("read", id, read.attempt.task.element);
     const auto back = [this, id, life = workers_[id].life, read] {
         Worker& worker = workers_[id];
         if (worker.life != life) {

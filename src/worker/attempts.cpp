@@ -144,6 +144,9 @@ bool Reactor::fenced(Session& session, const AttemptId& id, Outbox& out) {
         }
         forget(session, attempt, out);
     }
+    if (!older.empty()) {
+        pump_all(session, out);
+    }
     return true;
 }
 
@@ -220,6 +223,7 @@ void Reactor::finished(const AttemptId& id, Ended&& ended, base::BootTime now, O
             }
             ++stats_.reclaimed;
             forget(*session, id, out);
+            pump_all(*session, out);
         } else {
             end(*session, id, *held, std::move(ended), out);
         }
@@ -244,7 +248,7 @@ void Reactor::forget(Session& session, const AttemptId& id, Outbox& out) {
     if (found->second.begun) {
         out.emplace_back(Forget{id});
     }
-    expect_late_reads(id, found->second);
+    expect_late_reads(session, id, found->second);
     session.results.erase(found->second.sequence);
     session.attempts.erase(found);
     owners_.erase(id);

@@ -41,11 +41,13 @@ void Reactor::end(Session& session, const AttemptId& id, Held& held, Ended&& end
 }
 
 /// What is being read of an attempt that is no more here still comes back: it says nothing of
-/// another one of the same id.
-void Reactor::expect_late_reads(const AttemptId& id, const Held& held) {
+/// another one of the same id, and needs no credit.
+void Reactor::expect_late_reads(Session& session, const AttemptId& id, const Held& held) {
     for (const wire::Channel channel : channels) {
-        if (held.flows[std::to_underlying(channel)].reading != 0) {
+        const Flow& flow = held.flows[std::to_underlying(channel)];
+        if (flow.reading != 0) {
             late_reads_.emplace(id, channel);
+            session.output.grant(flow.stale ? 0 : flow.reading);
         }
     }
 }
@@ -137,7 +139,11 @@ void Reactor::read(const AttemptId& id, wire::Channel channel, std::uint64_t off
             flow.sent += bytes.size();
         }
     }
-    pump(*session, id, *held, out);
+    if (bytes.size() < asked) {
+        pump_all(*session, out);  // others may wait for the credit that it left
+    } else {
+        pump(*session, id, *held, out);
+    }
 }
 
 void Reactor::grew(const AttemptId& id, wire::Channel channel, std::uint64_t bytes,

@@ -87,6 +87,45 @@ TEST(WorkerOutputTest, OutputThatCannotBeReadIsSaidToBeLost) {
     EXPECT_EQ(result.out.lost, 50'000U - 9);
 }
 
+TEST(WorkerOutputTest, CreditThatOneLeavesIsAnothers) {
+    Fixture f;
+    const ConnectionId id = f.join(1, 1, 10'000);
+    f.submit(id, attempt(1));
+    f.submit(id, attempt(2));
+    f.out.clear();
+    for (const std::uint32_t element : {1, 2}) {
+        Ended ended;
+        ended.out.bytes = 10'000;
+        f.reactor.finished(attempt(element), std::move(ended), f.now, f.out);
+    }
+    const Read first = f.take<Read>().at(0);
+    EXPECT_EQ(first.attempt, attempt(1));
+    EXPECT_EQ(first.bytes, 10'000U);
+    f.reactor.read(attempt(1), first.channel, 0, "the disk lost the rest", f.now, f.out);
+    const auto reads = f.take<Read>();
+    ASSERT_EQ(reads.size(), 1U) << "nothing else gives the second one a turn";
+    EXPECT_EQ(reads[0].attempt, attempt(2));
+    EXPECT_EQ(reads[0].bytes, 10'000U - 22);
+}
+
+TEST(WorkerOutputTest, CreditOfWhatIsSupersededIsAnothers) {
+    Fixture f;
+    const ConnectionId id = f.join(1, 1, 10'000);
+    f.submit(id, {task_bytes(attempt(1), Task::binary("a"), true)});
+    f.submit(id, attempt(2));
+    f.out.clear();
+    f.reactor.grew(attempt(1), wire::Channel::out, 10'000, f.now, f.out);
+    EXPECT_EQ(f.take<Read>().at(0).bytes, 10'000U);
+    Ended ended;
+    ended.out.bytes = 5000;
+    f.reactor.finished(attempt(2), std::move(ended), f.now, f.out);
+    EXPECT_TRUE(f.take<Read>().empty()) << "the first one has it all";
+    f.submit(id, attempt(1, 2));
+    const auto reads = f.take<Read>();
+    ASSERT_EQ(reads.size(), 1U);
+    EXPECT_EQ(reads[0].attempt, attempt(2));
+}
+
 TEST(WorkerOutputTest, OutputIsStreamedWhereItIsWanted) {
     Fixture f;
     const ConnectionId id = f.join();

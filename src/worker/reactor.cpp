@@ -240,7 +240,7 @@ void Reactor::drop(const wire::Instance& name, Outbox& out) {
         } else if (held.begun) {
             out.emplace_back(Forget{id});
         }
-        expect_late_reads(id, held);
+        expect_late_reads(session, id, held);
         owners_.erase(id);
     }
     sessions_.erase(found);

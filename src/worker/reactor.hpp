@@ -236,7 +236,7 @@ class Reactor {
     void end_early(Session& session, const AttemptId& id, Held& held, End how,
                    std::optional<Error> why, Outbox& out);
     void forget(Session& session, const AttemptId& id, Outbox& out);
-    void expect_late_reads(const AttemptId& id, const Held& held);
+    void expect_late_reads(Session& session, const AttemptId& id, const Held& held);
     void leave_queue(Session& session, Held& held);
     void return_queued(Outbox& out);
     void pump(Session& session, const AttemptId& id, Held& held, Outbox& out);
