@@ -104,7 +104,8 @@ def check(program, seeds):
     missed = 0
     for number in range(len(FAULTS) + 1):
         name = FAULTS[number - 1][0] if number else "no fault"
-        done = subprocess.run([program, "--seeds", seeds, "--stop", "--terse"], capture_output=True, text=True,
+        done = subprocess.run([program, "--seeds", seeds, "--stop", "--terse"],
+                              capture_output=True, text=True,
                               env={**os.environ, "REPARTIR_FAULT": str(number)}, timeout=600)
         right = done.returncode == (1 if number else 0)
         missed += not right

@@ -228,9 +228,6 @@ std::uint32_t Reactor::give_back(std::uint32_t most, base::BootTime now, Outbox&
 
 /// What was asked back of a worker and did not come has begun, or is lost with it.
 void Reactor::settle_unwanted(Worker& worker) {
-    if (unwanted_ == 0) {
-        return;
-    }
     for (const auto& [arrival, id] : worker.here) {
         Held& held = attempts_.find(id)->second;
         unwanted_ -= std::exchange(held.unwanted, false) ? 1U : 0U;
@@ -337,10 +334,10 @@ std::optional<Error> Reactor::unreachable(base::BootTime now) const {
 
 /// When no worker can be reached for too long, what waits ends.
 void Reactor::give_up_waiting(Outbox& out) {
-    if (!unreachable(now_)) {
+    const std::optional<Error> why = unreachable(now_);
+    if (!why) {
         return;
     }
-    const Error why = *unreachable(now_);
     for (auto* lane : {&high_, &normal_}) {
         while (!lane->empty()) {
             const AttemptId id = lane->begin()->second;
