@@ -5,8 +5,6 @@
 
 #include <array>
 
-#include "net/tls.hpp"
-
 namespace repartir::net {
 namespace {
 
@@ -27,6 +25,13 @@ Result<gid_t> group_id(const std::string& name) {
 Result<Security> make_security(const NetworkSecurity& wanted) {
     Security security;
     security.plaintext = wanted.plaintext;
+    if (!wanted.tls.empty()) {
+        Result<std::unique_ptr<TlsContext>> context = TlsContext::create(wanted.tls);
+        if (!context) {
+            return fail(context.error());
+        }
+        security.tls = std::move(*context);
+    }
     for (const std::string& name : wanted.groups) {
         const Result<gid_t> group = group_id(name);
         if (!group) {

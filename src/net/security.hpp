@@ -7,15 +7,14 @@
 #include "net/address.hpp"
 #include "net/plain_stream.hpp"
 #include "net/stream.hpp"
+#include "net/tls.hpp"
 #include "repartir/network.hpp"
 
 namespace repartir::net {
 
-class TlsContext;
-
-/// How the connections of one process are secured. A value; must outlive what uses it.
+/// How the connections of one process are secured. Must outlive what uses it.
 struct Security {
-    TlsContext* tls = nullptr;  ///< for TCP; must outlive all its connections
+    std::unique_ptr<TlsContext> tls;  ///< for TCP; none: no TLS
     Plaintext plaintext = Plaintext::no;
     LocalAccess local;  ///< for Unix sockets
 };

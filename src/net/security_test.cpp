@@ -16,20 +16,17 @@ using trust::Role;
 
 class SecurityTest : public ServerTest {
   protected:
-    [[nodiscard]] Security with(const std::unique_ptr<TlsContext>& context) const {
-        Security security;
-        security.tls = context.get();
-        return security;
+    [[nodiscard]] Security with(const std::string& name, const trust::Identity& identity) const {
+        NetworkSecurity wanted;
+        wanted.tls = certificates_.files(name, identity);
+        return make_security(wanted).value();
     }
 
     CertificateFolder certificates_;
     trust::Identity client_identity_ = certificates_.authority().issue_for(Role::client);
-    std::unique_ptr<TlsContext> client_ = certificates_.context("client", client_identity_);
-    std::unique_ptr<TlsContext> worker_ = certificates_.context(
-        "worker",
-        certificates_.authority().issue_for(Role::worker, {"localhost", "127.0.0.1", "::1"}));
-    Security guest_security_ = with(client_);
-    Security host_security_ = with(worker_);
+    Security guest_security_ = with("client", client_identity_);
+    Security host_security_ = with("worker", certificates_.authority().issue_for(
+                                                 Role::worker, {"localhost", "127.0.0.1", "::1"}));
 };
 
 TEST_F(SecurityTest, MessagesGoBothWaysOverTls) {
@@ -62,7 +59,7 @@ TEST_F(SecurityTest, MessagesGoBothWaysOverTls) {
 
 TEST_F(SecurityTest, WhoIsRevokedIsRefusedAndTold) {
     certificates_.revoke(client_identity_);
-    ASSERT_TRUE(worker_->refresh().changed);
+    ASSERT_TRUE(host_security_.tls->refresh().changed);
     Host host(*loop, host_security_);
     const Address address = listen(host);
     Guest guest(*loop);
@@ -85,7 +82,7 @@ TEST_F(SecurityTest, WhoIsRevokedLaterIsClosed) {
     host.server.recheck();
     EXPECT_EQ(host.server.connections(), 1U);
     certificates_.revoke(client_identity_);
-    ASSERT_TRUE(worker_->refresh().changed);
+    ASSERT_TRUE(host_security_.tls->refresh().changed);
     host.server.recheck();
     EXPECT_EQ(host.server.connections(), 0U);
     ASSERT_EQ(host.closed.size(), 1U);
@@ -114,6 +111,19 @@ TEST_F(SecurityTest, PlaintextToATlsPortAndTheReverseAreToldOnBothSides) {
     ASSERT_TRUE(until([&] { return guest.closed && host.closed.size() == 1; }));
     EXPECT_THAT(host.closed[0], HasSubstr("TLS"));
     EXPECT_THAT(*guest.closed, HasSubstr("speaks plaintext where this end speaks TLS"));
+}
+
+TEST_F(SecurityTest, WhatIsAskedForIsReadOrRefused) {
+    NetworkSecurity wanted;
+    EXPECT_EQ(make_security(wanted)->tls, nullptr);
+    wanted.tls.ca = certificates_.path("ca.crt");
+    EXPECT_THAT(make_security(wanted).error().sentence(), HasSubstr("TLS needs three files"));
+    wanted.tls = certificates_.files("w", client_identity_);
+    wanted.tls.key = certificates_.path("none");
+    EXPECT_EQ(make_security(wanted).error().code(), Code::not_found);
+    wanted.tls = {};
+    wanted.groups = {"no-such-group-here"};
+    EXPECT_EQ(make_security(wanted).error().code(), Code::not_found);
 }
 
 }  // namespace

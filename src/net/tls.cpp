@@ -177,6 +177,12 @@ TlsContext::TlsContext(std::shared_ptr<TlsState> state) : state_(std::move(state
 TlsContext::~TlsContext() = default;
 
 Result<std::unique_ptr<TlsContext>> TlsContext::create(TlsFiles files) {
+    if (files.ca.empty() || files.certificate.empty() || files.key.empty()) {
+        return fail(
+            Error(Domain::config, Code::invalid_argument, Fault::user,
+                  "TLS needs three files, and one is not named: the authority's"
+                  " certificate, this end's own, and its key; \"repartir pki\" makes them"));
+    }
     auto state = std::make_shared<TlsState>();
     state->files = std::move(files);
     state->socket = make_socket_method();
