@@ -3,6 +3,7 @@
 /// @file cpu_executor.hpp Runs programs and pipelines as child processes of this machine.
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "repartir/executor.hpp"
 #include "repartir/result.hpp"
@@ -17,6 +18,9 @@ struct CpuExecutorOptions {
     Topology topology;                          ///< empty: this machine's
     std::uint64_t capture_bytes = 4ULL << 20U;  ///< captured in memory per stream; more spills
     std::uint64_t output_bytes = 1ULL << 30U;   ///< captured in all per stream: Task::output_limit
+    /// Soft limit of open descriptors of programs whose task sets none, for a process that raised
+    /// its own: a program that was written for select() fails above 1,024. Nothing: ours.
+    std::optional<std::uint64_t> open_files;
     bool pin_spawners = true;  ///< bind spawner i to CPU i (children are not bound)
 };
 

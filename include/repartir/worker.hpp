@@ -15,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -50,7 +51,14 @@ struct WorkerOptions {
     std::chrono::milliseconds heartbeat{1000};
     /// How long the work of a client that is gone is kept at most, for it to come back.
     std::chrono::milliseconds keep_work{std::chrono::hours(24)};
+    /// Soft limit of open descriptors of programs whose task sets none, for a process that raised
+    /// its own. Nothing: this process's.
+    std::optional<std::uint64_t> open_files;
     LogSink log;  ///< empty: none
+    /// Called on the worker's thread when it begins to serve, and then each tick_interval until it
+    /// ends: a sign of life, such as for a watchdog. Empty: none.
+    std::function<void()> on_tick;
+    std::chrono::milliseconds tick_interval{1000};
 };
 
 /// Runs tasks for clients. Made by a WorkerBuilder.

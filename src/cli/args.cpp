@@ -76,8 +76,8 @@ class Parser {
         auto found = by_name(name);
         if (found == command_.options.end() && name.starts_with("no-") && !has_value) {
             found = by_name(name.substr(3));
-            if (found != command_.options.end() && found->value.empty()) {
-                parsed.add(found->id, "0");
+            if (found != command_.options.end() && (found->value.empty() || !found->bare.empty())) {
+                parsed.add(found->id, found->value.empty() ? "0" : "no");
                 return {};
             }
             found = command_.options.end();
@@ -95,6 +95,10 @@ class Parser {
         }
         if (has_value) {
             parsed.add(found->id, std::string(word.substr(equals + 1)));
+            return {};
+        }
+        if (!found->bare.empty()) {
+            parsed.add(found->id, std::string(found->bare));
             return {};
         }
         return value_from_next(*found, cat({"--", name}), parsed);
@@ -172,9 +176,13 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
 bool Parsed::on(Opt id) const noexcept { return last(id) == "1"; }
 
 const Parsed::Setting* Parsed::find_last(Opt id) const noexcept {
-    const auto found = std::find_if(settings_.rbegin(), settings_.rend(),
-                                    [id](const Setting& setting) { return setting.id == id; });
-    return found == settings_.rend() ? nullptr : &*found;
+    const Setting* best = nullptr;
+    for (const Setting& setting : settings_) {
+        if (setting.id == id && (best == nullptr || setting.origin.source >= best->origin.source)) {
+            best = &setting;
+        }
+    }
+    return best;
 }
 
 std::optional<std::string_view> Parsed::last(Opt id) const noexcept {
@@ -182,41 +190,58 @@ std::optional<std::string_view> Parsed::last(Opt id) const noexcept {
     return found == nullptr ? std::nullopt : std::optional<std::string_view>(found->value);
 }
 
-std::string_view Parsed::variable(Opt id) const noexcept {
+const Origin* Parsed::origin(Opt id) const noexcept {
     const Setting* const found = find_last(id);
-    return found == nullptr ? std::string_view() : found->variable;
+    return found == nullptr ? nullptr : &found->origin;
 }
 
 std::vector<std::string_view> Parsed::all(Opt id) const {
     std::vector<std::string_view> values;
+    const Origin* const winner = origin(id);
     for (const Setting& setting : settings_) {
-        if (setting.id == id) {
+        if (setting.id == id && setting.origin.source == winner->source) {
             values.push_back(setting.value);
         }
     }
     return values;
 }
 
+namespace {
+
+/// Records what an environment variable says. Errors: invalid_argument, for a switch
+Result<void> add_variable(const OptionSpec& option, std::string_view value, Parsed& parsed) {
+    const Origin origin{Source::environment, std::string(option.variable)};
+    if (option.value.empty()) {
+        const Result<bool> on = parse_bool(option.variable, value);
+        if (!on) {
+            return fail(on.error());
+        }
+        parsed.add(option.id, *on ? "1" : "0", origin);
+        return {};
+    }
+    while (option.repeats && value.contains(',')) {
+        const std::size_t comma = value.find(',');
+        parsed.add(option.id, std::string(value.substr(0, comma)), origin);
+        value.remove_prefix(comma + 1);
+    }
+    parsed.add(option.id, std::string(value), origin);
+    return {};
+}
+
+}  // namespace
+
 Result<Parsed> parse_args(const CommandSpec& command, std::span<const std::string> words,
                           const EnvLookup& env) {
     Parsed parsed;
     for (const OptionSpec& option : command.options) {
-        if (option.variable.empty()) {
-            continue;
-        }
-        const std::optional<std::string> value = env(option.variable);
+        const std::optional<std::string> value =
+            option.variable.empty() ? std::nullopt : env(option.variable);
         if (!value || value->empty()) {
             continue;
         }
-        if (!option.value.empty()) {
-            parsed.add(option.id, *value, option.variable);
-            continue;
+        if (Result<void> done = add_variable(option, *value, parsed); !done) {
+            return fail(done.error());
         }
-        const Result<bool> on = parse_bool(option.variable, *value);
-        if (!on) {
-            return fail(on.error());
-        }
-        parsed.add(option.id, *on ? "1" : "0");
     }
     if (Result<void> done = Parser(command, words).run(parsed); !done) {
         return fail(done.error());

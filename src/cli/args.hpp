@@ -61,19 +61,37 @@ enum class Opt : std::uint8_t {
     days,
     host,
     renew,
+    listen,
+    slots,
+    memory,
+    name,
+    tls_ca,
+    tls_cert,
+    tls_key,
+    tls_crl,
+    insecure_plaintext,
+    socket_group,
+    drain_timeout,
+    heartbeat,
+    supervise,
+    config,
+    print_address,
+    origin,
 };
 
 /// One option. `value` is what help calls its value; empty for a switch, which takes none.
 struct OptionSpec {
     Opt id;
-    char letter;                ///< 0: none
-    std::string_view name;      ///< without the dashes
-    std::string_view value;     ///< "N", "FILE"; empty: a switch, which --no-NAME turns off again
-    std::string_view variable;  ///< environment name that gives its default; empty: none
-    std::string_view fallback;  ///< the default, for people; empty: none
-    std::string_view group;     ///< heading in help
-    std::string_view help;      ///< one or more sentences
-    bool repeats = false;       ///< may be given several times
+    char letter;                 ///< 0: none
+    std::string_view name;       ///< without the dashes
+    std::string_view value;      ///< "N", "FILE"; empty: a switch, which --no-NAME turns off again
+    std::string_view variable;   ///< environment name that gives its default; empty: none
+    std::string_view fallback;   ///< the default, for people; empty: none
+    std::string_view group;      ///< heading in help
+    std::string_view help;       ///< one or more sentences
+    bool repeats = false;        ///< may be given several times; its variable separates by commas
+    std::string_view bare = {};  ///< what it means without =VALUE; empty: it needs a value
+    bool in_file = false;        ///< is a key of the configuration file, by its name
 };
 
 /// A command line that works, and what it does.
@@ -97,22 +115,31 @@ struct CommandSpec {
 /// Looks an environment variable up; nothing when it is unset.
 using EnvLookup = std::function<std::optional<std::string>(std::string_view name)>;
 
-/// What a command line said, options with the environment's behind them.
+/// The kinds of places that settings come from; a later one wins over those before it.
+enum class Source : std::uint8_t { file, environment, flag };
+
+/// Where a setting comes from.
+struct Origin {
+    Source source = Source::flag;
+    std::string where;  ///< the variable, or FILE:LINE; empty for a flag
+};
+
+/// What a command line said, with the environment's and a file's settings behind it.
 class Parsed {
   public:
-    /// Records an option. Later ones win in last(). @param variable of the environment that gave it
-    void add(Opt id, std::string value, std::string_view variable = {}) {
-        settings_.push_back(Setting{id, std::move(value), variable});
+    /// Records an option. Of one source, later ones win in last().
+    void add(Opt id, std::string value, Origin origin = {}) {
+        settings_.push_back(Setting{id, std::move(value), std::move(origin)});
     }
     /// @return whether a switch is on.
     [[nodiscard]] bool on(Opt id) const noexcept;
-    /// @return whether an option was given at all, on the command line or by the environment.
+    /// @return whether an option was given at all, by any source.
     [[nodiscard]] bool given(Opt id) const noexcept { return last(id).has_value(); }
     /// @return the value given last; nothing when there is none.
     [[nodiscard]] std::optional<std::string_view> last(Opt id) const noexcept;
-    /// @return the environment variable that gave last(); empty: the command line did, or nothing.
-    [[nodiscard]] std::string_view variable(Opt id) const noexcept;
-    /// @return every value, in order.
+    /// @return where last() comes from; nullptr when there is none.
+    [[nodiscard]] const Origin* origin(Opt id) const noexcept;
+    /// @return every value of the source that wins, in order.
     [[nodiscard]] std::vector<std::string_view> all(Opt id) const;
 
     /// What follows the options: from the first word that is none, or "--". Of a mixed command all
@@ -123,16 +150,16 @@ class Parsed {
     struct Setting {
         Opt id;
         std::string value;
-        std::string_view variable;
+        Origin origin;
     };
     [[nodiscard]] const Setting* find_last(Opt id) const noexcept;
     std::vector<Setting> settings_;
 };
 
 /// Reads a command's words (its name not among them): --name VALUE, --name=VALUE, -x VALUE,
-/// -xVALUE, clustered switches, --no-name. Options end at "--", which is dropped, or before the
-/// first other word, unless the command is mixed. Errors: invalid_argument, one sentence that names
-/// the nearest option where a name is unknown.
+/// -xVALUE, clustered switches, --no-name (also of one that has a bare meaning: "no"). Options end
+/// at "--", which is dropped, or before the first other word, unless the command is mixed. Errors:
+/// invalid_argument, one sentence that names the nearest option where a name is unknown.
 [[nodiscard]] Result<Parsed> parse_args(const CommandSpec& command,
                                         std::span<const std::string> words, const EnvLookup& env);
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "cli/option_reader.hpp"
 #include "cli/placeholders.hpp"
 #include "cli/text.hpp"
 
@@ -12,73 +13,6 @@ namespace {
 
 constexpr std::uint64_t no_bound = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t workers_max = 4096;
-
-/// Types the options one by one; the first error sticks.
-class Reader {
-  public:
-    explicit Reader(const Parsed& parsed) : parsed_(parsed) {}
-
-    template <class T>
-    void count(Opt id, std::string_view name, std::uint64_t min, std::uint64_t max, T& into) {
-        take(id, [&](std::string_view text) { return parse_count(name, text, min, max); }, into);
-    }
-    template <class T>
-    void duration(Opt id, std::string_view name, T& into) {
-        take(id, [&](std::string_view text) { return parse_duration(name, text); }, into);
-    }
-    template <class T>
-    void size(Opt id, std::string_view name, T& into) {
-        take(id, [&](std::string_view text) { return parse_size(name, text); }, into);
-    }
-    void size_above_0(Opt id, std::string_view name, std::optional<std::uint64_t>& into) {
-        size(id, name, into);
-        if (into == 0) {
-            refuse(cat({name, " must be above 0"}));
-        }
-    }
-    void text(Opt id, std::string_view name, std::string& into) {
-        const std::optional<std::string_view> value = parsed_.last(id);
-        if (value && value->empty()) {
-            refuse(cat({name, " needs a value that is not empty"}));
-        } else if (value) {
-            into = *value;
-        }
-    }
-    template <class Parse, class T>
-    void take(Opt id, Parse parse, T& into) {
-        const std::optional<std::string_view> value = parsed_.last(id);
-        if (!value || error_) {
-            return;
-        }
-        const auto result = parse(*value);
-        if (!result) {
-            const std::string_view variable = parsed_.variable(id);
-            error_ = variable.empty() ? result.error()
-                                      : usage_error(cat({"the environment variable ", variable,
-                                                         " sets ", result.error().sentence()}));
-        } else if constexpr (requires { into.emplace(); }) {
-            using Held = typename T::value_type;
-            into = static_cast<Held>(*result);
-        } else {
-            into = static_cast<T>(*result);
-        }
-    }
-    void refuse(std::string sentence) {
-        if (!error_) {
-            error_ = usage_error(std::move(sentence));
-        }
-    }
-    void refuse(const Result<void>& done) {
-        if (!done && !error_) {
-            error_ = done.error();
-        }
-    }
-    [[nodiscard]] const std::optional<Error>& error() const noexcept { return error_; }
-
-  private:
-    const Parsed& parsed_;
-    std::optional<Error> error_;
-};
 
 Result<ProgressMode> parse_progress(std::string_view text) {
     if (text == "auto") {
@@ -137,7 +71,7 @@ Result<void> read_env(const Parsed& parsed, RunConfig& config) {
     return {};
 }
 
-void read_task_options(const Parsed& parsed, Reader& reader, RunConfig& config) {
+void read_task_options(const Parsed& parsed, OptionReader& reader, RunConfig& config) {
     reader.duration(Opt::timeout, "--timeout", config.timeout);
     reader.duration(Opt::kill_grace, "--kill-grace", config.kill_grace);
     reader.count(Opt::retries, "--retries", 0, 1'000'000, config.retries);
@@ -162,7 +96,7 @@ void read_task_options(const Parsed& parsed, Reader& reader, RunConfig& config) 
 }
 
 /// What goes together and what does not.
-void check_inputs(const Parsed& parsed, Reader& reader, const RunConfig& config) {
+void check_inputs(const Parsed& parsed, OptionReader& reader, const RunConfig& config) {
     const int kinds = (config.lists.empty() ? 0 : 1) + (config.each_line.empty() ? 0 : 1) +
                       (config.from_json.empty() ? 0 : 1);
     if (kinds > 1) {
@@ -193,7 +127,7 @@ void check_inputs(const Parsed& parsed, Reader& reader, const RunConfig& config)
     }
 }
 
-void check_placeholders(Reader& reader, const RunConfig& config) {
+void check_placeholders(OptionReader& reader, const RunConfig& config) {
     if (config.single()) {
         return;
     }
@@ -216,7 +150,7 @@ void check_placeholders(Reader& reader, const RunConfig& config) {
     check(config.output_dir);
 }
 
-void check_output(Reader& reader, const RunConfig& config) {
+void check_output(OptionReader& reader, const RunConfig& config) {
     if (config.stream && (config.keep_order || config.json || !config.output_dir.empty())) {
         reader.refuse(
             "--stream prints lines as they come and does not go with --keep-order,"
@@ -294,7 +228,7 @@ Result<void> split_command(const std::vector<std::string>& words, RunConfig& con
 
 Result<RunConfig> read_config(const Parsed& parsed) {
     RunConfig config;
-    Reader reader(parsed);
+    OptionReader reader(parsed);
     for (const std::string_view range : parsed.all(Opt::array)) {
         const Result<NumberRange> numbers = parse_range(range);
         if (!numbers) {

@@ -15,9 +15,11 @@
 #include <vector>
 
 #include "cli/args.hpp"
+#include "cli/commands/config.hpp"
 #include "cli/commands/info.hpp"
 #include "cli/commands/pki.hpp"
 #include "cli/commands/run.hpp"
+#include "cli/commands/worker.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/manual.hpp"
 #include "cli/options.hpp"
@@ -106,7 +108,7 @@ int completion_command(const Parsed& parsed) {
 }
 
 int dispatch(const CommandSpec& command, std::span<const std::string> words) {
-    const Result<Parsed> parsed = parse_args(command, words, environment);
+    Result<Parsed> parsed = parse_args(command, words, environment);
     if (!parsed) {
         complain(parsed.error().describe());
         return exit_usage;
@@ -133,6 +135,12 @@ int dispatch(const CommandSpec& command, std::span<const std::string> words) {
     }
     if (command.name == "info") {
         return info_command(*parsed);
+    }
+    if (command.name == "worker") {
+        return worker_command(*std::move(parsed), environment);
+    }
+    if (command.name == "config show") {
+        return config_show_command(*std::move(parsed), environment);
     }
     return show(command.name == "man" ? man_page() : cat({"repartir ", version(), "\n"}));
 }

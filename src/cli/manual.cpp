@@ -53,6 +53,9 @@ void wrap(std::string& into, std::string_view text, std::size_t indent) {
 std::string spelling(const OptionSpec& option) {
     const std::string letter =
         option.letter == 0 ? std::string() : cat({"-", std::string_view(&option.letter, 1), ", "});
+    if (!option.bare.empty()) {
+        return cat({letter, "--", option.name, "[=", option.value, "]"});
+    }
     return cat({letter, "--", option.name, option.value.empty() ? "" : " ", option.value});
 }
 
@@ -164,9 +167,14 @@ std::string zsh_option(const OptionSpec& option) {
     const std::string_view act = takes_file(option)        ? ":_files"
                                  : takes_directory(option) ? ":_files -/"
                                                            : ":";
-    const std::string value = option.value.empty() ? std::string() : cat({":", option.name, act});
+    const std::string value = option.value.empty()
+                                  ? std::string()
+                                  : cat({option.bare.empty() ? ":" : "::", option.name, act});
     return shell_quote(cat({option.repeats ? "*" : "", "--", option.name,
-                            option.value.empty() ? "" : "=", "[", help, "]", value}));
+                            option.value.empty()  ? ""
+                            : option.bare.empty() ? "="
+                                                  : "=-",
+                            "[", help, "]", value}));
 }
 
 /// The completion of one command's options.

@@ -130,6 +130,102 @@ constexpr std::array info_options{
 constexpr std::array info_examples{
     Example{"repartir info", "what this machine offers and what limits us"},
 };
+constexpr OptionSpec help_option{Opt::help, 'h', "help", "", "", "", "", "Print this help."};
+
+constexpr std::string_view place = "Where it listens";
+constexpr std::string_view offer = "What it offers";
+constexpr std::string_view trust = "Who may use it";
+constexpr std::string_view settings = "Settings";
+
+/// What a worker can be told by flag, environment and file alike, in this order.
+constexpr std::array worker_settings{
+    OptionSpec{Opt::listen, 0, "listen", "ADDRESS", "REPARTIR_WORKER_LISTEN", "none", place,
+               "Listen there: HOST:PORT, [IPV6]:PORT, :PORT for all addresses (port 0: any that is"
+               " free), or unix:/PATH.",
+               true, "", true},
+    OptionSpec{Opt::slots, 0, "slots", "N", "REPARTIR_WORKER_SLOTS", "the CPUs granted", offer,
+               "Cores' worth of tasks at once.", false, "", true},
+    OptionSpec{Opt::memory, 0, "memory", "SIZE", "REPARTIR_WORKER_MEMORY", "not counted", offer,
+               "Memory that tasks which say how much they need may have together.", false, "",
+               true},
+    OptionSpec{Opt::name, 0, "name", "NAME", "REPARTIR_WORKER_NAME", "the host's name", offer,
+               "What people call this worker, in logs and reports.", false, "", true},
+    OptionSpec{Opt::tls_ca, 0, "tls-ca", "FILE", "REPARTIR_TLS_CA", "none", trust,
+               "Certificate of the authority that peers' certificates must come from, in PEM; TCP"
+               " needs it, --tls-cert and --tls-key.",
+               false, "", true},
+    OptionSpec{Opt::tls_cert, 0, "tls-cert", "FILE", "REPARTIR_TLS_CERT", "none", trust,
+               "Certificate of this worker, in PEM.", false, "", true},
+    OptionSpec{Opt::tls_key, 0, "tls-key", "FILE", "REPARTIR_TLS_KEY", "none", trust,
+               "Private key of that certificate, in PEM, which only its owner may read.", false, "",
+               true},
+    OptionSpec{Opt::tls_crl, 0, "tls-crl", "FILE", "REPARTIR_TLS_CRL", "none", trust,
+               "Certificates that are revoked, in PEM; read again when it changes.", false, "",
+               true},
+    OptionSpec{Opt::insecure_plaintext, 0, "insecure-plaintext", "any",
+               "REPARTIR_WORKER_INSECURE_PLAINTEXT", "no", trust,
+               "Allow TCP without TLS on loopback addresses, or with =any on all: whoever can reach"
+               " them may run programs here. Warns at every start.",
+               false, "loopback", true},
+    OptionSpec{Opt::socket_group, 0, "socket-group", "GROUP", "REPARTIR_WORKER_SOCKET_GROUP",
+               "none", trust,
+               "Let members of this group use Unix sockets, besides our own user and root.", true,
+               "", true},
+    OptionSpec{Opt::drain_timeout, 0, "drain-timeout", "TIME", "REPARTIR_WORKER_DRAIN_TIMEOUT",
+               "30s", course,
+               "How long running tasks have to finish after SIGTERM; what then still runs is ended"
+               " and given back.",
+               false, "", true},
+    OptionSpec{Opt::heartbeat, 0, "heartbeat", "TIME", "REPARTIR_WORKER_HEARTBEAT", "1s", course,
+               "How often clients hear that we are there, from 1s to 5s.", false, "", true},
+    OptionSpec{Opt::supervise, 0, "supervise", "", "REPARTIR_WORKER_SUPERVISE", "no", course,
+               "Stay behind as a parent that starts the worker again when it crashes, after a wait"
+               " that doubles up to 30 s, with jitter. For where systemd does not do that.",
+               false, "", true},
+};
+constexpr OptionSpec config_option{
+    Opt::config,
+    0,
+    "config",
+    "FILE",
+    "REPARTIR_CONFIG",
+    "worker.toml in ~/.config/repartir, else in /etc/repartir, where there is one",
+    settings,
+    "Read settings from this TOML file."};
+/// @return the worker's settings between a command's own options and --config and --help.
+template <std::size_t N>
+constexpr auto with_worker_settings(const std::array<OptionSpec, N>& own) {
+    std::array<OptionSpec, N + worker_settings.size() + 2> all{};
+    auto* const end = std::ranges::copy(own, all.begin()).out;
+    auto* const last = std::ranges::copy(worker_settings, end).out;
+    last[0] = config_option;
+    last[1] = help_option;
+    return all;
+}
+
+constexpr auto worker_options = with_worker_settings(std::array{
+    OptionSpec{Opt::print_address, 0, "print-address", "", "", "", out,
+               "Print the addresses that it listens at, one per line, at each start: with port 0,"
+               " the port that was free."},
+});
+constexpr std::array worker_examples{
+    Example{"repartir worker --listen unix:worker.sock",
+            "a worker for the programs of this user on this machine"},
+    Example{"repartir worker --listen :9000 --tls-ca a.pem --tls-cert w.pem --tls-key w.key",
+            "a worker for clients with certificates of the same authority"},
+    Example{"repartir worker --listen 127.0.0.1:0 --insecure-plaintext --print-address",
+            "for a try on one machine: every user of it may run programs as us"},
+};
+constexpr auto config_options = with_worker_settings(std::array{
+    OptionSpec{Opt::origin, 0, "origin", "", "", "", out,
+               "Print beside each value where it comes from: the flag, the environment variable,"
+               " file and line, or the default."},
+    OptionSpec{Opt::json, 0, "json", "", "", "", out, "Print one JSON object."},
+});
+constexpr std::array config_examples{
+    Example{"repartir config show --origin", "what a worker would be set to, and by what"},
+    Example{"repartir config show --slots 4 > worker.toml", "write a file to begin with"},
+};
 constexpr OptionSpec pki_dir_option{
     Opt::pki_dir,
     'd',
@@ -139,8 +235,6 @@ constexpr OptionSpec pki_dir_option{
     "~/.config/repartir/pki",
     "",
     "Folder of the authority. The default is below $XDG_CONFIG_HOME where that is set."};
-constexpr OptionSpec help_option{Opt::help, 'h', "help", "", "", "", "", "Print this help."};
-
 constexpr std::array pki_init_options{
     pki_dir_option,
     OptionSpec{Opt::pki_name, 0, "name", "NAME", "", "repartir- and the date", "",
@@ -222,6 +316,26 @@ constexpr std::string_view run_description =
     "/dev/tty"
     " is stopped by the kernel until its --timeout.";
 
+constexpr std::string_view worker_description =
+    "Runs tasks that clients send, until SIGTERM, SIGINT or SIGHUP: then it takes no more, gives"
+    " back what has not begun, finishes the rest within --drain-timeout and says goodbye. A second"
+    " signal ends everything at once; clients run elsewhere what that cost them.\n"
+    "\n"
+    "An option wins over its environment variable (in brackets; commas separate several values),"
+    " which wins over the file. The file's keys are the long names of the options, without dashes"
+    " in front; a key that is unknown is an error. repartir config show --origin prints what comes"
+    " out of it. The tasks do not see the limit of open files that a worker raises for itself.\n"
+    "\n"
+    "The log goes to standard error, in logfmt: time, level, event and more, one line each.\n"
+    "\n"
+    "Exit codes: 0 drained, 1 it could not go on, 2 a setting is wrong (an option, a key, an"
+    " address that is in use, a file that cannot be read), 3 the name of a host could not be"
+    " looked up, 5 ended by a second signal, 6 too little memory, files or processes.";
+constexpr std::string_view config_description =
+    "Prints every setting of a worker as it would start here and now, as a TOML file that"
+    " --config can read: what is set as keys, what is left at its default as comments. Takes the"
+    " options of repartir worker too, and refuses what that would refuse.";
+
 constexpr std::array all_commands{
     CommandSpec{"run", "repartir run [options] [--] program [args] [::: inputs...]...",
                 "run a program over many inputs", run_description, run_options, run_examples},
@@ -230,6 +344,12 @@ constexpr std::array all_commands{
         "Prints CPUs, NUMA nodes, caches, memory, the limits of our cgroup (a CPU quota sets"
         " the default number of workers) and the isolation features of the kernel.",
         info_options, info_examples},
+    CommandSpec{"worker", "repartir worker --listen ADDRESS [options]",
+                "run tasks that clients elsewhere submit", worker_description, worker_options,
+                worker_examples},
+    CommandSpec{"config show", "repartir config show [--origin] [--json] [options of a worker]",
+                "show the settings of a worker, and their origin", config_description,
+                config_options, config_examples},
     CommandSpec{"pki init", "repartir pki init [--dir DIR] [--name NAME] [--days N]",
                 "make an authority for certificates",
                 "Makes a private authority: ca.crt, ca.key and crl.pem in DIR. Every machine gets"

@@ -186,6 +186,7 @@ Result<std::unique_ptr<CpuExecutor>> CpuExecutor::create(CpuExecutorOptions opti
     }
     host.capture_bytes = options.capture_bytes;
     host.output_bytes = options.output_bytes;
+    host.open_files = options.open_files;
     constexpr std::size_t spare_guards = 64;  // runs that linger while their slot is given away
     proc::CgroupsOfOurs groups;
     for (const std::string& folder : {host.cgroups.memory_folder, host.cgroups.pids_folder}) {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,7 @@ struct Host {
     std::string spill_dir;            ///< where output goes that is larger than the capture limit
     std::uint64_t capture_bytes = 0;  ///< of each stream in memory
     std::uint64_t output_bytes = 0;   ///< of each stream in all
+    std::optional<std::uint64_t> open_files;  ///< soft limit of programs that ask for none
     std::unique_ptr<proc::Guardian> guardian;
     SpawnWatch spawn_watch;
     std::atomic<std::uint32_t> running{0};        ///< attempts that run, in all lanes

@@ -143,6 +143,8 @@ void Launch::prepare_limits(const Limits& limits) {
     }
     if (limits.open_files) {
         add(RLIMIT_NOFILE, *limits.open_files, *limits.open_files);
+    } else if (host_.open_files) {
+        add(RLIMIT_NOFILE, *host_.open_files, RLIM_INFINITY);
     }
 }
 

@@ -90,6 +90,20 @@ TEST_F(LaunchTest, EnforcesRlimits) {
               (Ending{End::signaled, SIGXCPU}));
 }
 
+TEST_F(LaunchTest, SoftLimitOfOpenFilesIsTheOneThatIsAskedForProgramsThatAskForNone) {
+    ::rlimit ours{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &ours), 0);
+    CpuExecutorOptions options;
+    options.open_files = 123;
+    make(std::move(options));
+    const std::string hard =
+        ours.rlim_max == RLIM_INFINITY ? "unlimited" : std::to_string(ours.rlim_max);
+    EXPECT_EQ(run(shell("ulimit -Sn; ulimit -Hn")).out.bytes(), "123\n" + hard + "\n");
+    Limits limits;
+    limits.open_files = 77;
+    EXPECT_EQ(run(shell("ulimit -Sn").limits(limits)).out.bytes(), "77\n");
+}
+
 TEST_F(LaunchTest, SharesBuffersInAndOut) {
     auto input = SharedBuffer::create(1U << 20U);
     auto output = SharedBuffer::create(1U << 20U);

@@ -25,6 +25,7 @@ Daemon::Daemon(std::unique_ptr<loop::Loop> loop, WorkerOptions options, net::Sec
 
 Daemon::~Daemon() {
     loop_->cancel(*this);
+    loop_->cancel(ticker_);
     server_.reset();
     runner_.reset();
 }
@@ -53,8 +54,8 @@ Result<std::unique_ptr<Daemon>> Daemon::create(WorkerOptions options, FunctionTa
         names.push_back(name);
     }
     Runner::Owner& owner = *daemon;
-    Result<std::unique_ptr<Runner>> runner = Runner::create(
-        *daemon->loop_, owner, std::move(functions), daemon->options_.slots, daemon->options_.name);
+    Result<std::unique_ptr<Runner>> runner =
+        Runner::create(*daemon->loop_, owner, std::move(functions), daemon->options_);
     if (!runner) {
         return fail(runner.error());
     }
@@ -109,6 +110,9 @@ void Daemon::run() {
     log(LogLevel::info, base::Logfmt("serving")
                             .add("name", options_.name)
                             .add("slots", std::to_string(runner_->capabilities().slots)));
+    if (options_.on_tick) {
+        ticker_.on_timer(base::now());
+    }
     carry_out();
     while (!over_ && !stopped_.load()) {
         loop_->run_once(base::never);
@@ -116,7 +120,7 @@ void Daemon::run() {
     if (over_) {
         // What was said last is on its way: the linger of the connections bounds it.
         const base::BootTime end = base::now() + std::chrono::seconds(3);
-        while (server_->connections() != 0 && base::now() < end) {
+        while (server_->connections() != 0 && base::now() < end && !stopped_.load()) {
             loop_->run_once(end - base::now());
         }
     }
@@ -181,6 +185,11 @@ void Daemon::on_grew(const AttemptId& id, wire::Channel channel, std::uint64_t b
 void Daemon::on_timer(base::BootTime now) noexcept {
     reactor_->tick(now, outbox_);
     carry_out();
+}
+
+void Daemon::Ticker::on_timer(base::BootTime now) noexcept {
+    daemon_.options_.on_tick();
+    daemon_.loop_->set(*this, base::later(now, daemon_.options_.tick_interval));
 }
 
 /// Carries out what the reactor wants, in order, and what comes of it.

@@ -45,6 +45,16 @@ class Daemon final : private net::Server::Owner, private Runner::Owner, private 
     void on_told() noexcept override { carry_out(); }
     void on_timer(base::BootTime now) noexcept override;
 
+    /// Calls WorkerOptions::on_tick again and again.
+    class Ticker final : public loop::Timer {
+      public:
+        explicit Ticker(Daemon& daemon) : daemon_(daemon) {}
+        void on_timer(base::BootTime now) noexcept override;
+
+      private:
+        Daemon& daemon_;
+    };
+
     [[nodiscard]] Result<void> listen();
     void carry_out();
     void carry_out(Send& effect);
@@ -63,6 +73,7 @@ class Daemon final : private net::Server::Owner, private Runner::Owner, private 
     std::unique_ptr<Runner> runner_;
     std::optional<Reactor> reactor_;
     std::unique_ptr<net::Server> server_;
+    Ticker ticker_{*this};
     Outbox outbox_;
     bool carrying_ = false;  // carry_out() is further up the stack
     bool over_ = false;

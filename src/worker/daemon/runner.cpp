@@ -69,12 +69,12 @@ Runner::Runner(loop::Loop& loop, Owner& owner, FunctionTable functions, std::str
     : loop_(loop), owner_(owner), functions_(std::move(functions)), name_(std::move(name)) {}
 
 Result<std::unique_ptr<Runner>> Runner::create(loop::Loop& loop, Owner& owner,
-                                               FunctionTable functions, std::uint32_t slots,
-                                               std::string name) {
-    std::unique_ptr<Runner> runner(new Runner(loop, owner, std::move(functions), std::move(name)));
+                                               FunctionTable functions,
+                                               const WorkerOptions& options) {
+    std::unique_ptr<Runner> runner(new Runner(loop, owner, std::move(functions), options.name));
     SchedulerOptions crew;
     crew.topology = CpuExecutor::this_machine();
-    crew.workers = slots;
+    crew.workers = options.slots;
     if (!runner->functions_.empty()) {
         Result<Scheduler> made = Scheduler::create(crew);
         if (!made) {
@@ -84,7 +84,8 @@ Result<std::unique_ptr<Runner>> Runner::create(loop::Loop& loop, Owner& owner,
     }
     CpuExecutorOptions programs;
     programs.topology = crew.topology;
-    programs.slots = slots;
+    programs.slots = options.slots;
+    programs.open_files = options.open_files;
     programs.capture_bytes = memory_bytes;
     Result<std::unique_ptr<CpuExecutor>> made = CpuExecutor::create(std::move(programs));
     if (!made) {

@@ -20,6 +20,7 @@
 #include "repartir/detail/remote_call.hpp"
 #include "repartir/executor.hpp"
 #include "repartir/scheduler.hpp"
+#include "repartir/worker.hpp"
 #include "worker/reactor.hpp"
 
 namespace repartir::worker {
@@ -51,12 +52,11 @@ class Runner final : private AttemptSink {
         ~Owner() = default;
     };
 
-    /// @param slots cores' worth of attempts at once; 0: this machine's @param name of the worker
+    /// @param options slots, name and open_files count here
     /// Errors: as CpuExecutor::create and Scheduler::create
     [[nodiscard]] static Result<std::unique_ptr<Runner>> create(loop::Loop& loop, Owner& owner,
                                                                 FunctionTable functions,
-                                                                std::uint32_t slots,
-                                                                std::string name);
+                                                                const WorkerOptions& options);
     /// Ends what runs, by force, and waits for it.
     ~Runner() override;
 

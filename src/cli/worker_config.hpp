@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file worker_config.hpp What `repartir worker` was asked for, checked and typed.
+#include <chrono>
+
+#include "cli/args.hpp"
+#include "repartir/result.hpp"
+#include "repartir/worker.hpp"
+
+namespace repartir::cli {
+
+/// How the program runs a worker. A value.
+struct WorkerConfig {
+    WorkerOptions options;  ///< without its log and other functions
+    std::chrono::milliseconds drain_timeout{30'000};
+    bool supervise = false;
+    bool print_address = false;
+};
+
+/// Checks and types the settings of a worker, wherever they come from. Addresses, files and groups
+/// are looked at when it starts. Errors: invalid_argument, naming the option and what set it
+[[nodiscard]] Result<WorkerConfig> read_worker_config(const Parsed& parsed);
+
+}  // namespace repartir::cli

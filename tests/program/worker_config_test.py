@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""Flags, environment and file: which wins, what is refused, and what `config show` says of it."""
+import json
+import os
+import unittest
+
+from program import ProgramTest
+
+
+class WorkerConfig(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.env["XDG_CONFIG_HOME"] = self.path("config")
+        os.makedirs(self.path("config/repartir"))
+        self.file = self.write("config/repartir/worker.toml",
+                               "# mine\nslots = 1\nname = 'file'\nmemory = '1G'\n"
+                               "listen = ['unix:a', 'unix:b']\n")
+
+    def shown(self, *args):
+        """What config show says, by key."""
+        document = json.loads(self.run_ok("config", "show", "--json", *args))
+        return {setting["key"]: setting for setting in document["settings"]}
+
+    def test_each_source_wins_over_those_before_it(self):
+        self.env.update(REPARTIR_WORKER_SLOTS="2", REPARTIR_WORKER_NAME="variable")
+        shown = self.shown("--slots", "3")
+        for key, value, source, where in (
+                ("slots", "3", "flag", "--slots"),
+                ("name", "variable", "environment", "REPARTIR_WORKER_NAME"),
+                ("memory", "1G", "file", self.file + ":4"),
+                ("listen", ["unix:a", "unix:b"], "file", self.file + ":5"),
+                ("heartbeat", None, "default", None)):
+            setting = shown[key]
+            self.assertEqual((setting["value"], setting["source"], setting["where"]),
+                             (value, source, where))
+        self.assertEqual(shown["heartbeat"]["default"], "1s")
+        self.assertEqual(self.shown("--listen", "unix:c")["listen"]["value"], ["unix:c"])
+
+    def test_text_names_each_origin(self):
+        self.env["REPARTIR_WORKER_NAME"] = "variable"
+        lines = self.run_ok("config", "show", "--origin", "--supervise").splitlines()
+        for line in (f"# configuration file: {self.file}",
+                     f"slots = 1  # file {self.file}:2",
+                     'name = "variable"  # environment REPARTIR_WORKER_NAME',
+                     "supervise = true  # flag --supervise",
+                     "# heartbeat: 1s  (default)"):
+            self.assertIn(line, lines)
+
+    def test_what_is_shown_can_be_read_again(self):
+        first = self.run_ok("config", "show", "--insecure-plaintext=any", "--supervise")
+        self.write("copy.toml", first)
+        second = self.run_ok("config", "show", "--config", "copy.toml")
+        self.assertEqual(first.splitlines()[1:], second.splitlines()[1:])
+
+    def test_the_file_that_is_named_is_read(self):
+        self.write("other.toml", "slots = 7\n")
+        self.assertEqual(self.shown("--config", "other.toml")["slots"]["value"], "7")
+        self.env["REPARTIR_CONFIG"] = self.path("other.toml")
+        self.assertEqual(self.shown()["slots"]["value"], "7")
+        self.assertEqual(self.shown("--config", self.file)["slots"]["value"], "1")
+        self.assertIn("there is no configuration file none.toml",
+                      self.refused("config", "show", "--config", "none.toml"))
+
+    def test_mistakes_in_a_file_name_file_line_and_key(self):
+        for text, words in (
+                ("slots = 1\nslot = 2\n", ':2: there is no key "slot"; did you mean slots?'),
+                ("xyzzy = 1\n", ':1: there is no key "xyzzy"'),
+                ("\n[worker]\n", ":2: keys stand in no [table] here"),
+                ("slots =\n", ":1: this is no TOML"),
+                ("slots = 'many'\n", ":1 sets --slots"),
+                ("slots = 1.5\n", ":1: the value of slots must be"),
+                ("name = ['a', 'b']\n", ":1: name takes one value"),
+                ("supervise = 'maybe'\n", ":1: supervise")):
+            self.write("bad.toml", text)
+            for command in (("worker",), ("config", "show")):
+                with self.subTest(text):
+                    self.assertIn("bad.toml" + words,
+                                  self.refused(*command, "--config", "bad.toml"))
+
+    def test_a_variable_that_is_wrong_is_named(self):
+        self.env["REPARTIR_WORKER_HEARTBEAT"] = "1h"
+        self.assertIn("the environment variable REPARTIR_WORKER_HEARTBEAT sets --heartbeat",
+                      self.refused("config", "show"))
+
+    def test_config_wants_show(self):
+        result = self.run_program("config")
+        self.assertEqual((result.returncode, result.stdout), (2, ""))
+        self.assertIn("repartir config show", result.stderr)
+        self.assertIn("repartir config show", self.run_ok("config", "--help"))
+        self.assertIn('leave "more" away', self.refused("config", "show", "more"))
+
+
+if __name__ == "__main__":
+    unittest.main()
