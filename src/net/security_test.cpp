@@ -74,20 +74,23 @@ TEST_F(SecurityTest, WhoIsRevokedIsRefusedAndTold) {
 }
 
 TEST_F(SecurityTest, WhoIsRevokedLaterIsClosed) {
-    Host host(*loop, host_security_);
+    ServerOptions options;
+    options.certificates_every = std::chrono::milliseconds(5);
+    Host host(*loop, host_security_, options);
     const Address address = listen(host);
     Guest guest(*loop);
     guest.connection.dial(address, guest_security_);
     ASSERT_TRUE(until([&] { return guest.opened && host.opened.size() == 1; }));
     host.server.recheck();
     EXPECT_EQ(host.server.connections(), 1U);
+    certificates_.write("crl.pem", "junk");
+    ASSERT_TRUE(until([&] { return !host.refused.empty(); }));
+    EXPECT_THAT(host.refused[0], HasSubstr("crl.pem holds no revocation list"));
+    EXPECT_EQ(host.server.connections(), 1U) << "the old list holds";
     certificates_.revoke(client_identity_);
-    ASSERT_TRUE(host_security_.tls->refresh().changed);
-    host.server.recheck();
-    EXPECT_EQ(host.server.connections(), 0U);
-    ASSERT_EQ(host.closed.size(), 1U);
+    ASSERT_TRUE(until([&] { return host.closed.size() == 1 && guest.closed; }));
+    EXPECT_EQ(host.refused.size(), 1U) << "what cannot be read is said once";
     EXPECT_THAT(host.closed[0], HasSubstr("is revoked in"));
-    ASSERT_TRUE(until([&] { return guest.closed.has_value(); }));
     EXPECT_THAT(guest.goodbye, HasSubstr("is revoked in")) << "it is told why";
 }
 

@@ -13,9 +13,24 @@ constexpr std::size_t scratch_bytes = 256UL * 1024;
 
 Server::Server(loop::Loop& loop, const Security& security, Owner& owner,
                const ServerOptions& options)
-    : loop_(loop), security_(security), owner_(owner), options_(options), scratch_(scratch_bytes) {}
+    : loop_(loop), security_(security), owner_(owner), options_(options), scratch_(scratch_bytes) {
+    if (security_.tls != nullptr) {
+        loop_.set(watch_, base::later(loop_.now(), options_.certificates_every));
+    }
+}
 
-Server::~Server() = default;
+Server::~Server() { loop_.cancel(watch_); }
+
+void Server::refresh(base::BootTime now) {
+    const Refreshed result = security_.tls->refresh();
+    for (const Error& problem : result.problems) {
+        owner_.on_refused(problem);
+    }
+    if (result.changed) {
+        recheck();
+    }
+    loop_.set(watch_, base::later(now, options_.certificates_every));
+}
 
 Result<std::vector<SocketAddress>> Server::listen(const Address& address) {
     Result<std::unique_ptr<Listener>> listener = Listener::create(loop_, address, security_, *this);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 /// @file server.hpp All connections of one end that others connect to.
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <list>
@@ -20,6 +21,8 @@ struct ServerOptions {
     /// closed for the new one.
     std::size_t strangers_max = 128;
     std::size_t connections_max = 8192;  ///< authenticated; beyond, new ones are turned away
+    /// How often certificates and revocations are read again, where their files have changed.
+    std::chrono::milliseconds certificates_every{2000};
 };
 
 /// Accepts connections at any number of addresses, and names each by a number that is never given
@@ -44,7 +47,8 @@ class Server final : private Listener::Owner, private Connection::Owner {
         /// A connection of which on_open() was called is over, whoever ended it. @param why nullptr
         /// when close() was called
         virtual void on_closed(Id id, const Error* why) noexcept = 0;
-        /// Somebody was turned away, or cannot be let in. @param why for the log
+        /// Somebody was turned away, or cannot be let in; or certificates cannot be read again, and
+        /// the old ones stay in force. @param why for the log
         virtual void on_refused(const Error& why) noexcept = 0;
 
       protected:
@@ -68,12 +72,23 @@ class Server final : private Listener::Owner, private Connection::Owner {
     void close(Id id);
     /// Passes to the kernel what was sent since the last call, on all connections.
     void flush();
-    /// Closes connections of peers that may no longer be who they were let in as.
+    /// Closes connections of peers that may no longer be who they were let in as. Happens by itself
+    /// when the files of certificates change.
     void recheck();
 
     [[nodiscard]] std::size_t connections() const noexcept { return guests_.size(); }
 
   private:
+    /// Has the server look at the files of certificates again and again.
+    class Watch final : public loop::Timer {
+      public:
+        explicit Watch(Server& server) : server_(server) {}
+        void on_timer(base::BootTime now) noexcept override { server_.refresh(now); }
+
+      private:
+        Server& server_;
+    };
+
     struct Guest {
         Id id = 0;
         bool open = false;
@@ -88,6 +103,7 @@ class Server final : private Listener::Owner, private Connection::Owner {
     void on_message(Connection& connection, const wire::Message& message) noexcept override;
     void on_drained(Connection& connection) noexcept override;
     void on_closed(Connection& connection, const Error* why) noexcept override;
+    void refresh(base::BootTime now);
     void touch(Guest& guest);
     void forget(Guest& guest);
 
@@ -103,6 +119,7 @@ class Server final : private Listener::Owner, private Connection::Owner {
     std::list<Id> strangers_;    // not authenticated yet, oldest first
     std::vector<Id> unflushed_;  // something was sent on them
     std::vector<std::unique_ptr<Listener>> listeners_;
+    Watch watch_{*this};
 };
 
 }  // namespace repartir::net
