@@ -53,6 +53,7 @@ enum class Code : std::uint16_t {
     malformed,             ///< bytes from elsewhere are not what they were to be
     incompatible,          ///< the other side speaks no version of the protocol that we do
     unreachable,           ///< another machine cannot be reached, or was lost
+    poisoned,              ///< the task was running on too many machines that were lost
     internal,              ///< a defect of Repartir; please report it
 };
 

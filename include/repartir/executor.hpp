@@ -27,7 +27,8 @@ struct Capabilities {
     /// A task that asks for more than there is waits for it instead of being refused.
     bool elastic = false;
     std::uint32_t running_slots = 0;  ///< of `slots`, those that run at once, the others wait there
-                                      ///< for their turn; 0: all of them run
+                                      ///< for their turn; 0: all of them run, so that none of
+                                      ///< them is ever asked for again (give_back)
     std::uint32_t task_slots_max = 0;        ///< the most that one task can have of them; 0: all
     std::chrono::nanoseconds round_trip{0};  ///< until something sent there is answered
     std::uint64_t bytes_per_second = 0;      ///< to and from there; 0: not measured

@@ -112,6 +112,20 @@ enum class Containment : std::uint8_t {
 };
 [[nodiscard]] std::string_view to_string(Containment containment) noexcept;  ///< "cgroup", ...
 
+/// What the scheduler expected of one executor when it chose where an attempt was to run. Times
+/// that it did not know are 0.
+struct Candidate {
+    std::string where;                     ///< the executor's description
+    bool chosen = false;                   ///< the attempt ran there
+    bool room = false;                     ///< it could begin there at once
+    bool learnt = false;                   ///< it is known how long tasks of this name run
+    std::chrono::nanoseconds wait{0};      ///< for a slot, behind what waits there
+    std::chrono::nanoseconds transfer{0};  ///< there and back
+    std::chrono::nanoseconds run{0};       ///< there
+    /// @return from the choice until its result would have been here.
+    [[nodiscard]] std::chrono::nanoseconds finish() const noexcept { return wait + transfer + run; }
+};
+
 /// What one try used and how it ended.
 struct Attempt {
     std::uint32_t number = 0;                       ///< from 1
@@ -126,8 +140,14 @@ struct Attempt {
     Containment containment = Containment::none;
     Backend backend = Backend::any;  ///< which kind of executor ran it
     std::string where;               ///< the executor's own words, such as "host/cpu"
-    std::vector<std::string> notes;  ///< what was asked for and given in a lesser form
+    /// What was asked for and given in a lesser form, or was out of the ordinary.
+    std::vector<std::string> notes;
+    /// Who could have run it; empty unless SchedulerOptions::explain.
+    std::vector<Candidate> candidates;
 };
+
+/// @return why the attempt ran where it ran, a line for each candidate; empty when there are none.
+[[nodiscard]] std::string explain(const Attempt& attempt);
 
 /// What happened to a task that was accepted: exactly one per task. A value.
 struct Outcome {

@@ -37,6 +37,7 @@ struct SchedulerOptions {
     OnFull on_full = OnFull::wait;         ///< what submit does when they are that many
     std::uint32_t spare_workers_max = 64;  ///< stand-ins for workers that block in get()
     bool pin_workers = false;              ///< bind function worker i to the topology's CPU i
+    bool explain = false;                  ///< fill Attempt::candidates
     Topology topology;                     ///< for victim order and pinning
 };
 

@@ -99,6 +99,8 @@ std::string_view to_string(Code code) noexcept {
             return "incompatible";
         case Code::unreachable:
             return "unreachable";
+        case Code::poisoned:
+            return "poisoned";
         case Code::internal:
             return "internal";
     }

@@ -12,6 +12,7 @@
 
 #include "base/anonymous_file.hpp"
 #include "base/fd.hpp"
+#include "base/in_words.hpp"
 #include "base/os_error.hpp"
 
 namespace repartir {
@@ -170,6 +171,23 @@ Result<std::size_t> Captured::read_at(std::uint64_t offset, std::span<char> into
         }
     }
     return have;
+}
+
+std::string explain(const Attempt& attempt) {
+    std::string text;
+    for (const Candidate& one : attempt.candidates) {
+        text += one.chosen ? "chosen  " : "        ";
+        text += one.where + ": ";
+        if (one.learnt) {
+            text += "done in " + base::in_words(one.finish()) + " = " + base::in_words(one.wait) +
+                    " of waiting + " + base::in_words(one.transfer) + " on the way + " +
+                    base::in_words(one.run) + " of running";
+        } else {
+            text += "how long such tasks run is not known yet";
+        }
+        text += one.room ? "; has room\n" : "; is full\n";
+    }
+    return text;
 }
 
 const Error* Outcome::error() const noexcept {

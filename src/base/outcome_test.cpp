@@ -153,6 +153,22 @@ TEST(Captured, MissingOrTruncatedSpillIsAnErrorThatNamesTheFile) {
     EXPECT_NE(missing.error().sentence().find(path), std::string::npos);
 }
 
+TEST(Outcome, ExplainsWhyAnAttemptRanWhereItRan) {
+    using namespace std::chrono_literals;
+    Attempt attempt;
+    EXPECT_EQ(explain(attempt), "");
+    attempt.candidates.push_back({"2 CPUs of this machine", false, false, true, 1500ms, 0ms, 1s});
+    attempt.candidates.push_back({"3 workers", true, true, true, 0ms, 52ms, 1s});
+    attempt.candidates.push_back({"GPU", false, true, false, 0ms, 0ms, 0ms});
+    EXPECT_EQ(
+        explain(attempt),
+        "        2 CPUs of this machine: done in 2.50 s = 1.50 s of waiting + 0 ms on the way "
+        "+ 1.00 s of running; is full\n"
+        "chosen  3 workers: done in 1.05 s = 0 ms of waiting + 52.0 ms on the way + 1.00 s of "
+        "running; has room\n"
+        "        GPU: how long such tasks run is not known yet; has room\n");
+}
+
 TEST(Outcome, ValuesThatDoNotExistHaveWordsToo) {
     EXPECT_EQ(to_string(static_cast<End>(250)), "unknown");
     EXPECT_EQ((Ending{static_cast<End>(250), 0}).describe(), "unknown");

@@ -43,6 +43,8 @@ class AttemptState {
                                                       base::Prng& random) noexcept;
     /// Takes the current attempt back, which has not begun: it leaves no trace but its epoch.
     void withdraw() noexcept;
+    /// @return whether the task is poison: see RetryBudget.
+    [[nodiscard]] bool poisoned() const noexcept { return budget_.poisoned(); }
     /// @return the number of the latest attempt; 0 before the first.
     [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
 

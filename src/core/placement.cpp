@@ -29,12 +29,6 @@ bool could_run(const Demand& demand, const Site& site) noexcept {
            (!demand.cgroup_limits || site.cgroup_limits);
 }
 
-bool has_room(const Demand& demand, const Site& site) noexcept {
-    return demand.cores <= site.free_slots &&
-           (site.task_slots_max == 0 || demand.cores <= site.task_slots_max) &&
-           (site.memory_bytes == 0 || demand.memory_bytes <= site.free_memory_bytes);
-}
-
 }  // namespace
 
 Demand demand_of(const Task& task) noexcept {
@@ -57,6 +51,12 @@ bool fits(const Demand& demand, const Site& site) noexcept {
     return demand.cores <= site.slots &&
            (site.task_slots_max == 0 || demand.cores <= site.task_slots_max) &&
            (site.memory_bytes == 0 || demand.memory_bytes <= site.memory_bytes);
+}
+
+bool has_room(const Demand& demand, const Site& site) noexcept {
+    return demand.cores <= site.free_slots &&
+           (site.task_slots_max == 0 || demand.cores <= site.task_slots_max) &&
+           (site.memory_bytes == 0 || demand.memory_bytes <= site.free_memory_bytes);
 }
 
 std::optional<std::size_t> place(const Demand& demand, SiteSet among,

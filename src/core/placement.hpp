@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 
+#include "base/clock.hpp"
 #include "repartir/policy.hpp"
 #include "repartir/task.hpp"
 
@@ -33,6 +34,11 @@ struct Site {
     std::uint32_t task_slots_max = 0;  ///< the most that one task can have; 0: all
     std::uint32_t overbooked_slots = 0;  ///< booked beyond what there is, since it became less
     std::uint64_t overbooked_bytes = 0;  ///< of memory, likewise
+    // For the cost of running there (core/cost.hpp).
+    std::uint32_t running_slots = 0;     ///< that run at once, the others wait; 0: all run
+    base::BootTime round_trip{0};        ///< until something sent there is answered
+    std::uint64_t bytes_per_second = 0;  ///< to and from there; 0: not known
+    base::BootTime mean_run{-1};         ///< of the tasks there, smoothed; negative: not known
 };
 
 /// One bit per site, the first one lowest.
@@ -48,6 +54,9 @@ inline constexpr std::size_t sites_max = 64;
 
 /// @return whether the site, as large as it is now, could run the task if it were idle.
 [[nodiscard]] bool fits(const Demand& demand, const Site& site) noexcept;
+
+/// @return whether the site could run the task now.
+[[nodiscard]] bool has_room(const Demand& demand, const Site& site) noexcept;
 
 /// @return the first site of `among` with room now, in order of registration.
 [[nodiscard]] std::optional<std::size_t> place(const Demand& demand, SiteSet among,

@@ -2,6 +2,7 @@
 #include "core/retry.hpp"
 
 #include <algorithm>
+#include <string>
 #include <vector>
 
 namespace repartir::core {
@@ -72,6 +73,21 @@ base::BootTime backoff_delay(const Backoff& backoff, std::uint32_t retry,
     return base::BootTime(static_cast<std::int64_t>(random.below(bound)));
 }
 
+Error poison(std::span<const Attempt> attempts) {
+    const auto by_machine = [](const Attempt& attempt) {
+        return attempt.error && attempt.error->fault() == Fault::node;
+    };
+    const bool died = std::ranges::all_of(attempts, [&](const Attempt& attempt) {
+        return !by_machine(attempt) || attempt.error->code() == Code::unreachable;
+    });
+    const std::string times = std::to_string(std::ranges::count_if(attempts, by_machine));
+    return Error(Domain::scheduler, Code::poisoned, Fault::task,
+                 (died ? "the task was running on " + times + " workers that died"
+                       : "whoever had the task failed " + times + " times") +
+                     ": it is not tried again; find out whether it brings them down",
+                 *attempts.back().error);
+}
+
 std::optional<base::BootTime> RetryBudget::book(const Attempt& attempt, const RetryPolicy& policy,
                                                 base::Prng& random) noexcept {
     std::uint32_t* used = nullptr;
@@ -86,6 +102,10 @@ std::optional<base::BootTime> RetryBudget::book(const Attempt& attempt, const Re
             used = &starts_, allowed = policy.max_start_retries;
             break;
         case Charge::node:
+            if (nodes_ + 1 >= crash_limit) {
+                nodes_ = crash_limit;
+                return std::nullopt;
+            }
             used = &nodes_, allowed = crash_limit - 1;
             break;
     }

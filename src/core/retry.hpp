@@ -3,6 +3,7 @@
 /// @file retry.hpp Whether a failed attempt is tried again, and when. Pure.
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "base/clock.hpp"
 #include "base/prng.hpp"
@@ -30,6 +31,10 @@ inline constexpr std::uint32_t crash_limit = 5;
 [[nodiscard]] base::BootTime backoff_delay(const Backoff& backoff, std::uint32_t retry,
                                            base::Prng& random) noexcept;
 
+/// @return what is said of a task that is poison. @param attempts all of them; the last has an
+/// error
+[[nodiscard]] Error poison(std::span<const Attempt> attempts);
+
 /// What one task has used of its budgets. One owner at a time.
 class RetryBudget {
   public:
@@ -38,6 +43,8 @@ class RetryBudget {
     [[nodiscard]] std::optional<base::BootTime> book(const Attempt& attempt,
                                                      const RetryPolicy& policy,
                                                      base::Prng& random) noexcept;
+    /// @return whether crash_limit machines were lost: the task is poison.
+    [[nodiscard]] bool poisoned() const noexcept { return nodes_ == crash_limit; }
 
   private:
     std::uint32_t own_ = 0;

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace repartir::core {
 namespace {
 
@@ -66,6 +68,37 @@ TEST(Retry, UserAndPolicyFaultsAreNeverRetried) {
 TEST(Retry, ATaskThatWasOnFiveDeadWorkersIsPoison) {
     EXPECT_EQ(tries(refused(Fault::node), RetryPolicy()), crash_limit);
     EXPECT_EQ(tries(refused(Fault::task), own_retries(1)), 2U);
+}
+
+TEST(Retry, OnlyMachinesThatWereLostMakePoison) {
+    base::Prng random(1);
+    RetryBudget own;
+    while (own.book(ended(End::exited, 1), own_retries(9), random)) {}
+    EXPECT_FALSE(own.poisoned());
+    RetryBudget nodes;
+    for (std::uint32_t i = 1; i < crash_limit; ++i) {
+        EXPECT_TRUE(nodes.book(refused(Fault::node), RetryPolicy(), random));
+        EXPECT_FALSE(nodes.poisoned());
+    }
+    EXPECT_FALSE(nodes.book(refused(Fault::node), RetryPolicy(), random));
+    EXPECT_TRUE(nodes.poisoned());
+}
+
+TEST(Retry, PoisonSaysWhatHappened) {
+    Attempt lost = ended(End::not_started);
+    lost.error = Error(Domain::wire, Code::unreachable, Fault::node, "worker 'w' was lost");
+    std::vector<Attempt> attempts(3, lost);
+    attempts.push_back(ended(End::exited, 1));
+    attempts.push_back(lost);
+    const Error died = poison(attempts);
+    EXPECT_EQ(died.code(), Code::poisoned);
+    EXPECT_FALSE(died.retryable());
+    EXPECT_EQ(
+        died.describe(),
+        "the task was running on 4 workers that died: it is not tried again; find out whether "
+        "it brings them down: worker 'w' was lost");
+    attempts.push_back(refused(Fault::node));
+    EXPECT_EQ(poison(attempts).sentence().find("whoever had the task failed 5 times"), 0U);
 }
 
 TEST(Retry, ListsChooseWhatIsRetried) {

@@ -97,9 +97,13 @@ class HoardingExecutor final : public Executor {
     }
     /// Grows before it is even registered.
     void observe(AttemptSink& sink) override {
+        sink_ = &sink;
+        resize(100);
+    }
+    void resize(std::uint32_t slots) {
         Capabilities can = capabilities();
-        can.slots = 100;
-        sink.capacity_changed(*this, can);
+        can.slots = slots;
+        sink_->capacity_changed(*this, can);
     }
     void start(const AttemptId& id, const Task& /*task*/, AttemptSink& sink) override {
         const std::lock_guard lock(mutex_);
@@ -135,6 +139,7 @@ class HoardingExecutor final : public Executor {
     using Held = std::pair<AttemptId, AttemptSink*>;
     std::mutex mutex_;
     std::vector<Held> held_;
+    AttemptSink* sink_ = nullptr;
 };
 
 TEST(Scheduler, AnExecutorMayGrowInsideObserveAndReturnInsideGiveBack) {
@@ -162,12 +167,15 @@ TEST(Scheduler, WhatIsHoardedRunsWhereThereIsRoom) {
     FakeState local;
     local.can.slots = 2;
     ASSERT_TRUE(scheduler->register_backend(Backend::cpu, std::make_unique<FakeExecutor>(local)));
-    ASSERT_TRUE(scheduler->register_backend(Backend::remote, std::make_unique<HoardingExecutor>()));
+    auto owned = std::make_unique<HoardingExecutor>();
+    HoardingExecutor& hoard = *owned;
+    ASSERT_TRUE(scheduler->register_backend(Backend::remote, std::move(owned)));
     std::vector<Pending<Outcome>> all;
     for (int i = 0; i < 50; ++i) {
         all.push_back(scheduler->schedule(Task::binary("a").affinity(Affinity::remote_allowed)));
     }
     EXPECT_EQ(scheduler->stats().tasks_running, 50U);
+    hoard.resize(0);  // nobody is there any more who could run what it has
     for (int i = 0; i < 50; ++i) {
         local.finish_first(ended(End::exited));
     }

@@ -13,35 +13,49 @@ std::size_t queue_of(const TaskRecord& record) noexcept {
 
 }  // namespace
 
-TaskLanes::Lane* TaskLanes::lane_of(core::SiteSet sites) noexcept {
-    const auto lane = std::find_if(lanes_.begin(), lanes_.end(),
-                                   [sites](const Lane& one) { return one.sites == sites; });
+TaskLanes::Lane* TaskLanes::lane_of(core::SiteSet sites, std::uint8_t group) noexcept {
+    const auto lane = std::ranges::find_if(lanes_, [sites, group](const Lane& one) {
+        return one.sites == sites && one.group == group;
+    });
     return lane == lanes_.end() ? nullptr : &*lane;
 }
 
-TaskLanes::Lane& TaskLanes::make_lane_of(core::SiteSet sites) {
-    Lane* lane = lane_of(sites);
+std::uint8_t TaskLanes::group_of(const TaskRecord& record) const noexcept {
+    if (!has_choice(record.sites)) {
+        return 0;
+    }
+    std::uint32_t hash = 2166136261U;  // G. Fowler, L. Noll, P. Vo: FNV-1a
+    for (const char one : record.kind()) {
+        hash = (hash ^ static_cast<std::uint8_t>(one)) * 16777619U;
+    }
+    return static_cast<std::uint8_t>(hash % groups);
+}
+
+TaskLanes::Lane& TaskLanes::make_lane_of(TaskRecord& record) {
+    record.group = group_of(record);
+    Lane* lane = lane_of(record.sites, record.group);
     if (lane == nullptr) {
         lane = &lanes_.emplace_back();
-        lane->sites = sites;
+        lane->sites = record.sites;
+        lane->group = record.group;
     }
     return *lane;
 }
 
 void TaskLanes::push(TaskRecord& record) {
-    make_lane_of(record.sites).queues[queue_of(record)].push_back(record);
+    make_lane_of(record).queues[queue_of(record)].push_back(record);
     ++size_;
 }
 
 void TaskLanes::put_back(TaskRecord& record) {
     TaskQueue one;
     one.push_back(record);
-    make_lane_of(record.sites).queues[queue_of(record)].take_back(one);
+    make_lane_of(record).queues[queue_of(record)].take_back(one);
     ++size_;
 }
 
 void TaskLanes::remove(TaskRecord& record) noexcept {
-    Lane& lane = *lane_of(record.sites);
+    Lane& lane = *lane_of(record.sites, record.group);
     (record.too_large ? lane.aside : lane.queues)[queue_of(record)].remove(record);
     record.too_large = false;
     --size_;
@@ -69,25 +83,87 @@ TaskLanes::Lane* TaskLanes::next_lane(std::size_t queue) noexcept {
     return next;
 }
 
+core::Question TaskLanes::question_of(const TaskRecord& record, core::SiteSet blocked,
+                                      const QueueTimes& queue) const noexcept {
+    return {core::demand_of(record.task),     record.sites, blocked, costs_.find(record.kind()),
+            core::bytes_to_move(record.task), queue};
+}
+
+TaskLanes::QueueTimes TaskLanes::queue_times(std::size_t priority,
+                                             std::span<const core::Site> sites) const noexcept {
+    QueueTimes times{};
+    for (const Lane& lane : lanes_) {
+        for (std::size_t queue = 0; queue <= priority; ++queue) {
+            const TaskRecord* const head = lane.queues[queue].front();
+            if (head == nullptr) {
+                continue;
+            }
+            const core::Learnt* const learnt = costs_.find(head->kind());
+            for (std::size_t i = 0; i < sites.size(); ++i) {
+                if (((lane.sites >> i) & 1U) != 0) {
+                    const auto run = learnt != nullptr ? learnt->run_at(i) : std::nullopt;
+                    times[i] +=
+                        core::queue_time(lane.queues[queue].size(), run.value_or(sites[i].mean_run),
+                                         head->task.cores(), sites[i]);
+                    times[i] = std::min(times[i], core::run_max);
+                }
+            }
+        }
+    }
+    return times;
+}
+
+core::Choice TaskLanes::choose(const TaskRecord& head, core::SiteSet blocked, std::size_t queue,
+                               std::span<const core::Site> sites) {
+    const core::Demand demand = core::demand_of(head.task);
+    if (!has_choice(head.sites) && !keep_considered_) {
+        return {core::place(demand, head.sites & ~blocked, sites), head.sites};
+    }
+    const QueueTimes times = queue_times(queue, sites);
+    const core::Question question = question_of(head, blocked, times);
+    core::Choice choice{core::place(demand, head.sites & ~blocked, sites), head.sites};
+    if (has_choice(head.sites)) {
+        const auto here = head.came_back
+                              ? core::place(demand, head.sites & ~blocked & ~elastic_, sites)
+                              : std::nullopt;  // it was asked for, so as to run here
+        choice = here ? core::Choice{here, 0} : core::choose(question, sites);
+    }
+    if (keep_considered_ && choice.site) {
+        considered_.clear();
+        for (std::size_t i = 0; i < sites.size(); ++i) {
+            if (((head.sites >> i) & 1U) != 0) {
+                considered_.push_back(
+                    {i, question.learnt != nullptr, core::prospect(question, i, sites)});
+            }
+        }
+    }
+    return choice;
+}
+
 TaskRecord* TaskLanes::pop_startable(std::span<core::Site> sites) noexcept {
+    if (size_ == 0 ||
+        std::ranges::all_of(sites, [](const auto& site) { return site.free_slots == 0; })) {
+        return nullptr;
+    }
     core::SiteSet waited_for = 0;  // sites that a task ahead in the order waits for
     for (const Priority priority : next_order()) {
         const auto queue = static_cast<std::size_t>(priority);
         for (Lane& lane : lanes_) {
             lane.tried = false;
-            set_aside(lane, queue, sites);
+            if ((lane.sites & ~elastic_) == 0) {  // others were large enough when the task came
+                set_aside(lane, queue, sites);
+            }
         }
         while (Lane* const lane = next_lane(queue)) {
             lane->tried = true;
             TaskRecord* const head = lane->queues[queue].front();
-            const core::Demand demand = core::demand_of(head->task);
-            const auto site = core::place(demand, lane->sites & ~waited_for, sites);
-            if (!site) {
-                waited_for |= lane->sites;
+            const core::Choice choice = choose(*head, waited_for, queue, sites);
+            if (!choice.site) {
+                waited_for |= choice.waits_for;
                 continue;
             }
-            core::take(demand, sites[*site]);
-            head->site = static_cast<std::uint8_t>(*site);
+            core::take(core::demand_of(head->task), sites[*choice.site]);
+            head->site = static_cast<std::uint8_t>(*choice.site);
             remove(*head);
             ++starts_;
             return head;
@@ -96,11 +172,13 @@ TaskRecord* TaskLanes::pop_startable(std::span<core::Site> sites) noexcept {
     return nullptr;
 }
 
+bool TaskLanes::better_back(const TaskRecord& record, std::size_t here,
+                            std::span<const core::Site> sites) const noexcept {
+    return core::better_back(question_of(record, 0, {}), record.site, here, sites);
+}
+
 void TaskLanes::set_aside(Lane& lane, std::size_t queue,
                           std::span<const core::Site> sites) noexcept {
-    if ((lane.sites & ~elastic_) != 0) {
-        return;  // what is not elastic was large enough when the task came, and stays so
-    }
     while (TaskRecord* const head = lane.queues[queue].front()) {
         const core::Demand demand = core::demand_of(head->task);
         bool there = false;

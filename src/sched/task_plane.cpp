@@ -33,9 +33,14 @@ TaskPlane::TaskPlane(Crew& crew, const SchedulerOptions& options)
     : crew_(crew),
       capacity_(options.queue_capacity),
       on_full_(options.on_full),
+      explain_(options.explain),
       issuer_(base::random_seed()),
       job_(JobId::random()),
-      random_(base::random_seed()) {}
+      random_(base::random_seed()) {
+    if (explain_) {
+        lanes_.keep_considered();
+    }
+}
 
 TaskPlane::~TaskPlane() { door_->close(); }
 
@@ -172,6 +177,9 @@ void TaskPlane::start(Lock& lock, TaskRecord& record) noexcept {
     const AttemptId id = record.state.begin(record.id, issuer_);
     record.phase = TaskPhase::running;
     running_.emplace(record.id, &record);
+    if (explain_) {
+        keep_candidates(record);
+    }
     if (sites_[record.site].elastic) {
         stations_[record.site].held.push_back(record);
         stations_[record.site].asked = false;
@@ -212,6 +220,7 @@ void TaskPlane::finished(const AttemptId& id, AttemptResult&& result) noexcept {
     leave_site(record);
     result.attempt.number = id.number;
     result.attempt.backend = sites_[record.site].backend;
+    learn(record, result.attempt, result.out.size() + result.err.size());
     record.attempts.push_back(std::move(result.attempt));
     const Attempt& attempt = record.attempts.back();
     const auto delay = record.state.ended(attempt, record.task.retry_policy(), random_);
@@ -220,6 +229,9 @@ void TaskPlane::finished(const AttemptId& id, AttemptResult&& result) noexcept {
         ++stats_.attempts_retried;
         requeue(record, *delay, deferred);
     } else {
+        if (record.state.poisoned()) {
+            record.attempts.back().error = core::poison(record.attempts);
+        }
         Outcome outcome;
         outcome.id = record.id;
         outcome.name = record.task.extras().name;
@@ -296,7 +308,7 @@ void TaskPlane::request_cancel(TaskRecord& record, Deferred& deferred) noexcept 
             break;
         case TaskPhase::running:
             record.cancel_requested = true;
-            deferred.cancellations.push_back(
+            deferred.calls.push_back(
                 {executors_[record.site].get(), record.state.id(record.id, issuer_)});
             break;
         case TaskPhase::done:
@@ -343,11 +355,12 @@ void TaskPlane::run(Lock& lock, Deferred& deferred) noexcept {
         ask_back(deferred);
     }
     lock.unlock();
-    for (const Deferred::Cancellation& cancellation : deferred.cancellations) {
-        call_cancel(*cancellation.executor, cancellation.id);
-    }
-    for (const Deferred::Request& request : deferred.requests) {
-        call_give_back(*request.executor, request.most);
+    for (const auto& [executor, cancelled, most] : deferred.calls) {
+        if (most != 0) {
+            call_give_back(*executor, most);
+        } else {
+            call_cancel(*executor, cancelled);
+        }
     }
     for (Deferred::Resolution& resolution : deferred.resolutions) {
         resolution.state->resolve(std::move(resolution.outcome));

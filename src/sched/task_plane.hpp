@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -17,6 +18,7 @@
 
 #include "base/prng.hpp"
 #include "core/attempt.hpp"
+#include "core/cost.hpp"
 #include "core/placement.hpp"
 #include "repartir/executor.hpp"
 #include "repartir/pending.hpp"
@@ -72,6 +74,7 @@ class TaskPlane final : public AttemptSink {
         TaskQueue held;                    // of an elastic one: what it has, in order of start
         std::optional<Capabilities> told;  // before it is open
         std::optional<Error> unreachable;
+        std::string description;
         bool open = false;   // its observe() has returned
         bool asked = false;  // to give back, and nothing has happened there since
     };
@@ -107,6 +110,10 @@ class TaskPlane final : public AttemptSink {
     /// @param back it was here before
     void enqueue(TaskRecord& record, bool back, Deferred& deferred);
     void settle_unreachable(TaskRecord& record, Deferred& deferred) noexcept;
+    /// Keeps why the task starts where it does.
+    void keep_candidates(const TaskRecord& record);
+    /// An attempt ended: how long it ran is remembered, and remarked on.
+    void learn(const TaskRecord& record, Attempt& attempt, std::uint64_t output_bytes);
     /// Its executor has no more to do with it.
     void leave_site(TaskRecord& record) noexcept;
     /// Asks elastic executors for what others could run at once.
@@ -120,6 +127,7 @@ class TaskPlane final : public AttemptSink {
     const std::shared_ptr<PlaneDoor> door_ = std::make_shared<PlaneDoor>(*this);
     const std::uint32_t capacity_;
     const OnFull on_full_;
+    const bool explain_;
 
     mutable std::mutex mutex_;
     std::condition_variable room_;     // a place in the queue is free, or closed
@@ -131,8 +139,10 @@ class TaskPlane final : public AttemptSink {
     std::vector<Station> stations_;                    // likewise
     core::SiteSet elastic_ = 0;
     core::SiteSet unreachable_ = 0;
-    TaskLanes lanes_;
-    std::unordered_map<TaskId, TaskRecord*> running_;  // each holds one reference
+    core::CostBook costs_;
+    TaskLanes lanes_{costs_};
+    std::unordered_map<TaskId, std::vector<Candidate>> candidates_;  // of running_, to explain
+    std::unordered_map<TaskId, TaskRecord*> running_;                // each holds one reference
     KeyTable keys_;
     std::vector<std::thread::id> pumping_;  // threads inside pump(): a start() may finish at once
     core::Issuer issuer_;

@@ -29,6 +29,7 @@ struct Two {
         local.can.slots = slots;
         remote.can = {Backend::remote, there, 0, false, "far away"};
         remote.can.elastic = true;
+        remote.can.running_slots = 1;
         if (slots != 0) {
             EXPECT_TRUE(
                 scheduler->register_backend(Backend::cpu, std::make_unique<FakeExecutor>(local)));

@@ -30,17 +30,14 @@ struct TaskPlane::Deferred {
         SharedState<Outcome>* state;  // one reference, given up after resolving
         Outcome outcome;
     };
-    struct Cancellation {
+    /// Of an executor: to cancel an attempt, or to give some back.
+    struct Call {
         Executor* executor;
-        AttemptId id;
-    };
-    struct Request {
-        Executor* executor;
-        std::uint32_t most;
+        AttemptId cancelled;
+        std::uint32_t give_back = 0;  // 0: it is the other
     };
     std::vector<Resolution> resolutions;
-    std::vector<Cancellation> cancellations;
-    std::vector<Request> requests;  // to give back
+    std::vector<Call> calls;
     std::uint64_t settled = 0;
 
     void resolve(SharedState<Outcome>& state, Outcome outcome) {

@@ -6,12 +6,14 @@
 #include <string>
 #include <utility>
 
+#include "base/in_words.hpp"
 #include "sched/task_plane_impl.hpp"
 
 namespace repartir::detail {
 namespace {
 
-constexpr std::size_t looked_at_for_return = 16;  // of what an executor holds, the newest
+constexpr std::chrono::milliseconds worth_learning{1};  // where there is nothing to choose
+constexpr std::size_t looked_at_for_return = 16;        // of what an executor holds, the newest
 
 /// @return why the executor does not take the task; nothing when it does.
 std::optional<Error> reluctance(const Executor& executor, const Task& task) noexcept {
@@ -131,6 +133,10 @@ void TaskPlane::resize(std::size_t at, Capabilities&& now, Deferred& deferred) {
     const core::Site before = site;
     core::resize(site, now.slots, now.memory_bytes);
     site.task_slots_max = now.task_slots_max;
+    site.running_slots = now.running_slots;
+    site.round_trip = now.round_trip;
+    site.bytes_per_second = now.bytes_per_second;
+    stations_[at].description = std::move(now.description);
     stations_[at].asked = false;
     if ((elastic_ & bit) == 0) {
         return;
@@ -178,6 +184,38 @@ void TaskPlane::leave_site(TaskRecord& record) noexcept {
     }
 }
 
+void TaskPlane::keep_candidates(const TaskRecord& record) {
+    std::vector<Candidate>& all = candidates_[record.id];
+    all.clear();
+    for (const auto& [site, learnt, there] : lanes_.considered()) {
+        all.push_back({stations_[site].description, site == record.site, there.room, learnt,
+                       there.wait, there.transfer, there.run});
+    }
+}
+
+void TaskPlane::learn(const TaskRecord& record, Attempt& attempt, std::uint64_t output_bytes) {
+    if (explain_) {
+        if (const auto found = candidates_.find(record.id); found != candidates_.end()) {
+            attempt.candidates = std::move(found->second);
+            candidates_.erase(found);
+        }
+    }
+    if (attempt.wall.count() <= 0 || (elastic_ == 0 && attempt.wall < worth_learning)) {
+        return;  // it was not measured or did not run; or nobody will ask
+    }
+    const core::Learnt* const learnt = costs_.find(record.kind());
+    const auto expected = learnt == nullptr ? std::nullopt : learnt->seen_at(record.site);
+    if (expected && core::overdue(attempt.wall, *expected)) {
+        attempt.notes.push_back("ran " + base::in_words(attempt.wall) + " where " +
+                                base::in_words(*expected) + " were expected");
+    }
+    if (attempt.ending.end == End::exited || attempt.ending.end == End::timed_out) {
+        costs_.ran(record.kind(), record.site, attempt.wall, output_bytes);
+        base::BootTime& mean = sites_[record.site].mean_run;
+        mean = core::smoothed(mean, attempt.wall);
+    }
+}
+
 void TaskPlane::returned(const AttemptId& id) noexcept {
     Lock lock(mutex_);
     const auto found = running_.find(id.task);
@@ -187,6 +225,8 @@ void TaskPlane::returned(const AttemptId& id) noexcept {
     TaskRecord& record = *found->second;
     running_.erase(found);
     leave_site(record);
+    candidates_.erase(record.id);
+    record.came_back = true;
     record.state.withdraw();
     ++stats_.attempts_returned;
     Deferred deferred;
@@ -212,10 +252,10 @@ void TaskPlane::ask_back(Deferred& deferred) {
             for (const TaskRecord* one = station.held.back();
                  one != nullptr && looked_at < looked_at_for_return;
                  one = one->previous, ++looked_at) {
-                if (((one->sites >> here) & 1U) != 0 &&
-                    core::place(core::demand_of(one->task), core::SiteSet{1} << here, sites_)) {
+                if (((one->sites >> here) & 1U) != 0 && lanes_.better_back(*one, here, sites_)) {
                     station.asked = true;
-                    deferred.requests.push_back({executors_[there].get(), sites_[here].free_slots});
+                    deferred.calls.push_back(
+                        {executors_[there].get(), {}, sites_[here].free_slots});
                     break;
                 }
             }

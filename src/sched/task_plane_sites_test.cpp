@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <string>
 #include <thread>
 
 #include "base/prng.hpp"
@@ -168,23 +169,104 @@ TEST(Sites, AnIdleCoreAsksOnceForWhatItCouldRun) {
     auto a = f.submit("a");
     auto b = f.submit("b");
     auto c = f.submit("c");
+    auto d = f.submit("d");
     EXPECT_THAT(f.local.started(), ElementsAre("a"));
-    EXPECT_THAT(f.remote.started(), ElementsAre("b", "c"));
+    EXPECT_THAT(f.remote.started(), ElementsAre("b", "c", "d")) << "of which b runs";
     EXPECT_THAT(f.remote.asked_back(), IsEmpty()) << "no core is idle";
     f.local.finish_first(ended(End::exited));
     EXPECT_THAT(f.remote.asked_back(), ElementsAre(1U));
-    auto elsewhere = f.scheduler->schedule(Task::binary("x").backend(Backend::gpu));
-    EXPECT_FALSE(elsewhere.wait_for(0s) && std::move(elsewhere).get().has_value());
-    auto here = f.submit("d");
+    auto here = f.submit("e");
     f.local.finish_first(ended(End::exited));
     EXPECT_THAT(f.remote.asked_back(), ElementsAre(1U)) << "nothing has happened there since";
-    f.remote.give_back(f.remote.wait_running(2).back().id);
-    EXPECT_THAT(f.local.started(), ElementsAre("a", "d", "c"));
+    f.remote.give_back(f.remote.wait_running(3).back().id);
+    EXPECT_THAT(f.local.started(), ElementsAre("a", "e", "d"));
     f.local.finish_first(ended(End::exited));
     EXPECT_THAT(f.remote.asked_back(), ElementsAre(1U, 1U)) << "now something has";
     f.remote.finish_first(ended(End::exited));
     EXPECT_TRUE(std::move(b).get()->ok());
-    EXPECT_THAT(f.remote.asked_back(), ElementsAre(1U, 1U)) << "there is nothing left";
+    EXPECT_THAT(f.remote.asked_back(), ElementsAre(1U, 1U)) << "what is left has begun";
+}
+
+TEST(Sites, WhatComesBackStaysHereEvenIfItIsFasterThere) {
+    Two f(1, 4);
+    f.remote.can.round_trip = 1ms;
+    f.remote.resize(4);
+    const auto took = [](std::chrono::nanoseconds wall) {
+        AttemptResult result = ended(End::exited);
+        result.attempt.wall = wall;
+        return result;
+    };
+    auto here = f.submit("a");
+    auto there = f.submit("a");
+    f.local.finish_first(took(10s));
+    f.remote.finish_first(took(1s));
+    auto a = f.submit("a");
+    EXPECT_EQ(f.remote.started().size(), 2U) << "it is faster there";
+    f.remote.give_back(f.remote.wait_running(1).front().id);  // unasked
+    EXPECT_EQ(f.local.started().size(), 2U) << "or it would come and go for ever";
+}
+
+TEST(Sites, AnAttemptSaysWhyItRanWhereItRan) {
+    FakeState local;
+    FakeState remote;
+    local.can.description = "here";
+    remote.can = {Backend::remote, 2, 0, false, "there"};
+    remote.can.elastic = true;
+    remote.can.round_trip = 50ms;
+    SchedulerOptions options;
+    options.explain = true;
+    auto scheduler = Scheduler::create(options);
+    ASSERT_TRUE(scheduler);
+    ASSERT_TRUE(scheduler->register_backend(Backend::cpu, std::make_unique<FakeExecutor>(local)));
+    ASSERT_TRUE(
+        scheduler->register_backend(Backend::remote, std::make_unique<FakeExecutor>(remote)));
+    const auto submit = [&] {
+        return scheduler->schedule(Task::binary("a").affinity(Affinity::remote_allowed));
+    };
+    AttemptResult second = ended(End::exited);
+    second.attempt.wall = 1s;
+    auto first = submit();
+    local.finish_first(second);
+    EXPECT_THAT(explain(std::move(first).get()->last()),
+                HasSubstr("chosen  here: how long such tasks run is not known yet; has room"));
+    auto here = submit();
+    auto there = submit();
+    remote.finish_first(second);
+    const auto outcome = std::move(there).get();
+    ASSERT_EQ(outcome->last().candidates.size(), 2U);
+    EXPECT_FALSE(outcome->last().candidates[0].chosen);
+    EXPECT_EQ(outcome->last().candidates[0].finish(), 2s);
+    EXPECT_FALSE(outcome->last().candidates[0].room);
+    EXPECT_TRUE(outcome->last().candidates[1].chosen);
+    EXPECT_EQ(outcome->last().candidates[1].finish(), 1050ms);
+    EXPECT_THAT(explain(outcome->last()), HasSubstr("chosen  there: done in 1.05 s"));
+    auto cpu = scheduler->schedule(Task::binary("a"));
+    local.finish_first(second);
+    local.finish_first(second);
+    EXPECT_EQ(std::move(cpu).get()->last().candidates.size(), 1U) << "it had no choice";
+    EXPECT_TRUE(scheduler->shutdown(Shutdown::cancel));
+}
+
+TEST(Sites, NothingIsExplainedUnasked) {
+    Two f(1, 1);
+    auto a = f.submit("a");
+    f.local.finish_first(ended(End::exited));
+    EXPECT_TRUE(std::move(a).get()->last().candidates.empty());
+}
+
+TEST(Sites, AnAttemptThatRanMuchLongerThanExpectedSaysSo) {
+    Two f(1, 0);
+    const auto run = [&](std::chrono::nanoseconds wall) {
+        auto pending = f.submit("a");
+        AttemptResult result = ended(End::exited);
+        result.attempt.wall = wall;
+        f.local.finish_first(std::move(result));
+        return std::move(pending).get()->last().notes;
+    };
+    EXPECT_THAT(run(3s), IsEmpty()) << "nothing was expected yet";
+    EXPECT_THAT(run(10s - 1ns), IsEmpty()) << "three times, and a second";
+    EXPECT_THAT(run(3s), IsEmpty());
+    EXPECT_THAT(run(25s), ElementsAre(HasSubstr("ran 25.0 s where 4.31 s were expected")));
 }
 
 TEST(Sites, WhatMayNotRunHereIsNotAskedFor) {
@@ -219,6 +301,30 @@ TEST(Sites, WhenNobodyIsThereForTooLongWhatOnlyTheyCouldRunEnds) {
     auto again = f.scheduler->schedule(Task::binary("again").backend(Backend::remote));
     EXPECT_THAT(f.remote.started(), ElementsAre("both"));
     EXPECT_FALSE(again.ready());
+}
+
+TEST(Sites, ATaskThatWasRunningOnFiveWorkersThatDiedIsNotTriedAgain) {
+    Two f(0, 1);
+    auto pending =
+        f.scheduler->schedule(Task::binary("a")
+                                  .backend(Backend::remote)
+                                  .retry(RetryPolicy{9, 3, Backoff{0ms, 0ms, false}, {}, {}}));
+    for (int worker = 1; worker <= 5; ++worker) {
+        f.remote.give_back(f.remote.wait_running(1).front().id);  // none of these counts
+        AttemptResult lost = ended(End::not_started);
+        lost.attempt.error = Error(Domain::wire, Code::unreachable, Fault::node,
+                                   "worker " + std::to_string(worker) + " was lost");
+        f.remote.finish_first(std::move(lost));
+    }
+    const auto outcome = std::move(pending).get();
+    ASSERT_TRUE(outcome.has_value());
+    EXPECT_EQ(outcome->ending.end, End::not_started);
+    EXPECT_EQ(outcome->attempts.size(), 5U);
+    ASSERT_NE(outcome->error(), nullptr);
+    EXPECT_EQ(outcome->error()->code(), Code::poisoned);
+    EXPECT_THAT(outcome->error()->describe(),
+                HasSubstr("was running on 5 workers that died: it is not tried again"));
+    EXPECT_THAT(outcome->error()->describe(), HasSubstr("worker 5 was lost"));
 }
 
 TEST(Sites, EveryTaskEndsOnceHoweverMachinesComeAndGo) {

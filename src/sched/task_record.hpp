@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -41,6 +43,11 @@ struct TaskRecord final : SharedState<Outcome> {
     TaskRecord(Crew* crew, std::shared_ptr<PlaneDoor> way, Task&& what, const TaskId& identity)
         : SharedState<Outcome>(crew), door(std::move(way)), task(std::move(what)), id(identity) {}
     void cancel() noexcept override;
+    /// @return under which name it is known how long tasks like this one run.
+    [[nodiscard]] std::string_view kind() const noexcept {
+        const std::string& name = task.extras().name;
+        return name.empty() ? task.program().path() : std::string_view(name);
+    }
 
     const std::shared_ptr<PlaneDoor> door;
     Task task;
@@ -53,7 +60,9 @@ struct TaskRecord final : SharedState<Outcome> {
     std::unique_ptr<RetryTimer> timer;  // made at the first backoff
     std::uint8_t site = 0;              // while running: who runs it
     TaskPhase phase = TaskPhase::queued;
+    std::uint8_t group = 0;         // while queued: of names, in its lane
     bool too_large = false;         // while queued: for its executors as they are now
+    bool came_back = false;         // unbegun, from an elastic executor
     bool cancel_requested = false;  // the attempt that runs is to end, no other follows
     bool consumer_gone = false;     // its own Pending was cancelled or dropped
     bool keyed = false;             // has an idempotency key
@@ -64,7 +73,9 @@ struct TaskRecord final : SharedState<Outcome> {
 class TaskQueue {
   public:
     [[nodiscard]] TaskRecord* front() const noexcept { return first_; }
+    [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
     void push_back(TaskRecord& record) noexcept {
+        ++size_;
         record.previous = last_;
         record.next = nullptr;
         (last_ == nullptr ? first_ : last_->next) = &record;
@@ -83,6 +94,7 @@ class TaskQueue {
         }
     }
     void remove(TaskRecord& record) noexcept {
+        --size_;
         (record.previous == nullptr ? first_ : record.previous->next) = record.next;
         (record.next == nullptr ? last_ : record.next->previous) = record.previous;
         record.previous = nullptr;
@@ -98,6 +110,7 @@ class TaskQueue {
             push_back(record);
             return;
         }
+        ++size_;
         record.previous = after->previous;
         record.next = after;
         (record.previous == nullptr ? first_ : record.previous->next) = &record;
@@ -106,6 +119,7 @@ class TaskQueue {
 
     TaskRecord* first_ = nullptr;
     TaskRecord* last_ = nullptr;
+    std::uint64_t size_ = 0;
 };
 
 }  // namespace repartir::detail
