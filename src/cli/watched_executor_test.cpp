@@ -57,6 +57,8 @@ class ManualExecutor final : public Executor {
         std::vector<AttemptId> started;
         std::vector<std::pair<AttemptId, bool>> cancelled;
         AttemptSink* sink = nullptr;
+        AttemptSink* observer = nullptr;
+        Executor* executor = nullptr;
     };
     explicit ManualExecutor(Log& log) : log_(log) {}
     [[nodiscard]] Capabilities capabilities() const override { return {}; }
@@ -69,6 +71,18 @@ class ManualExecutor final : public Executor {
         (void)reason;
         log_.cancelled.emplace_back(id, force);
     }
+    [[nodiscard]] Result<void> accepts(const Task& task) const override {
+        if (task.stdin_kind() == Input::nothing) {
+            return {};
+        }
+        return fail(Error(Domain::task, Code::unsupported, Fault::user, "it takes no input"));
+    }
+    void observe(AttemptSink& sink) override {
+        log_.observer = &sink;
+        log_.executor = this;
+    }
+    std::uint32_t give_back(std::uint32_t most) override { return most - 1; }
+    [[nodiscard]] bool on_own_thread() const noexcept override { return true; }
     void shutdown() override {}
 
   private:
@@ -81,7 +95,15 @@ class CountingSink final : public AttemptSink {
         (void)result;
         ids.push_back(id);
     }
+    void returned(const AttemptId& id) noexcept override { back.push_back(id); }
+    void capacity_changed(Executor& executor, Capabilities now) noexcept override {
+        changed = &executor;
+        slots = now.slots;
+    }
     std::vector<AttemptId> ids;
+    std::vector<AttemptId> back;
+    Executor* changed = nullptr;
+    std::uint32_t slots = 0;
 };
 
 TEST(WatchedExecutor, PassesOnThenRings) {
@@ -107,6 +129,37 @@ TEST(WatchedExecutor, PassesOnThenRings) {
     log.sink->finished(two, AttemptResult{});
     log.sink->finished(two, AttemptResult{});  // told once only
     EXPECT_EQ(sink.ids.size(), 2U);
+}
+
+TEST(WatchedExecutor, PassesOnWhatAnElasticExecutorSays) {
+    Bell bell;
+    ManualExecutor::Log log;
+    WatchedExecutor watched(std::make_unique<ManualExecutor>(log), bell);
+    CountingSink sink;
+    EXPECT_TRUE(watched.accepts(Task::binary("p")));
+    EXPECT_FALSE(watched.accepts(Task::binary("p").stdin_inherit()));
+    EXPECT_TRUE(watched.on_own_thread());
+    EXPECT_EQ(watched.give_back(3), 2U);
+    watched.observe(sink);
+    Capabilities now;
+    now.slots = 7;
+    log.observer->capacity_changed(*log.executor, now);
+    EXPECT_EQ(sink.changed, &watched) << "in its own name";
+    EXPECT_EQ(sink.slots, 7U);
+
+    const AttemptId first{TaskId{JobId::random(), 0}, 1, 2, 3};
+    AttemptId again = first;
+    again.epoch = 4;
+    watched.start(first, Task::binary("p"), sink);
+    log.sink->returned(first);
+    EXPECT_EQ(sink.back, std::vector{first});
+    EXPECT_EQ(bell.rings(), 2U);
+    watched.start(again, Task::binary("p"), sink);
+    log.sink->returned(first);
+    log.sink->finished(first, AttemptResult{});  // of the old lease: takes nothing from the new one
+    log.sink->finished(again, AttemptResult{});
+    EXPECT_EQ(sink.ids, std::vector{again});
+    EXPECT_EQ(sink.back, std::vector{first});
 }
 
 TEST(WatchedExecutor, ClosedItStartsRetriesOnly) {
