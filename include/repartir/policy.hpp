@@ -18,10 +18,10 @@ enum class Backend : std::uint8_t { any, cpu, gpu, remote };
 
 /// Where a task may run, beyond the backend.
 enum class Affinity : std::uint8_t {
-    none,            ///< wherever the scheduler likes
-    cpu_only,        ///< never on a GPU
+    none,            ///< wherever the scheduler likes: here, or on a worker of the pool's
+    cpu_only,        ///< only on CPUs of this machine
     gpu_required,    ///< only where a GPU is
-    remote_allowed,  ///< may leave this machine
+    remote_allowed,  ///< as none; says that it was thought of
 };
 
 [[nodiscard]] std::string_view to_string(Priority priority) noexcept;  ///< "high", "normal", "low"

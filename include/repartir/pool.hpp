@@ -8,15 +8,20 @@
 #include <memory>
 #include <ranges>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "repartir/detail/parallel.hpp"
+#include "repartir/detail/remote_call.hpp"
+#include "repartir/detail/remote_state.hpp"
 #include "repartir/executor.hpp"
 #include "repartir/function.hpp"
+#include "repartir/network.hpp"
 #include "repartir/outcome.hpp"
 #include "repartir/pending.hpp"
+#include "repartir/remote_executor.hpp"
 #include "repartir/result.hpp"
 #include "repartir/scheduler.hpp"
 #include "repartir/task.hpp"
@@ -65,6 +70,30 @@ class Pool {
         return detail::submit_function(scheduler_.crew(), std::move(task));
     }
 
+    /// Calls a function that workers have by name (Worker::Builder::function): what it takes and
+    /// gives travels as codec.hpp has it. R is what it gives, or void. A call that was lost with
+    /// its worker is made again on another one: functions are to bear that. Errors, in the Pending:
+    /// what the function failed with; not_found (a worker has no such function); malformed (it
+    /// takes or gives something else); unreachable; cancelled; cannot_schedule (a pool without
+    /// remote workers); shut_down.
+    template <class R, class... A>
+    [[nodiscard]] Pending<R> submit_remote(std::string_view function, const A&... arguments) {
+        return submit_remote_with<R>(CallOptions(), function, arguments...);
+    }
+    /// As above, with a timeout, a priority and retries. Errors besides: timed_out.
+    template <class R, class... A>
+    [[nodiscard]] Pending<R> submit_remote_with(const CallOptions& options,
+                                                std::string_view function, const A&... arguments) {
+        detail::Crew* const crew = &scheduler_.crew();
+        if (remote_ == nullptr) {
+            auto* const refused = new detail::SharedState<R>(crew);
+            refused->resolve(fail(detail::no_workers_error(function)));
+            return Pending<R>(refused);
+        }
+        return Pending<R>(detail::RemoteState<R>::begin(
+            crew, *remote_, function, detail::encode_arguments(arguments...), options));
+    }
+
     /// Calls `call(input)`, which gives a value, for every element of a sized random-access range,
     /// in parallel: for calls without a value there is parallel_for. The
     /// Pending owns inputs and callable; it gives the values in the order of the inputs, or the
@@ -107,9 +136,11 @@ class Pool {
 
   private:
     friend class PoolBuilder;
-    explicit Pool(Scheduler scheduler) : scheduler_(std::move(scheduler)) {}
+    Pool(Scheduler scheduler, RemoteExecutor* remote)
+        : scheduler_(std::move(scheduler)), remote_(remote) {}
 
     Scheduler scheduler_;
+    RemoteExecutor* remote_;  // the scheduler's; nullptr: none
 };
 
 /// Says how a Pool is to be. Nothing is checked until build().
@@ -131,9 +162,32 @@ class PoolBuilder {
         gpu_workers_ = count;
         return *this;
     }
-    /// Addresses of workers to use. This release has no remote executor: build() refuses any.
+    /// Addresses of workers to use, beside this machine: "host:9000", "[::1]:9000", "unix:/path".
     PoolBuilder& remote_workers(std::vector<std::string> addresses) & {
-        remote_workers_ = std::move(addresses);
+        remote_.workers = std::move(addresses);
+        return *this;
+    }
+    template <class... Address>
+        requires(sizeof...(Address) > 0 &&
+                 (std::convertible_to<const Address&, std::string_view> && ...))
+    PoolBuilder& remote_workers(const Address&... addresses) & {
+        return remote_workers(
+            std::vector<std::string>{std::string(std::string_view(addresses))...});
+    }
+    /// Certificates for connections to workers. Without them only Unix sockets can be reached.
+    PoolBuilder& tls(TlsFiles files) & {
+        remote_.security.tls = std::move(files);
+        return *this;
+    }
+    /// All that can be said of remote workers, in place of what was said so far.
+    PoolBuilder& remote(RemoteOptions options) & {
+        remote_ = std::move(options);
+        return *this;
+    }
+    /// Whether programs run on this machine too. Default: yes. Without, there must be remote
+    /// workers or an executor of your own.
+    PoolBuilder& local_programs(bool run) & {
+        local_programs_ = run;
         return *this;
     }
     /// Tasks that may wait, functions and programs apart; see SchedulerOptions. Default 1,048,576.
@@ -179,6 +233,15 @@ class PoolBuilder {
     PoolBuilder&& remote_workers(std::vector<std::string> a) && {
         return std::move(remote_workers(std::move(a)));
     }
+    template <class... Address>
+        requires(sizeof...(Address) > 0 &&
+                 (std::convertible_to<const Address&, std::string_view> && ...))
+    PoolBuilder&& remote_workers(const Address&... addresses) && {
+        return std::move(remote_workers(addresses...));
+    }
+    PoolBuilder&& tls(TlsFiles files) && { return std::move(tls(std::move(files))); }
+    PoolBuilder&& remote(RemoteOptions o) && { return std::move(remote(std::move(o))); }
+    PoolBuilder&& local_programs(bool run) && { return std::move(local_programs(run)); }
     PoolBuilder&& queue_capacity(std::uint32_t n) && { return std::move(queue_capacity(n)); }
     PoolBuilder&& on_full(OnFull what) && { return std::move(on_full(what)); }
     PoolBuilder&& pin_workers(bool pin) && { return std::move(pin_workers(pin)); }
@@ -189,17 +252,19 @@ class PoolBuilder {
         return std::move(register_backend(b, std::move(e)));
     }
 
-    /// Makes the pool; the builder is spent. Errors: invalid_argument, unsupported (GPUs, remote
-    /// workers, SIGCHLD ignored in this process), out_of_resources (threads).
+    /// Makes the pool; the builder is spent. Does not wait for remote workers. Errors:
+    /// invalid_argument, unsupported (GPUs, SIGCHLD ignored in this process), out_of_resources
+    /// (threads), not_found and permission_denied (certificates).
     [[nodiscard]] Result<Pool> build();
 
   private:
     SchedulerOptions options_;
     std::vector<std::pair<Backend, std::unique_ptr<Executor>>> executors_;
-    std::vector<std::string> remote_workers_;
+    RemoteOptions remote_;
     std::uint64_t capture_bytes_ = 0;
     std::uint32_t program_slots_ = 0;
     std::uint32_t gpu_workers_ = 0;
+    bool local_programs_ = true;
 };
 
 inline PoolBuilder Pool::builder() { return {}; }

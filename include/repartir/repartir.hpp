@@ -12,6 +12,7 @@
 #include "repartir/pending.hpp"
 #include "repartir/policy.hpp"
 #include "repartir/pool.hpp"
+#include "repartir/remote_executor.hpp"
 #include "repartir/result.hpp"
 #include "repartir/scheduler.hpp"
 #include "repartir/shared_buffer.hpp"

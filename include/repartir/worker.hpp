@@ -112,13 +112,12 @@ class Worker::Builder {
         options_.security = std::move(security);
         return *this;
     }
-    /// Lets clients call `function` by a name. Its arguments and result are what codec.hpp can
+    /// Lets clients call `call` by a name. Its arguments and result are what codec.hpp can
     /// carry; it may take a std::stop_token first, and return a Result. Called on any of the
     /// worker's threads, several at once.
     template <class F>
-    Builder& function(std::string_view name, F function) & {
-        functions_.insert_or_assign(std::string(name),
-                                    detail::remote_function(std::move(function)));
+    Builder& function(std::string_view name, F call) & {
+        functions_.insert_or_assign(std::string(name), detail::remote_function(std::move(call)));
         return *this;
     }
 

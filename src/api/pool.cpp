@@ -19,10 +19,6 @@ Result<Pool> PoolBuilder::build() {
         return unsupported(
             "gpu_workers was asked for, but this release has no GPU executor: use 0");
     }
-    if (!remote_workers_.empty()) {
-        return unsupported(
-            "remote_workers were named, but this release has no remote executor: name none");
-    }
     if (options_.topology.cpus.empty()) {
         options_.topology = CpuExecutor::this_machine();
     }
@@ -38,17 +34,36 @@ Result<Pool> PoolBuilder::build() {
     if (!scheduler) {
         return fail(std::move(scheduler).error());
     }
-    Result<std::unique_ptr<CpuExecutor>> executor = CpuExecutor::create(std::move(cpu));
-    if (!executor) {
-        return fail(std::move(executor).error());
+    RemoteExecutor* remote = nullptr;
+    if (!remote_.workers.empty()) {
+        Result<std::unique_ptr<RemoteExecutor>> workers =
+            RemoteExecutor::connect(std::move(remote_));
+        if (!workers) {
+            return fail(std::move(workers).error());
+        }
+        remote = workers->get();
+        executors_.emplace(executors_.begin(), Backend::remote, std::move(*workers));
     }
-    executors_.emplace(executors_.begin(), Backend::cpu, std::move(*executor));
+    if (local_programs_) {
+        Result<std::unique_ptr<CpuExecutor>> executor = CpuExecutor::create(std::move(cpu));
+        if (!executor) {
+            return fail(std::move(executor).error());
+        }
+        executors_.emplace(executors_.begin(), Backend::cpu, std::move(*executor));
+    }
     for (auto& [backend, one] : executors_) {
         if (Result<void> added = scheduler->register_backend(backend, std::move(one)); !added) {
             return fail(std::move(added).error());
         }
     }
-    return Pool(std::move(*scheduler));
+    return Pool(std::move(*scheduler), remote);
+}
+
+Error detail::no_workers_error(std::string_view function) {
+    return Error(Domain::function, Code::cannot_schedule, Fault::user,
+                 "the function '" + std::string(function) +
+                     "' is to run on a worker, but this pool has none: build it with "
+                     "remote_workers(\"host:9000\")");
 }
 
 }  // namespace repartir

@@ -89,6 +89,11 @@ std::optional<Error> Spool::loss() const {
     return why_;
 }
 
+void Spool::lose(std::uint64_t bytes) {
+    const std::scoped_lock lock(mutex_);
+    lost_ += bytes;
+}
+
 void Spool::restart() {
     const std::scoped_lock lock(mutex_);
     std::string().swap(memory_);

@@ -32,6 +32,8 @@ class Spool {
     [[nodiscard]] std::uint64_t lost() const;
     /// @return why some were lost first.
     [[nodiscard]] std::optional<Error> loss() const;
+    /// So many bytes more were lost before they came here.
+    void lose(std::uint64_t bytes);
     /// Forgets all of it: the stream begins anew.
     void restart();
     /// @return all that is kept, which is taken out of here.

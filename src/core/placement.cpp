@@ -6,7 +6,8 @@
 namespace repartir::core {
 namespace {
 
-// A program leaves this machine or goes to a GPU's executor only when the task says so.
+// A program goes to a GPU's executor only when the task says so; who gave the pool remote workers
+// has said that tasks may leave this machine, except those that say otherwise.
 bool backend_fits(const Demand& demand, const Site& site) noexcept {
     if (demand.backend != Backend::any && demand.backend != site.backend) {
         return false;
@@ -17,9 +18,8 @@ bool backend_fits(const Demand& demand, const Site& site) noexcept {
         case Affinity::gpu_required:
             return site.backend == Backend::gpu;
         case Affinity::remote_allowed:
-            return site.backend != Backend::gpu || demand.backend == Backend::gpu;
         case Affinity::none:
-            return site.backend == Backend::cpu || demand.backend == site.backend;
+            return site.backend != Backend::gpu || demand.backend == Backend::gpu;
     }
     return false;
 }

@@ -34,11 +34,11 @@ TEST(Placement, DemandComesFromTheTask) {
     EXPECT_TRUE(demand.cgroup_limits);
 }
 
-TEST(Placement, AProgramStaysHereUnlessItSaysOtherwise) {
+TEST(Placement, AProgramGoesWhereThePoolHasCpusUnlessItSaysOtherwise) {
     const auto set = [](Backend backend, Affinity affinity) {
         return eligible(Demand{backend, affinity, 1, 0, false}, three);
     };
-    EXPECT_EQ(set(Backend::any, Affinity::none), 0b001U);
+    EXPECT_EQ(set(Backend::any, Affinity::none), 0b101U);
     EXPECT_EQ(set(Backend::any, Affinity::remote_allowed), 0b101U);
     EXPECT_EQ(set(Backend::any, Affinity::gpu_required), 0b010U);
     EXPECT_EQ(set(Backend::any, Affinity::cpu_only), 0b001U);
@@ -132,14 +132,14 @@ TEST(Placement, MemoryThatWasNotCountedWhenItWasBookedIsNotGivenBack) {
 
 TEST(Placement, SaysWhyNeverWithTheNumbers) {
     EXPECT_THAT(why_never(Demand{}, {}), HasSubstr("no registered executor"));
-    EXPECT_THAT(why_never(Demand{Backend::any, Affinity::none, 9, 0, false}, three),
+    EXPECT_THAT(why_never(Demand{Backend::cpu, Affinity::none, 9, 0, false}, three),
                 HasSubstr("9 cores, the largest executor has 4"));
-    EXPECT_THAT(why_never(Demand{Backend::any, Affinity::none, 1, 5000, false}, three),
+    EXPECT_THAT(why_never(Demand{Backend::cpu, Affinity::none, 1, 5000, false}, three),
                 HasSubstr("5000 bytes of memory, the largest executor has 1000"));
-    EXPECT_THAT(why_never(Demand{Backend::any, Affinity::none, 1, 0, true}, three),
+    EXPECT_THAT(why_never(Demand{Backend::cpu, Affinity::none, 1, 0, true}, three),
                 HasSubstr("cgroup"));
     const std::vector<Site> split{site(Backend::cpu, 8, 10), site(Backend::cpu, 1, 1000)};
-    EXPECT_THAT(why_never(Demand{Backend::any, Affinity::none, 8, 1000, false}, split),
+    EXPECT_THAT(why_never(Demand{Backend::cpu, Affinity::none, 8, 1000, false}, split),
                 HasSubstr("in one place"));
 }
 

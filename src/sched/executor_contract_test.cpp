@@ -154,7 +154,7 @@ TEST(Scheduler, AnExecutorMayGrowInsideObserveAndReturnInsideGiveBack) {
     FakeState local;
     local.inline_result = [](const Task&) { return ended(End::exited); };
     ASSERT_TRUE(scheduler->register_backend(Backend::cpu, std::make_unique<FakeExecutor>(local)));
-    all.push_back(scheduler->schedule(Task::binary("b")));
+    all.push_back(scheduler->schedule(Task::binary("b").backend(Backend::cpu)));
     EXPECT_TRUE(std::move(all.back()).get()->ok());
     all.pop_back();
     EXPECT_EQ(scheduler->stats().attempts_returned, 0U) << "they were not meant for the newcomer";

@@ -27,40 +27,6 @@ Error shut_down_error() {
         "the pool has been shut down and takes no more functions; submit before shutdown()");
 }
 
-Error cancelled_error() noexcept {
-    return Error(Domain::function, Code::cancelled, Fault::user,
-                 "the function was cancelled before its result was there");
-}
-
-Error no_memory_error() noexcept {
-    return Error(Domain::scheduler, Code::out_of_resources, Fault::system,
-                 "there is no memory left to queue a function; free some and try again");
-}
-
-Error invalid_function_error(std::string_view name) {
-    return Error(Domain::function, Code::invalid_task, Fault::user,
-                 (name.empty() ? std::string("the function") : "function " + std::string(name)) +
-                     " has a negative timeout or a priority that does not exist: use 0 for no "
-                     "timeout, and high, normal or low");
-}
-
-Error timed_out_error(std::string_view name, std::chrono::milliseconds timeout) {
-    return Error(Domain::function, Code::timed_out, Fault::task,
-                 (name.empty() ? std::string("the function") : "function " + std::string(name)) +
-                     " did not return within its timeout of " + std::to_string(timeout.count()) +
-                     " ms; give it more time, or let it watch its stop_token");
-}
-
-Error thrown_error() noexcept {
-    std::string sentence = "the function threw: ";
-    try {
-        throw;
-    } catch (const std::exception& thrown) { sentence += thrown.what(); } catch (...) {
-        sentence += "something that is no std::exception";
-    }
-    return Error(Domain::function, Code::function_threw, Fault::task, std::move(sentence));
-}
-
 Result<void> Crew::submit(StateBase& function, Priority priority) noexcept {
     Impl& impl = *impl_;
     if (impl.closed.load(std::memory_order_seq_cst)) {

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file remote_executor.hpp Runs tasks on workers on other machines.
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "repartir/executor.hpp"
+#include "repartir/network.hpp"
+#include "repartir/result.hpp"
+
+namespace repartir {
+
+/// Whom a RemoteExecutor talks to. Every field but `workers` has a working default.
+struct RemoteOptions {
+    std::vector<std::string> workers;  ///< addresses: "host:9000", "[::1]:9000", "unix:/path"
+    NetworkSecurity security;
+    std::string name;  ///< of this client, for people; empty: this machine's
+    std::chrono::milliseconds heartbeat{1000};  ///< how often each end is to be heard
+    /// How long a worker whose connection broke may take to come back with what it had, before
+    /// that is run elsewhere.
+    std::chrono::milliseconds reattach{4000};
+    /// How long tasks wait while no worker at all can be reached.
+    std::chrono::milliseconds reach{10'000};
+    /// How long a worker keeps our tasks when we are gone.
+    std::chrono::milliseconds time_to_live{60'000};
+    std::uint32_t tasks_max = 1024;  ///< at one worker at once
+    bool compression = true;         ///< of large messages
+};
+
+/// How a function on a worker is called.
+struct CallOptions {
+    CallOptions() = default;
+    std::chrono::milliseconds timeout{0};  ///< of one try, from its start; 0: none
+    Priority priority = Priority::normal;
+    RetryPolicy retry;  ///< tries beyond those that a lost worker costs
+};
+
+/// Who is told how a call ended.
+class CallSink {
+  public:
+    CallSink() = default;
+    CallSink(const CallSink&) = delete;
+    CallSink& operator=(const CallSink&) = delete;
+    virtual ~CallSink() = default;
+    /// Called exactly once, on any thread. @param value what the function gave, encoded; good
+    /// during the call. Errors: what the function failed with, not_found (no such function there),
+    /// unreachable, cancelled, timed_out, shut_down
+    virtual void returned(Result<std::string_view> value) noexcept = 0;
+};
+
+/// Names a call to a RemoteExecutor; 0 names none.
+using CallId = std::uint64_t;
+
+class RemoteExecutor;
+
+namespace detail {
+
+/// The way to a RemoteExecutor from Pendings, which may outlive it. Any thread.
+class CallDoor {
+  public:
+    explicit CallDoor(RemoteExecutor& executor) noexcept : executor_(&executor) {}
+    /// The executor is about to end. After it, nobody calls it from here.
+    void close() {
+        const std::scoped_lock lock(mutex_);
+        executor_ = nullptr;
+    }
+    void cancel(CallId id);
+
+  private:
+    std::mutex mutex_;
+    RemoteExecutor* executor_;
+};
+
+}  // namespace detail
+
+/// Runs tasks on workers: one connection to each, opened again with backoff when it breaks. A
+/// worker gets a little more than it runs; what it has not begun is taken back for one that idles,
+/// or for another executor. What was lost with a worker is a failure of that machine's
+/// (Fault::node), which the scheduler tries again.
+///
+/// Programs, paths and users are the worker's. A task that uses what cannot leave this machine
+/// (shared buffers, its submitter's terminal) is not accepted. Output callbacks are called on a
+/// thread of the executor's; where a worker is lost they hear the output of the next try from its
+/// beginning.
+///
+/// Thread safety: see Executor.
+class RemoteExecutor final : public Executor {
+  public:
+    /// Begins to connect, and returns: workers may come later. Errors: invalid_argument (no or a
+    /// bad address), not_found, permission_denied (certificates), out_of_resources (threads)
+    [[nodiscard]] static Result<std::unique_ptr<RemoteExecutor>> connect(RemoteOptions options);
+    ~RemoteExecutor() override;
+
+    [[nodiscard]] Capabilities capabilities() const override;
+    [[nodiscard]] Result<void> accepts(const Task& task) const override;
+    void observe(AttemptSink& sink) override;
+    void start(const AttemptId& id, const Task& task, AttemptSink& sink) override;
+    void cancel(const AttemptId& id, CancelReason reason, bool force) override;
+    std::uint32_t give_back(std::uint32_t most) override;
+    void shutdown() override;
+    [[nodiscard]] bool on_own_thread() const noexcept override;
+
+    /// Calls a function that workers have by name. @param arguments encoded, one after the other
+    /// @param sink told of the end, perhaps before this returns; shared by the caller and this
+    CallId call(std::string_view function, std::string_view arguments, const CallOptions& options,
+                std::shared_ptr<CallSink> sink);
+    /// Asks for a call to end; ids that are not here are ignored.
+    void cancel(CallId id);
+    /// @return the way to cancel() for who may outlive this.
+    [[nodiscard]] const std::shared_ptr<detail::CallDoor>& door() const noexcept { return door_; }
+
+  private:
+    struct Impl;
+    explicit RemoteExecutor(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+    std::shared_ptr<detail::CallDoor> door_;  // shared with Pendings of calls
+};
+
+}  // namespace repartir

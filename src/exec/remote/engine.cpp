@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: MIT
+// The thread, what it is asked for, and what the reactor wants; work.cpp has what becomes of tasks
+// and calls.
+#include "exec/remote/engine.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <system_error>
+#include <utility>
+
+#include "exec/remote/link.hpp"
+#include "wire/task.hpp"
+
+namespace repartir::exec {
+namespace {
+
+constexpr std::size_t scratch_bytes = 256UL * 1024;
+/// How long goodbyes may take at the end.
+constexpr base::BootTime parting_time = std::chrono::seconds(1);
+
+std::string client_name() {
+    std::array<char, 256> name{};
+    const bool known = ::gethostname(name.data(), name.size() - 1) == 0;
+    return std::string(known ? name.data() : "client") + "/" + std::to_string(::getpid());
+}
+
+client::Options reactor_options(const RemoteOptions& options) {
+    client::Options result;
+    result.workers = options.workers;
+    result.session = {base::random_seed(), base::random_seed()};
+    result.name = options.name.empty() ? client_name() : options.name;
+    result.compression = options.compression;
+    result.tasks_max = options.tasks_max;
+    result.heartbeat = options.heartbeat;
+    result.reattach = options.reattach;
+    result.time_to_live = options.time_to_live;
+    result.reach = options.reach;
+    result.reconnect.max = std::chrono::seconds(5);
+    result.seed = base::random_seed();
+    return result;
+}
+
+}  // namespace
+
+Engine::Engine(std::unique_ptr<loop::Loop> loop, net::Security security, client::Options options,
+               std::vector<net::Address> addresses)
+    : loop_(std::move(loop)),
+      security_(std::move(security)),
+      addresses_(std::move(addresses)),
+      scratch_(scratch_bytes),
+      reactor_(std::move(options)),
+      issuer_(base::random_seed()),
+      random_(base::random_seed()) {
+    for (client::WorkerId id = 0; id < addresses_.size(); ++id) {
+        links_.push_back(std::make_unique<Link>(*this, id));
+    }
+    can_.backend = Backend::remote;
+    can_.elastic = true;
+    can_.slots = 0;
+    can_.cgroup_limits = true;  // a worker that has none refuses
+    can_.description = std::to_string(addresses_.size()) +
+                       (addresses_.size() == 1 ? " worker: " : " workers: ") +
+                       addresses_.front().text() + (addresses_.size() > 1 ? ", ..." : "");
+}
+
+Engine::~Engine() {
+    shutdown();
+    loop_->cancel(*this);
+}
+
+Result<std::unique_ptr<Engine>> Engine::create(RemoteOptions options) {
+    if (options.workers.empty()) {
+        return fail(Error(Domain::config, Code::invalid_argument, Fault::user,
+                          "no worker's address was given: name at least one, such as host:9000"));
+    }
+    std::vector<net::Address> addresses;
+    for (const std::string& text : options.workers) {
+        Result<net::Address> address = net::Address::parse(text);
+        if (!address) {
+            return fail(address.error());
+        }
+        addresses.push_back(std::move(*address));
+    }
+    Result<net::Security> security = net::make_security(options.security);
+    if (!security) {
+        return fail(security.error());
+    }
+    Result<std::unique_ptr<loop::Loop>> loop = loop::Loop::create();
+    if (!loop) {
+        return fail(loop.error());
+    }
+    std::unique_ptr<Engine> engine(new Engine(std::move(*loop), std::move(*security),
+                                              reactor_options(options), std::move(addresses)));
+    try {
+        engine->thread_ = std::thread([raw = engine.get()] { raw->run(); });
+    } catch (const std::system_error& problem) {
+        engine->closed_ = true;
+        return fail(
+            Error(Domain::net, Code::out_of_resources, Fault::system,
+                  std::string("no thread for the network can be started: ") + problem.what()));
+    }
+    return engine;
+}
+
+void Engine::run() noexcept {
+    on_timer(base::now());
+    while (!ending_) {
+        loop_->run_once(base::never);
+    }
+    const base::BootTime end = base::now() + parting_time;
+    const auto parted = [this] {
+        return std::ranges::all_of(links_, [](const auto& link) { return link->idle(); });
+    };
+    while (!parted() && base::now() < end) {
+        loop_->run_once(end - base::now());
+    }
+}
+
+/// @return whether the thread will see to it: it has not ended.
+bool Engine::ask(Request&& request) {
+    bool first = false;
+    {
+        const std::scoped_lock lock(mutex_);
+        if (closed_) {
+            return false;
+        }
+        closed_ = std::holds_alternative<End>(request);
+        first = requests_.empty();
+        requests_.push_back(std::move(request));
+    }
+    if (first) {
+        loop_->post([this]() noexcept { answer(); });
+    }
+    return true;
+}
+
+void Engine::answer() {
+    {
+        const std::scoped_lock lock(mutex_);
+        answering_.swap(requests_);
+    }
+    for (Request& request : answering_) {
+        std::visit([this](auto& one) { handle(one); }, request);
+    }
+    answering_.clear();
+    carry_out();
+}
+
+void Engine::handle(Observe& request) {
+    self_ = request.self;
+    observer_ = request.sink;
+    tell_capacity();
+}
+
+void Engine::handle(GiveBack& request) {
+    static_cast<void>(reactor_.give_back(request.most, base::now(), outbox_));
+    giving_back_ = false;
+}
+
+void Engine::handle(End& /*request*/) {
+    observer_ = nullptr;
+    std::vector<AttemptId> ids;
+    for (const auto& [id, job] : jobs_) {
+        ids.push_back(id);
+    }
+    for (const AttemptId& id : ids) {
+        client::Finished over;
+        over.attempt = id;
+        over.report.ending = {repartir::End::cancelled, 0};
+        end_task(jobs_.find(id), over);
+    }
+    while (!calls_.empty()) {
+        end_call(calls_.begin()->first,
+                 fail(Error(Domain::scheduler, Code::shut_down, Fault::user,
+                            "the pool was shut down before the function had returned")));
+    }
+    reactor_.leave(outbox_);
+    carry_out();
+    for (const auto& link : links_) {
+        link->close();  // those that are not up yet
+    }
+    ending_ = true;
+}
+
+void Engine::shutdown() {
+    ask(End{});
+    if (thread_.joinable()) {
+        thread_.join();
+    }
+}
+
+Capabilities Engine::capabilities() const {
+    const std::scoped_lock lock(mutex_);
+    return can_;
+}
+
+void Engine::observe(Executor& self, AttemptSink& sink) { ask(Observe{&self, &sink}); }
+
+std::uint32_t Engine::give_back(std::uint32_t most) {
+    const std::uint32_t there = at_workers_;
+    const std::uint32_t run = running_slots_;
+    if (there <= run || giving_back_.exchange(true)) {
+        return 0;
+    }
+    if (!ask(GiveBack{most})) {
+        return 0;
+    }
+    return std::min(most, there - run);
+}
+
+void Engine::on_timer(base::BootTime now) noexcept {
+    while (!retries_.empty() && retries_.begin()->first <= now) {
+        const CallId id = retries_.begin()->second;
+        retries_.erase(retries_.begin());
+        begin_call(calls_.find(id)->second);
+    }
+    reactor_.tick(now, outbox_);
+    carry_out();
+}
+
+/// Carries out what the reactor wants, in order, and what comes of it.
+void Engine::carry_out() {
+    if (std::exchange(carrying_, true)) {
+        return;
+    }
+    while (!outbox_.empty()) {
+        client::Outbox now;
+        now.swap(outbox_);
+        for (client::Effect& effect : now) {
+            std::visit([this](auto& one) { carry_out(one); }, effect);
+        }
+    }
+    for (const auto& link : links_) {
+        if (std::exchange(link->unflushed, false) && link->current() != nullptr) {
+            link->current()->flush();
+        }
+    }
+    if (reactor_.unreachable(base::now()).has_value() != out_of_reach_) {
+        out_of_reach_ = !out_of_reach_;
+        tell_capacity();
+    }
+    carrying_ = false;
+    set_timer();
+}
+
+void Engine::set_timer() {
+    base::BootTime next = reactor_.next();
+    if (!retries_.empty()) {
+        next = std::min(next, retries_.begin()->first);
+    }
+    if (next == base::never) {
+        loop_->cancel(*this);
+    } else if (!armed() || deadline() != next) {
+        loop_->set(*this, next);
+    }
+}
+
+void Engine::carry_out(client::Dial& effect) { links_[effect.worker]->dial(); }
+
+void Engine::carry_out(client::Send& effect) {
+    Link& link = *links_[effect.worker];
+    if (link.current() != nullptr) {
+        link.current()->send(effect.type, effect.correlation, std::move(effect.body));
+        link.unflushed = true;
+    }
+}
+
+void Engine::carry_out(client::Admit& effect) {
+    if (net::Connection* const connection = links_[effect.worker]->current()) {
+        connection->admit(effect.version, effect.compression);
+    }
+}
+
+void Engine::carry_out(client::Close& effect) { links_[effect.worker]->close(); }
+
+void Engine::carry_out(client::Capacity& effect) {
+    capacity_ = effect;
+    tell_capacity();
+}
+
+/// Tells the scheduler what can be had here now.
+void Engine::tell_capacity() {
+    Capabilities now;
+    {
+        const std::scoped_lock lock(mutex_);
+        can_.slots = capacity_.window;
+        can_.running_slots = capacity_.slots;
+        can_.task_slots_max = capacity_.task_slots_max;
+        can_.round_trip = capacity_.round_trip;
+        can_.unreachable = reactor_.unreachable(base::now());
+        now = can_;
+    }
+    running_slots_ = capacity_.slots;
+    if (observer_ != nullptr) {
+        observer_->capacity_changed(*self_, std::move(now));
+    }
+}
+
+}  // namespace repartir::exec

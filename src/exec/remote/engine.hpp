@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file engine.hpp Joins the client's reactor to sockets, tasks and calls, on one thread.
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "base/spool.hpp"
+#include "client/reactor.hpp"
+#include "core/attempt.hpp"
+#include "loop/loop.hpp"
+#include "net/connection.hpp"
+#include "repartir/remote_executor.hpp"
+
+namespace repartir::exec {
+
+/// What a RemoteExecutor does, on a thread of its own. Public functions from any thread: they pass
+/// on what is asked for.
+class Engine final : private loop::Timer {
+  public:
+    /// Starts the thread. @param self who is named to the sink that observes Errors: as
+    /// RemoteExecutor::connect
+    [[nodiscard]] static Result<std::unique_ptr<Engine>> create(RemoteOptions options);
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+    ~Engine() override;
+
+    [[nodiscard]] Capabilities capabilities() const;
+    void observe(Executor& self, AttemptSink& sink);
+    void start(const AttemptId& id, const Task& task, AttemptSink& sink);
+    void cancel(const AttemptId& id, bool force);
+    [[nodiscard]] std::uint32_t give_back(std::uint32_t most);
+    CallId call(std::string_view function, std::string_view arguments, const CallOptions& options,
+                std::shared_ptr<CallSink> sink);
+    void cancel(CallId id);
+    /// Ends all by force and joins the thread. Idempotent; one thread.
+    void shutdown();
+    [[nodiscard]] bool on_own_thread() const noexcept {
+        return std::this_thread::get_id() == thread_.get_id();
+    }
+
+  private:
+    // What other threads ask for.
+    struct Observe {
+        Executor* self;
+        AttemptSink* sink;
+    };
+    struct StartTask {
+        AttemptId id;
+        const Task* task;
+        AttemptSink* sink;
+    };
+    struct CancelTask {
+        AttemptId id;
+        bool force;
+    };
+    struct GiveBack {
+        std::uint32_t most;
+    };
+    struct StartCall {
+        CallId id;
+        std::string function;
+        std::string arguments;
+        CallOptions options;
+        std::shared_ptr<CallSink> sink;  // shared with the caller
+    };
+    struct CancelCall {
+        CallId id;
+    };
+    struct End {};
+    using Request =
+        std::variant<Observe, StartTask, CancelTask, GiveBack, StartCall, CancelCall, End>;
+
+    /// A task's attempt, until its sink is told.
+    struct Job {
+        const Task* task = nullptr;
+        AttemptSink* sink = nullptr;
+        std::unique_ptr<base::Spool> out, err;  // once more came than a result has room for
+    };
+    struct Call {
+        StartCall request;
+        TaskId task;
+        core::AttemptState state;
+        std::string value;      // that came before its result
+        base::BootTime due{0};  // of the next try, while it waits for that
+    };
+    /// The connections to one worker: the one in use, if any, and such as are ending.
+    class Link;
+
+    Engine(std::unique_ptr<loop::Loop> loop, net::Security security, client::Options options,
+           std::vector<net::Address> addresses);
+
+    void run() noexcept;
+    bool ask(Request&& request);
+    void answer();
+    void handle(Observe& request);
+    void handle(StartTask& request);
+    void handle(CancelTask& request);
+    void handle(GiveBack& request);
+    void handle(StartCall& request);
+    void handle(CancelCall& request);
+    void handle(End& request);
+
+    void on_timer(base::BootTime now) noexcept override;
+    void carry_out();
+    void carry_out(client::Dial& effect);
+    void carry_out(client::Send& effect);
+    void carry_out(client::Admit& effect);
+    void carry_out(client::Close& effect);
+    void carry_out(client::Finished& effect);
+    void carry_out(client::Output& effect);
+    void carry_out(client::Returned& effect);
+    void carry_out(client::Capacity& effect);
+
+    void take_output(Job& job, wire::Channel channel, std::uint64_t offset, std::string_view bytes);
+    void end_task(std::map<AttemptId, Job>::iterator job, client::Finished& finished);
+    void begin_call(Call& call);
+    void end_call_try(Call& call, client::Finished& finished);
+    void end_call(CallId id, Result<std::string_view> value);
+    void wait_for_next_try(Call& call, base::BootTime delay);
+    void tell_capacity();
+    void set_timer();
+
+    std::unique_ptr<loop::Loop> loop_;
+    const net::Security security_;
+    const std::vector<net::Address> addresses_;
+    std::vector<char> scratch_;
+    client::Reactor reactor_;
+    client::Outbox outbox_;
+    std::vector<std::unique_ptr<Link>> links_;  // by worker
+    std::map<AttemptId, Job> jobs_;
+    std::map<CallId, Call> calls_;
+    std::map<AttemptId, CallId> tries_;              // of calls that are at the reactor
+    std::multimap<base::BootTime, CallId> retries_;  // of calls that wait for theirs
+    JobId job_ = JobId::random();
+    std::uint32_t element_ = 0;
+    core::Issuer issuer_;
+    base::Prng random_;
+    Executor* self_ = nullptr;
+    AttemptSink* observer_ = nullptr;
+    client::Capacity capacity_;
+    bool out_of_reach_ = false;
+    bool carrying_ = false;
+    bool ending_ = false;
+
+    std::atomic<std::uint32_t> at_workers_{0};  // tasks
+    std::atomic<std::uint32_t> running_slots_{0};
+    std::atomic<bool> giving_back_{false};
+    std::atomic<CallId> last_call_{0};
+    mutable std::mutex mutex_;  // guards what follows
+    Capabilities can_;
+    std::vector<Request> requests_;  // answer() is posted while there are some
+    bool closed_ = false;
+    std::vector<Request> answering_;  // of answer() alone
+    std::thread thread_;
+};
+
+}  // namespace repartir::exec

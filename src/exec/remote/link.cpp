@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#include "exec/remote/link.hpp"
+
+#include <utility>
+
+namespace repartir::exec {
+
+void Engine::Link::dial() {
+    net::Connection::Owner& self = *this;
+    connections_.push_back(std::make_unique<net::Connection>(*engine_.loop_, engine_.scratch_, self,
+                                                             net::ConnectionOptions{}));
+    current_ = connections_.back().get();
+    current_->dial(engine_.addresses_[id_], engine_.security_);
+}
+
+void Engine::Link::close() {
+    if (current_ != nullptr) {
+        std::exchange(current_, nullptr)->close();
+    }
+}
+
+void Engine::Link::on_open(net::Connection& connection) noexcept {
+    if (&connection == current_) {
+        engine_.reactor_.connected(id_, base::now(), engine_.outbox_);
+        engine_.carry_out();
+    }
+}
+
+void Engine::Link::on_message(net::Connection& connection, const wire::Message& message) noexcept {
+    if (&connection == current_) {
+        engine_.reactor_.received(id_, message, base::now(), engine_.outbox_);
+        engine_.carry_out();  // at once: it may be for this very connection
+    }
+}
+
+void Engine::Link::on_drained(net::Connection& connection) noexcept {
+    if (&connection == current_) {
+        engine_.reactor_.flush(id_, engine_.outbox_);
+        engine_.carry_out();
+    }
+}
+
+void Engine::Link::on_closed(net::Connection& connection, const Error* why) noexcept {
+    const bool was_current = &connection == current_;
+    const std::string sentence = why != nullptr ? why->sentence() : "it was closed";
+    if (was_current) {
+        current_ = nullptr;
+    }
+    connections_.remove_if([&](const auto& one) { return one.get() == &connection; });
+    if (was_current) {
+        engine_.reactor_.disconnected(id_, sentence, base::now(), engine_.outbox_);
+        engine_.carry_out();
+    }
+}
+
+}  // namespace repartir::exec

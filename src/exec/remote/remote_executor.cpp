@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#include "repartir/remote_executor.hpp"
+
+#include <utility>
+
+#include "exec/remote/engine.hpp"
+
+namespace repartir {
+namespace {
+
+std::unexpected<Error> stays_here(const char* what, const char* instead) {
+    return fail(
+        Error(Domain::task, Code::invalid_task, Fault::user,
+              std::string("a task that ") + what + " cannot leave this machine: " + instead));
+}
+
+}  // namespace
+
+struct RemoteExecutor::Impl {
+    std::unique_ptr<exec::Engine> engine;
+};
+
+RemoteExecutor::RemoteExecutor(std::unique_ptr<Impl> impl)
+    : impl_(std::move(impl)), door_(std::make_shared<detail::CallDoor>(*this)) {}
+
+RemoteExecutor::~RemoteExecutor() { door_->close(); }
+
+void detail::CallDoor::cancel(CallId id) {
+    const std::scoped_lock lock(mutex_);
+    if (executor_ != nullptr) {
+        executor_->cancel(id);
+    }
+}
+
+Result<std::unique_ptr<RemoteExecutor>> RemoteExecutor::connect(RemoteOptions options) {
+    Result<std::unique_ptr<exec::Engine>> engine = exec::Engine::create(std::move(options));
+    if (!engine) {
+        return fail(engine.error());
+    }
+    return std::unique_ptr<RemoteExecutor>(
+        new RemoteExecutor(std::unique_ptr<Impl>(new Impl{std::move(*engine)})));
+}
+
+Capabilities RemoteExecutor::capabilities() const { return impl_->engine->capabilities(); }
+
+Result<void> RemoteExecutor::accepts(const Task& task) const {
+    if (!task.extras().buffers.empty()) {
+        return stays_here("shares a buffer", "give the bytes as its input");
+    }
+    if (task.stdin_kind() == Input::inherit) {
+        return stays_here("reads its submitter's input",
+                          "give the bytes, or a file of the worker's");
+    }
+    if (task.stdout_kind() == Output::inherit || task.stderr_kind() == Output::inherit) {
+        return stays_here("writes to its submitter's terminal", "capture its output");
+    }
+    return {};
+}
+
+void RemoteExecutor::observe(AttemptSink& sink) { impl_->engine->observe(*this, sink); }
+
+void RemoteExecutor::start(const AttemptId& id, const Task& task, AttemptSink& sink) {
+    impl_->engine->start(id, task, sink);
+}
+
+void RemoteExecutor::cancel(const AttemptId& id, CancelReason /*reason*/, bool force) {
+    impl_->engine->cancel(id, force);
+}
+
+std::uint32_t RemoteExecutor::give_back(std::uint32_t most) {
+    return impl_->engine->give_back(most);
+}
+
+void RemoteExecutor::shutdown() { impl_->engine->shutdown(); }
+
+bool RemoteExecutor::on_own_thread() const noexcept { return impl_->engine->on_own_thread(); }
+
+CallId RemoteExecutor::call(std::string_view function, std::string_view arguments,
+                            const CallOptions& options, std::shared_ptr<CallSink> sink) {
+    return impl_->engine->call(function, arguments, options, std::move(sink));
+}
+
+void RemoteExecutor::cancel(CallId id) { impl_->engine->cancel(id); }
+
+}  // namespace repartir

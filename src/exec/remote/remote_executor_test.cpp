@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+// A RemoteExecutor and workers that serve, in one process, over real sockets.
+#include "repartir/remote_executor.hpp"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <condition_variable>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "repartir/worker.hpp"
+
+namespace repartir {
+namespace {
+
+using namespace std::literals;
+
+/// Remembers what it is told.
+class Sink final : public AttemptSink {
+  public:
+    void finished(const AttemptId& id, AttemptResult&& result) noexcept override {
+        const std::scoped_lock lock(mutex_);
+        results_[id.task.element] = std::move(result);
+        changed_.notify_all();
+    }
+    void returned(const AttemptId& /*id*/) noexcept override {
+        const std::scoped_lock lock(mutex_);
+        ++returned_;
+        changed_.notify_all();
+    }
+    void capacity_changed(Executor& /*executor*/, Capabilities now) noexcept override {
+        const std::scoped_lock lock(mutex_);
+        now_ = std::move(now);
+        changed_.notify_all();
+    }
+    template <class Condition>
+    [[nodiscard]] bool until(Condition condition) {
+        std::unique_lock lock(mutex_);
+        return changed_.wait_for(lock, 20s, [&] { return condition(*this); });
+    }
+    [[nodiscard]] AttemptResult result(std::uint32_t element) {
+        EXPECT_TRUE(until([&](Sink& sink) { return sink.results_.contains(element); }));
+        const std::scoped_lock lock(mutex_);
+        return std::move(results_[element]);
+    }
+    Capabilities now_;
+    std::map<std::uint32_t, AttemptResult> results_;
+    std::uint32_t returned_ = 0;
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+};
+
+/// A worker on a thread.
+class Host {
+  public:
+    explicit Host(std::string address, std::uint32_t slots = 2)
+        : worker_(make(std::move(address), slots)), thread_([this] { (void)worker_.run(); }) {}
+    ~Host() {
+        worker_.stop();
+        thread_.join();
+    }
+    Worker& worker() { return worker_; }
+
+  private:
+    static Worker make(std::string address, std::uint32_t slots) {
+        WorkerOptions options;
+        options.listen = {std::move(address)};
+        options.slots = slots;
+        options.name = "host";
+        auto worker = Worker::builder()
+                          .options(std::move(options))
+                          .function("add", [](int a, int b) { return a + b; })
+                          .function("big", [](std::uint32_t n) { return std::string(n, 'b'); })
+                          .function("wait",
+                                    [](const std::stop_token& token) {
+                                        while (!token.stop_requested()) {
+                                            std::this_thread::sleep_for(1ms);
+                                        }
+                                    })
+                          .build();
+        EXPECT_TRUE(worker) << (worker ? "" : worker.error().sentence());
+        return std::move(*worker);
+    }
+    Worker worker_;
+    std::thread thread_;
+};
+
+class Answer final : public CallSink {
+  public:
+    void returned(Result<std::string_view> value) noexcept override {
+        promise_.set_value(value ? Result<std::string>(std::string(*value))
+                                 : Result<std::string>(fail(value.error())));
+    }
+    Result<std::string> get() { return promise_.get_future().get(); }
+
+  private:
+    std::promise<Result<std::string>> promise_;
+};
+
+class RemoteExecutorTest : public ::testing::Test {
+  protected:
+    RemoteExecutorTest() {
+        char name[] = "/tmp/repartir-remote-test-XXXXXX";
+        folder_ = ::mkdtemp(name);
+    }
+    ~RemoteExecutorTest() override {
+        executor_.reset();
+        std::filesystem::remove_all(folder_);
+    }
+    std::string at(const char* name) const { return "unix:" + folder_ + "/" + name; }
+    void connect(std::vector<std::string> workers) {
+        RemoteOptions options;
+        options.workers = std::move(workers);
+        options.reattach = 300ms;
+        options.reach = 500ms;
+        executor_ = RemoteExecutor::connect(std::move(options)).value();
+        executor_->observe(sink_);
+    }
+    void start(std::uint32_t element, const Task& task) {
+        executor_->start({{{{1, 2, 3}}, element}, 1, 1, element}, task, sink_);
+    }
+
+    std::string folder_;
+    Sink sink_;
+    std::unique_ptr<RemoteExecutor> executor_;
+};
+
+TEST_F(RemoteExecutorTest, RunsProgramsOnAWorker) {
+    Host host(at("w"));
+    connect({at("w")});
+    ASSERT_TRUE(sink_.until([](Sink& s) { return s.now_.running_slots == 2; }));
+    const Task task = Task::binary("/bin/sh", "-c", "echo $0; cat; exit 4").stdin_bytes("hello");
+    start(1, task);
+    const AttemptResult result = sink_.result(1);
+    EXPECT_EQ(result.attempt.ending, (Ending{End::exited, 4}));
+    EXPECT_EQ(result.out.bytes(), "/bin/sh\nhello");
+    EXPECT_EQ(result.attempt.where, "host/cpu");
+}
+
+TEST_F(RemoteExecutorTest, LargeOutputComesWholeAndSpills) {
+    Host host(at("w"));
+    connect({at("w")});
+    const Task task = Task::binary("/bin/sh", "-c",
+                                   "head -c 9000000 /dev/zero | tr '\\0' x; head -c 70000 "
+                                   "/dev/zero >&2");
+    start(1, task);
+    const AttemptResult result = sink_.result(1);
+    EXPECT_EQ(result.out.size(), 9'000'000U);
+    EXPECT_FALSE(result.out.in_memory());
+    EXPECT_EQ(result.out.read().value(), std::string(9'000'000, 'x'));
+    EXPECT_EQ(result.err.size(), 70'000U);
+}
+
+TEST_F(RemoteExecutorTest, ACallbackHearsOutputAsItComes) {
+    Host host(at("w"));
+    connect({at("w")});
+    std::promise<void> heard;
+    std::string out;
+    const std::string fifo = folder_ + "/go";
+    const Task task =
+        Task::binary("/bin/sh", "-c", "mkfifo " + fifo + "; echo a; read x <" + fifo + "; echo b")
+            .on_output([&](Stream, std::span<const char> text) {
+                out.append(text.data(), text.size());
+                if (out == "a\n") {
+                    heard.set_value();
+                }
+            });
+    start(1, task);
+    ASSERT_EQ(heard.get_future().wait_for(20s), std::future_status::ready);
+    std::thread([&] { std::ofstream(fifo) << "go\n"; }).join();
+    EXPECT_TRUE(sink_.result(1).attempt.ending.ok());
+    EXPECT_EQ(out, "a\nb\n");
+}
+
+TEST_F(RemoteExecutorTest, ManyTasksAndBytesInBothDirections) {
+    Host first(at("a"));
+    Host second(at("b"));
+    connect({at("a"), at("b")});
+    const Task task = Task::binary("/bin/sh", "-c", "cat; head -c 2000000 /dev/zero")
+                          .stdin_bytes(std::string(100'000, 'i'));
+    for (std::uint32_t i = 0; i < 100; ++i) {
+        start(i, task);
+    }
+    for (std::uint32_t i = 0; i < 100; ++i) {
+        EXPECT_EQ(sink_.result(i).out.size(), 2'100'000U);
+    }
+}
+
+TEST_F(RemoteExecutorTest, WhatRunsIsCancelled) {
+    Host host(at("w"));
+    connect({at("w")});
+    const Task task = Task::binary("/bin/sleep", "60");
+    start(1, task);
+    executor_->cancel({{{{1, 2, 3}}, 1}, 1, 1, 1}, CancelReason::cancelled, false);
+    EXPECT_EQ(sink_.result(1).attempt.ending.end, End::cancelled);
+}
+
+TEST_F(RemoteExecutorTest, WhatALostWorkerHadIsTheMachinesFault) {
+    auto host = std::make_unique<Host>(at("w"));
+    connect({at("w")});
+    const std::string mark = folder_ + "/mark";
+    const Task task = Task::binary("/bin/sh", "-c", "touch " + mark + "; exec sleep 60");
+    start(1, task);
+    while (!std::filesystem::exists(mark)) {
+        std::this_thread::yield();
+    }
+    host.reset();
+    const AttemptResult result = sink_.result(1);
+    ASSERT_TRUE(result.attempt.error.has_value());
+    EXPECT_EQ(result.attempt.error->fault(), Fault::node);
+    EXPECT_TRUE(sink_.until([](Sink& s) { return s.now_.unreachable.has_value(); }));
+    EXPECT_NE(sink_.now_.unreachable->sentence().find("does not exist"), std::string::npos)
+        << sink_.now_.unreachable->sentence();
+    Host again(at("w"));  // and back
+    EXPECT_TRUE(sink_.until([](Sink& s) { return !s.now_.unreachable && s.now_.slots > 0; }));
+}
+
+TEST_F(RemoteExecutorTest, CallsFunctions) {
+    Host host(at("w"));
+    connect({at("w")});
+    const auto call = [&](std::string_view name, const std::string& arguments,
+                          const CallOptions& options = {}) {
+        const auto answer = std::make_shared<Answer>();
+        executor_->call(name, arguments, options, answer);
+        return answer->get();
+    };
+    const auto sum = call("add", detail::encode_arguments(40, 2));
+    ASSERT_TRUE(sum) << sum.error().sentence();
+    EXPECT_EQ(codec::decode<int>(*sum).value(), 42);
+    EXPECT_EQ(call("big", detail::encode_arguments(std::uint32_t{3'000'000})).value().size(),
+              3'000'004U);
+    EXPECT_EQ(call("nobody", "").error().code(), Code::not_found);
+    CallOptions hurried;
+    hurried.timeout = 30ms;
+    EXPECT_EQ(call("wait", "", hurried).error().code(), Code::timed_out);
+}
+
+TEST_F(RemoteExecutorTest, ACallThatIsCancelledEndsAtOnce) {
+    Host host(at("w"));
+    connect({at("w")});
+    const auto answer = std::make_shared<Answer>();
+    executor_->cancel(executor_->call("wait", "", {}, answer));
+    EXPECT_EQ(answer->get().error().code(), Code::cancelled);
+}
+
+TEST_F(RemoteExecutorTest, ACallOutlivesItsWorker) {
+    auto host = std::make_unique<Host>(at("w"));
+    connect({at("w")});
+    ASSERT_TRUE(sink_.until([](Sink& s) { return s.now_.slots > 0; }));
+    const auto answer = std::make_shared<Answer>();
+    CallOptions options;
+    options.timeout = 1s;
+    executor_->call("wait", "", options, answer);
+    const auto quick = std::make_shared<Answer>();
+    host.reset();
+    host = std::make_unique<Host>(at("w"));
+    executor_->call("add", detail::encode_arguments(1, 2), {}, quick);
+    EXPECT_TRUE(quick->get());
+    EXPECT_EQ(answer->get().error().code(), Code::timed_out);  // of its second try
+}
+
+TEST_F(RemoteExecutorTest, ShutdownTellsEverySink) {
+    Host host(at("w"));
+    connect({at("w")});
+    const Task task = Task::binary("/bin/sleep", "60");
+    start(1, task);
+    const auto answer = std::make_shared<Answer>();
+    executor_->call("wait", "", {}, answer);
+    executor_->shutdown();
+    EXPECT_EQ(sink_.result(1).attempt.ending.end, End::cancelled);
+    EXPECT_EQ(answer->get().error().code(), Code::shut_down);
+    start(2, task);
+    EXPECT_EQ(sink_.result(2).attempt.ending.end, End::cancelled);
+}
+
+TEST_F(RemoteExecutorTest, WhatCannotLeaveThisMachineIsNotAccepted) {
+    connect({at("w")});
+    EXPECT_TRUE(executor_->accepts(Task::binary("true")));
+    EXPECT_FALSE(executor_->accepts(Task::binary("cat").stdin_inherit()));
+    EXPECT_FALSE(executor_->accepts(Task::binary("ls").stdout_to(Output::inherit)));
+}
+
+TEST_F(RemoteExecutorTest, ABadAddressIsOneSentence) {
+    RemoteOptions options;
+    EXPECT_EQ(RemoteExecutor::connect(options).error().code(), Code::invalid_argument);
+    options.workers = {"host:99999"};
+    EXPECT_NE(RemoteExecutor::connect(options).error().sentence().find("host:99999"),
+              std::string::npos);
+}
+
+}  // namespace
+}  // namespace repartir

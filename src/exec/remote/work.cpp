@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+// What becomes of tasks and calls.
+#include <algorithm>
+#include <utility>
+
+#include "exec/remote/engine.hpp"
+#include "exec/remote/link.hpp"
+#include "repartir/function.hpp"
+#include "wire/limits.hpp"
+#include "wire/task.hpp"
+
+namespace repartir::exec {
+namespace {
+
+constexpr std::uint64_t capture_bytes_default = 4ULL << 20U;
+constexpr std::uint64_t output_bytes_default = 1ULL << 30U;
+/// What a function may give.
+constexpr std::size_t value_bytes_max = 1UL << 30U;
+
+bool streams(const Task& task) { return task.extras().on_output != nullptr; }
+
+std::unique_ptr<base::Spool> spool_for(const Task& task) {
+    const TaskExtras& extras = task.extras();
+    return std::make_unique<base::Spool>(
+        extras.spill_dir.empty() ? "/tmp" : extras.spill_dir,
+        extras.capture_bytes != 0 ? extras.capture_bytes : capture_bytes_default,
+        extras.output_bytes != 0 ? extras.output_bytes : output_bytes_default);
+}
+
+Captured captured(std::unique_ptr<base::Spool>& spool, client::Tail& tail) {
+    if (!spool) {
+        return Captured(std::move(tail.bytes), tail.lost);
+    }
+    if (tail.offset == 0) {
+        spool->restart();
+    }
+    spool->append(tail.bytes);
+    spool->lose(tail.lost);
+    return spool->take();
+}
+
+core::Demand demand_of(const Task& task) {
+    core::Demand demand = core::demand_of(task);
+    demand.backend = Backend::any;  // at the worker it is a task like any other
+    demand.affinity = Affinity::none;
+    return demand;
+}
+
+Attempt attempt_of(const client::Finished& finished) {
+    Result<Attempt> attempt = wire::to_attempt(finished.report, std::chrono::system_clock::now());
+    if (attempt) {
+        return *std::move(attempt);
+    }
+    Attempt broken;
+    broken.error = attempt.error();
+    return broken;
+}
+
+}  // namespace
+
+void Engine::start(const AttemptId& id, const Task& task, AttemptSink& sink) {
+    if (!ask(StartTask{id, &task, &sink})) {
+        AttemptResult over;
+        over.attempt.ending = {repartir::End::cancelled, 0};
+        sink.finished(id, std::move(over));
+    }
+}
+
+void Engine::cancel(const AttemptId& id, bool force) { ask(CancelTask{id, force}); }
+
+CallId Engine::call(std::string_view function, std::string_view arguments,
+                    const CallOptions& options, std::shared_ptr<CallSink> sink) {
+    const CallId id = ++last_call_;
+    if (!ask(StartCall{id, std::string(function), std::string(arguments), options, sink})) {
+        sink->returned(fail(Error(Domain::scheduler, Code::shut_down, Fault::user,
+                                  "the pool is shut down and calls no more functions")));
+    }
+    return id;
+}
+
+void Engine::cancel(CallId id) { ask(CancelCall{id}); }
+
+void Engine::handle(StartTask& request) {
+    jobs_.emplace(request.id, Job{request.task, request.sink, nullptr, nullptr});
+    ++at_workers_;
+    client::Order order;
+    wire::append_task(order.task, request.id, *request.task, streams(*request.task));
+    order.demand = demand_of(*request.task);
+    order.high = request.task->priority() == Priority::high;
+    reactor_.start(request.id, std::move(order), base::now(), outbox_);
+}
+
+void Engine::handle(CancelTask& request) {
+    reactor_.cancel(request.id, request.force, base::now(), outbox_);
+}
+
+void Engine::take_output(Job& job, wire::Channel channel, std::uint64_t offset,
+                         std::string_view bytes) {
+    const bool is_out = channel == wire::Channel::out;
+    if (streams(*job.task)) {
+        try {
+            if (!bytes.empty()) {
+                job.task->extras().on_output(is_out ? Stream::out : Stream::err, bytes);
+            }
+        } catch (...) {  // contract of OutputCallback
+        }
+        return;
+    }
+    std::unique_ptr<base::Spool>& spool = is_out ? job.out : job.err;
+    if (!spool) {
+        spool = spool_for(*job.task);
+    }
+    if (offset == 0) {
+        spool->restart();
+    }
+    spool->append(bytes);
+}
+
+void Engine::carry_out(client::Output& effect) {
+    if (const auto job = jobs_.find(effect.attempt); job != jobs_.end()) {
+        take_output(job->second, effect.channel, effect.offset, effect.bytes);
+    } else if (const auto found = tries_.find(effect.attempt); found != tries_.end()) {
+        Call& call = calls_.find(found->second)->second;
+        if (effect.offset == 0) {
+            call.value.clear();
+        }
+        if (call.value.size() + effect.bytes.size() > value_bytes_max) {
+            end_call(found->second,
+                     fail(Error(Domain::function, Code::too_large, Fault::task,
+                                "the function '" + call.request.function +
+                                    "' gave more than 1 GiB: have it write a file")));
+            return;
+        }
+        call.value += effect.bytes;
+    }
+}
+
+void Engine::carry_out(client::Finished& effect) {
+    if (const auto job = jobs_.find(effect.attempt); job != jobs_.end()) {
+        end_task(job, effect);
+    } else if (const auto found = tries_.find(effect.attempt); found != tries_.end()) {
+        end_call_try(calls_.find(found->second)->second, effect);
+    }
+}
+
+void Engine::carry_out(client::Returned& effect) {
+    if (const auto job = jobs_.find(effect.attempt); job != jobs_.end()) {
+        AttemptSink& sink = *job->second.sink;
+        jobs_.erase(job);
+        --at_workers_;
+        sink.returned(effect.attempt);
+    } else if (const auto found = tries_.find(effect.attempt); found != tries_.end()) {
+        Call& call = calls_.find(found->second)->second;  // it can run nowhere else
+        tries_.erase(found);
+        call.state.withdraw();
+        begin_call(call);
+    }
+}
+
+void Engine::end_task(std::map<AttemptId, Job>::iterator found, client::Finished& finished) {
+    const AttemptId id = found->first;
+    Job job = std::move(found->second);
+    jobs_.erase(found);
+    --at_workers_;
+    AttemptResult result;
+    result.attempt = attempt_of(finished);
+    if (streams(*job.task)) {
+        take_output(job, wire::Channel::out, finished.out.offset, finished.out.bytes);
+        take_output(job, wire::Channel::err, finished.err.offset, finished.err.bytes);
+    } else {
+        const std::optional<Error> loss = job.out && job.out->loss()   ? job.out->loss()
+                                          : job.err && job.err->loss() ? job.err->loss()
+                                                                       : std::nullopt;
+        result.out = captured(job.out, finished.out);
+        result.err = captured(job.err, finished.err);
+        if (loss) {
+            result.attempt.ending = {repartir::End::output_lost, 0};
+            result.attempt.error = loss;
+        }
+    }
+    job.sink->finished(id, std::move(result));
+}
+
+void Engine::handle(StartCall& request) {
+    const CallId id = request.id;
+    Call& call = calls_[id];
+    call.request = std::move(request);
+    call.task = TaskId{job_, element_};
+    if (++element_ == 0) {
+        job_ = JobId::random();
+    }
+    begin_call(call);
+}
+
+void Engine::begin_call(Call& call) {
+    call.due = base::BootTime(0);
+    call.value.clear();
+    const AttemptId attempt = call.state.begin(call.task, issuer_);
+    tries_.emplace(attempt, call.request.id);
+    client::Order order;
+    wire::append_call(order.task, attempt, call.request.function, call.request.arguments,
+                      call.request.options.timeout, call.request.options.priority);
+    order.high = call.request.options.priority == Priority::high;
+    reactor_.start(attempt, std::move(order), base::now(), outbox_);
+}
+
+void Engine::end_call_try(Call& call, client::Finished& finished) {
+    const CallId id = call.request.id;
+    tries_.erase(finished.attempt);
+    const Attempt attempt = attempt_of(finished);
+    const auto delay = call.state.ended(attempt, call.request.options.retry, random_);
+    if (delay) {
+        wait_for_next_try(call, *delay);
+        return;
+    }
+    const auto& name = call.request.function;
+    if (attempt.ending.end == repartir::End::timed_out) {
+        end_call(id, fail(detail::timed_out_error(name, call.request.options.timeout)));
+    } else if (attempt.ending.end == repartir::End::cancelled) {
+        end_call(id, fail(detail::cancelled_error()));
+    } else if (attempt.error) {
+        end_call(id, fail(*attempt.error));
+    } else if (finished.value.lost != 0) {
+        end_call(id, fail(Error(Domain::function, Code::io_error, Fault::node,
+                                "what the function '" + name + "' gave was lost by its worker")));
+    } else if (finished.value.offset == 0) {
+        end_call(id, std::string_view(finished.value.bytes));
+    } else {
+        call.value += finished.value.bytes;
+        end_call(id, std::string_view(call.value));
+    }
+}
+
+void Engine::wait_for_next_try(Call& call, base::BootTime delay) {
+    call.due = base::later(base::now(), delay);
+    retries_.emplace(call.due, call.request.id);
+}
+
+void Engine::handle(CancelCall& request) {
+    const auto found = calls_.find(request.id);
+    if (found == calls_.end()) {
+        return;
+    }
+    // Its caller wants no result any more: what the worker says of it later is for nobody.
+    const Call& call = found->second;
+    const AttemptId attempt = call.state.id(call.task, issuer_);
+    if (tries_.contains(attempt)) {
+        reactor_.cancel(attempt, false, base::now(), outbox_);
+    }
+    end_call(request.id, fail(detail::cancelled_error()));
+}
+
+void Engine::end_call(CallId id, Result<std::string_view> value) {
+    const auto found = calls_.find(id);
+    const Call& call = found->second;
+    if (call.due.count() != 0) {
+        const auto [from, to] = retries_.equal_range(call.due);
+        retries_.erase(std::find_if(from, to, [id](const auto& one) { return one.second == id; }));
+    }
+    tries_.erase(call.state.id(call.task, issuer_));
+    call.request.sink->returned(std::move(value));
+    calls_.erase(found);
+}
+
+}  // namespace repartir::exec
