@@ -47,7 +47,7 @@ FAULTS = [
     ("what a worker that came back lacks is not sent again", "src/client/tasks.cpp",
      "there.contains(lease)",
      "true"),
-    ("what a worker gave back is forgotten", "src/client/tasks.cpp",
+    ("what a worker gave back is forgotten", "src/client/reclaim.cpp",
      "wait_again(own, held);",
      ";"),
     ("output begins in the middle after a reconnection", "src/worker/reactor.cpp",

@@ -42,6 +42,13 @@ Result<Security> make_security(const NetworkSecurity& wanted) {
     return security;
 }
 
+Error plaintext_error(const std::string& whom) {
+    return Error(Domain::net, Code::permission_denied, Fault::policy,
+                 "TCP needs certificates, and none are given for " + whom +
+                     ": make some (repartir pki), use a Unix socket (unix:/PATH), or write "
+                     "--insecure-plaintext on one machine");
+}
+
 Result<void> allowed(const Security& security, const SocketAddress& address) {
     if (address.family() == AF_UNIX || security.tls != nullptr ||
         security.plaintext == Plaintext::any) {
@@ -57,10 +64,7 @@ Result<void> allowed(const Security& security, const SocketAddress& address) {
                               "use TLS (repartir pki), or write --insecure-plaintext=any where "
                               "everybody who can reach it may run programs"));
     }
-    return fail(Error(Domain::net, Code::permission_denied, Fault::policy,
-                      "TCP needs certificates, and none are given for " + address.text() +
-                          ": make some (repartir pki), use a Unix socket (unix:/PATH), or write "
-                          "--insecure-plaintext on one machine"));
+    return fail(plaintext_error(address.text()));
 }
 
 Result<std::unique_ptr<Stream>> accepted_stream(const Security& security, int fd,

@@ -17,11 +17,19 @@ struct Security {
     std::unique_ptr<TlsContext> tls;  ///< for TCP; none: no TLS
     Plaintext plaintext = Plaintext::no;
     LocalAccess local;  ///< for Unix sockets
+
+    /// @return whether TCP is allowed to somewhere.
+    [[nodiscard]] bool allows_tcp() const noexcept {
+        return tls != nullptr || plaintext != Plaintext::no;
+    }
 };
 
 /// @return what a user asked for, with files read and groups looked up. Errors: not_found,
 /// permission_denied, invalid_argument, naming the file or group
 [[nodiscard]] Result<Security> make_security(const NetworkSecurity& wanted);
+
+/// @return that TCP with `whom` needs certificates, and what to do.
+[[nodiscard]] Error plaintext_error(const std::string& whom);
 
 /// @return whether one may listen at, or connect to, this address. Errors: permission_denied, with
 /// what to do

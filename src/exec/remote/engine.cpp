@@ -87,6 +87,11 @@ Result<std::unique_ptr<Engine>> Engine::create(RemoteOptions options) {
     if (!security) {
         return fail(security.error());
     }
+    for (const net::Address& address : addresses) {
+        if (!address.is_unix() && !security->allows_tcp()) {
+            return fail(net::plaintext_error(address.text()));
+        }
+    }
     Result<std::unique_ptr<loop::Loop>> loop = loop::Loop::create();
     if (!loop) {
         return fail(loop.error());

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// Taking back what has not begun: for a worker that idles, or for somebody else.
+#include <algorithm>
+#include <iterator>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "client/reactor.hpp"
+#include "wire/messages.hpp"
+
+namespace repartir::client {
+
+/// When nothing waits here and a worker idles: asks the one with the longest queue for half of it.
+void Reactor::steal(Outbox& out) {
+    if (!high_.empty() || !normal_.empty() || ready_.empty() || backlogs_.empty()) {
+        return;
+    }
+    const Worker& idle = workers_[ready_.begin()->second];
+    if (idle.here.size() >= idle.site.slots) {
+        return;
+    }
+    const auto [backlog, id] = *backlogs_.rbegin();
+    static_cast<void>(ask_back(id, (backlog + 1) / 2, false, out));
+}
+
+/// Asks a worker for its newest attempts, unless they have begun. @param unwanted they are not to
+/// go to another worker but back to their owner @return how many
+std::uint32_t Reactor::ask_back(WorkerId id, std::size_t most, bool unwanted, Outbox& out) {
+    Worker& worker = workers_[id];
+    std::vector<AttemptId> wanted;
+    for (auto it = worker.here.rbegin(); it != worker.here.rend() && wanted.size() < most; ++it) {
+        Held& held = attempts_.find(it->second)->second;
+        held.unwanted = unwanted;
+        wanted.push_back(leased(it->second, held));
+    }
+    unwanted_ += unwanted ? static_cast<std::uint32_t>(wanted.size()) : 0;
+    worker.reclaiming = true;
+    rank(id, worker);
+    send(id, wire::MessageType::task_reclaim, codec::fields(std::span<const AttemptId>(wanted)),
+         out);
+    return static_cast<std::uint32_t>(wanted.size());
+}
+
+std::uint32_t Reactor::give_back(std::uint32_t most, base::BootTime now, Outbox& out) {
+    now_ = now;
+    if (unwanted_ != 0) {
+        return 0;
+    }
+    std::uint32_t returned = 0;
+    for (auto* lane : {&normal_, &high_}) {
+        while (returned < most && !lane->empty()) {
+            const AttemptId id = std::prev(lane->end())->second;
+            lane->erase(std::prev(lane->end()));
+            attempts_.erase(id);
+            out.emplace_back(Returned{id});
+            ++returned;
+        }
+    }
+    if (returned < most && !backlogs_.empty()) {
+        const auto [backlog, id] = *backlogs_.rbegin();
+        returned += ask_back(id, std::min<std::size_t>(most - returned, backlog), true, out);
+    }
+    return returned;
+}
+
+/// What was asked back of a worker and did not come has begun, or is lost with it.
+void Reactor::settle_unwanted(Worker& worker) {
+    for (const auto& [arrival, id] : worker.here) {
+        Held& held = attempts_.find(id)->second;
+        unwanted_ -= std::exchange(held.unwanted, false) ? 1U : 0U;
+    }
+}
+
+void Reactor::reclaimed(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out) {
+    worker.reclaiming = false;
+    const auto list = wire::decode<wire::Attempts>(message.type, message.body);
+    if (!list) {
+        return;
+    }
+    static_cast<void>(list->ids.each([&](const AttemptId& attempt) {
+        Entry* const entry = entry_at(attempt, id);
+        if (entry == nullptr) {
+            return;
+        }
+        const AttemptId own = entry->first;
+        Held& held = entry->second;
+        worker.here.erase(held.arrival);
+        ++stats_.moved;
+        const bool unwanted = std::exchange(held.unwanted, false);
+        unwanted_ -= unwanted ? 1U : 0U;
+        wait_again(own, held);
+        if (held.cancelled) {
+            end_here(own, End::cancelled, std::nullopt, out);
+        } else if (unwanted) {
+            (held.order.high ? high_ : normal_).erase(held.arrival);
+            attempts_.erase(own);
+            out.emplace_back(Returned{own});
+        }
+    }));
+    settle_unwanted(worker);
+    rank(id, worker);
+    place(out);
+}
+
+}  // namespace repartir::client
