@@ -99,6 +99,7 @@ int TlsStream::receive(BIO* bio, char* into, int bytes) noexcept {
         return -1;
     }
     at_end_ = got == 0;
+    drained_ = got > 0 && got < bytes;
     if (first_bytes_ < first_.size() && got > 0) {
         const std::size_t taken =
             std::min(first_.size() - first_bytes_, static_cast<std::size_t>(got));
@@ -226,6 +227,10 @@ Result<Transfer> TlsStream::read(std::span<char> into) {
             SSL_read_ex(ssl_.get(), into.data() + done.bytes, into.size() - done.bytes, &got);
         if (result == 1) {
             done.bytes += got;
+            if (drained_ && SSL_has_pending(ssl_.get()) == 0) {
+                done.wait = Wait::readable;  // asking once more would only say so
+                return done;
+            }
             continue;
         }
         const Result<Wait> wait = outcome(result);

@@ -73,6 +73,7 @@ class TlsStream final : public Stream {
     bool foreign_ = false;  // and that is no TLS
     bool established_ = false;
     bool at_end_ = false;
+    bool drained_ = false;  // the last read found less than there was room for
     int os_error_ = 0;
 };
 
