@@ -43,7 +43,11 @@ install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md
 # The pages that --help and the man page name.
 install(FILES ${PROJECT_SOURCE_DIR}/docs/json-schema.md ${PROJECT_SOURCE_DIR}/docs/limits.md
     ${PROJECT_SOURCE_DIR}/docs/resume-log.md ${PROJECT_SOURCE_DIR}/docs/security.md
+    ${PROJECT_SOURCE_DIR}/docs/workers.md
     DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
+
+install(FILES ${PROJECT_SOURCE_DIR}/deploy/repartir-worker.service
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/repartir)
 
 # The program writes its own man page and completions, so that they cannot disagree with --help.
 if(TARGET repartir_program)

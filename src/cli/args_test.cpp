@@ -58,6 +58,32 @@ TEST(Args, FlagBeatsEnvironment) {
     EXPECT_FALSE(parse({}, {{"REPARTIR_TAG", "perhaps"}}).has_value());
 }
 
+TEST(Args, AnOptionWithABareMeaningTakesItsValueOnlyBehindAnEqualsSign) {
+    const auto plaintext = [](const std::vector<std::string>& words) {
+        return std::string(parse_args(*find_command("worker"), words,
+                                      [](std::string_view) { return std::optional<std::string>(); })
+                               ->last(Opt::insecure_plaintext)
+                               .value_or("unset"));
+    };
+    EXPECT_EQ(plaintext({"--insecure-plaintext", "any"}), "loopback");
+    EXPECT_EQ(plaintext({"--insecure-plaintext=any"}), "any");
+    EXPECT_EQ(plaintext({"--no-insecure-plaintext"}), "no");
+    EXPECT_EQ(plaintext({}), "unset");
+}
+
+TEST(Args, TheSourceThatWinsGivesAllValues) {
+    Parsed parsed;
+    parsed.add(Opt::listen, "flag");
+    parsed.add(Opt::listen, "variable", {Source::environment, "V"});
+    parsed.add(Opt::listen, "file", {Source::file, "f:1"});
+    parsed.add(Opt::listen, "flag too");
+    EXPECT_THAT(parsed.all(Opt::listen), ElementsAre("flag", "flag too"));
+    EXPECT_EQ(parsed.last(Opt::listen), "flag too");
+    EXPECT_EQ(parsed.origin(Opt::listen)->source, Source::flag);
+    EXPECT_TRUE(parsed.all(Opt::slots).empty());
+    EXPECT_EQ(parsed.origin(Opt::slots), nullptr);
+}
+
 TEST(Args, UnknownOptionsNameTheNearest) {
     EXPECT_THAT(parse({"--keep-oder"}).error().sentence(), HasSubstr("--keep-order"));
     EXPECT_THAT(parse({"--timout=3s"}).error().sentence(), HasSubstr("--timeout"));

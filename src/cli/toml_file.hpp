@@ -18,8 +18,9 @@ struct FileSetting {
     std::uint32_t line = 0;
 };
 
-/// Reads TOML text whose keys are known and stand in no table. Values are strings, whole numbers,
-/// true and false, and lists of these. @param file its name, for errors
+/// Reads TOML text (version 1.0) whose keys are known and stand in no table. Values are strings of
+/// one line, decimal whole numbers, true and false, and lists of these; the rest of TOML is
+/// refused, none of it misread. @param file its name, for errors
 /// @return the settings in the order of lines. Errors: invalid_argument (what is no TOML, an
 /// unknown key, with the nearest known one, a value of another type), naming file and line
 [[nodiscard]] Result<std::vector<FileSetting>> read_toml(std::string_view file,

@@ -28,10 +28,12 @@ prefix=$work/prefix
 
 for file in bin/repartir include/repartir/repartir.hpp lib/librepartir_base.a \
     lib/pkgconfig/repartir.pc lib/cmake/repartir/repartirConfig.cmake share/man/man1/repartir.1 \
-    share/bash-completion/completions/repartir share/zsh/site-functions/_repartir; do
+    share/bash-completion/completions/repartir share/zsh/site-functions/_repartir \
+    share/repartir/repartir-worker.service; do
     [[ -s $prefix/$file ]] || fail "$file is missing or empty"
 done
-for page in $("$prefix/bin/repartir" help run | grep -o 'docs/[a-z-]*\.md'); do
+for page in $("$prefix/bin/repartir" man | tr -d '\\' | grep -o 'docs/[a-z-]*\.md') \
+    $(grep -o 'docs/[a-z-]*\.md' "$prefix/share/repartir/repartir-worker.service"); do
     [[ -s $prefix/share/doc/repartir/$page ]] || fail "$page, which --help names, is missing"
 done
 ! grep -rIl -e "$build" -e "$work/first" "$prefix" || fail "the files above name the build folder"

@@ -2,6 +2,7 @@
 """Flags, environment and file: which wins, what is refused, and what `config show` says of it."""
 import json
 import os
+import tomllib
 import unittest
 
 from program import ProgramTest
@@ -66,7 +67,7 @@ class WorkerConfig(ProgramTest):
                 ("slots = 1\nslot = 2\n", ':2: there is no key "slot"; did you mean slots?'),
                 ("xyzzy = 1\n", ':1: there is no key "xyzzy"'),
                 ("\n[worker]\n", ":2: keys stand in no [table] here"),
-                ("slots =\n", ":1: this is no TOML"),
+                ("slots =\n", ":1: the value of slots must be"),
                 ("slots = 'many'\n", ":1 sets --slots"),
                 ("slots = 1.5\n", ":1: the value of slots must be"),
                 ("name = ['a', 'b']\n", ":1: name takes one value"),
@@ -76,6 +77,28 @@ class WorkerConfig(ProgramTest):
                 with self.subTest(text):
                     self.assertIn("bad.toml" + words,
                                   self.refused(*command, "--config", "bad.toml"))
+
+    def test_python_reads_the_same(self):
+        for text in ('listen = ["unix:a b", \'c\\d\', "\\u00e9\\t\\"", ]  # x\r\nslots = 1_000\n',
+                     '\ufeff"name" = "é"\n\n  listen=[\n# a\n"x",\n\t"y"#b\n]\n',
+                     "slots = 0\nslots = 0\n", "a.b = 1\n", "name = 'a\n'\n", 'name = "\\q"\n',
+                     'name = "a" "b"\n', "listen = [1 2]\n", "listen = ['a',,]\n", "name\n"):
+            with self.subTest(text):
+                with open(self.path("both.toml"), "w", newline="") as file:
+                    file.write(text)
+                shown = self.run_program("config", "show", "--json", "--config", "both.toml")
+                try:
+                    theirs = tomllib.loads(text.removeprefix("\ufeff"))
+                except tomllib.TOMLDecodeError:
+                    theirs = None
+                if shown.returncode == 0:
+                    ours = {setting["key"]: setting["value"]
+                            for setting in json.loads(shown.stdout)["settings"]
+                            if setting["source"] == "file"}
+                    self.assertEqual(ours, {key: str(value) if isinstance(value, int) else value
+                                            for key, value in theirs.items()})
+                else:
+                    self.assertTrue(theirs is None or "a" in theirs or theirs == {"slots": 0})
 
     def test_a_variable_that_is_wrong_is_named(self):
         self.env["REPARTIR_WORKER_HEARTBEAT"] = "1h"

@@ -5,6 +5,7 @@ import re
 import resource
 import signal
 import socket
+import ssl
 import subprocess
 import unittest
 
@@ -161,6 +162,49 @@ class Refusals(WorkerTest):
                 self.assertEqual(result.returncode, 2, result.stderr)
                 self.assertIn("another program does so already", result.stderr)
                 self.assertNotIn("crashed", result.stderr)
+
+
+class Tls(WorkerTest):
+    def setUp(self):
+        super().setUp()
+        self.run_ok("pki", "init", "--dir", "pki", "--name", "test")
+        self.run_ok("pki", "issue", "worker", "w", "--dir", "pki", "--host", "127.0.0.1")
+        self.run_ok("pki", "issue", "client", "c", "--dir", "pki")
+        self.files = ["--tls-ca", "pki/ca.crt", "--tls-cert", "pki/w.crt", "--tls-key", "pki/w.key"]
+
+    def handshake(self, port, certificate=None):
+        """Connects with a client's certificate or none. Returns the version of TLS."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(self.path("pki/ca.crt"))
+        if certificate:
+            context.load_cert_chain(self.path(f"pki/{certificate}.crt"),
+                                    self.path(f"pki/{certificate}.key"))
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as raw:
+            with context.wrap_socket(raw, server_hostname="127.0.0.1") as secure:
+                return secure.version()
+
+    def test_who_shows_no_certificate_is_refused(self):
+        process, addresses = self.worker("--listen", "127.0.0.1:0", *self.files)
+        port = int(addresses[0].rsplit(":", 1)[1])
+        self.assertEqual(self.handshake(port, "c"), "TLSv1.3")
+        self.logged("connected")
+        self.handshake(port)  # its end of TLS 1.3 is done before it is judged
+        self.assertIn("certificate", self.logged("refused"))
+        self.assertNotIn("insecure-plaintext", self.log())
+        process.send_signal(signal.SIGTERM)
+        self.ends(process, 0)
+
+    def test_files_that_cannot_serve_are_one_sentence(self):
+        os.chmod(self.path("pki/c.key"), 0o644)
+        self.write("empty", "")
+        for at, file in ((1, "none.crt"), (1, "empty"), (3, "none.crt"), (3, "pki/c.crt"),
+                         (5, "pki/c.key"), (5, "empty")):
+            with self.subTest(file):
+                files = list(self.files)
+                files[at] = file
+                self.assertIn(file, self.refused("worker", "--listen", "127.0.0.1:0", *files))
+        self.assertIn("none.crl", self.refused("worker", "--listen", "127.0.0.1:0", *self.files,
+                                               "--tls-crl", "none.crl"))
 
 
 class Supervised(WorkerTest):

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -130,6 +131,8 @@ class DaemonTest : public ::testing::Test {
         options.security.plaintext = Plaintext::loopback;
         options.slots = 2;
         options.log = [this](LogLevel, std::string_view line) { log_ += std::string(line) + "\n"; };
+        options.tick_interval = 1ms;
+        options.on_tick = [this] { ticks_.fetch_add(1); };
         FunctionTable functions;
         functions.emplace("add", detail::remote_function([](int a, int b) { return a + b; }));
         functions.emplace("throw", detail::remote_function([](const std::string& text) -> int {
@@ -165,6 +168,7 @@ class DaemonTest : public ::testing::Test {
     }
 
     std::string folder_, log_;
+    std::atomic<int> ticks_{0};
     std::unique_ptr<loop::Loop> loop = loop::Loop::create().value();
     std::unique_ptr<Daemon> daemon;
     std::thread thread_;
@@ -260,6 +264,17 @@ TEST_F(DaemonTest, DrainingFinishesWhatRunsAndSaysGoodbye) {
     ASSERT_TRUE(until([&] { return guest->closed; })) << log_;
     EXPECT_EQ(guest->out, "done\n");
     EXPECT_NE(guest->goodbye.find("drained"), std::string::npos);
+}
+
+TEST_F(DaemonTest, GivesASignOfLifeUntilItsEndAlsoWhileItDrains) {
+    const auto guest = client();
+    ASSERT_TRUE(until([&] { return ticks_ >= 3; }));
+    guest->submit(1, Task::binary("/bin/sleep", "60"));
+    loop->run_once(50ms);
+    daemon->drain(10s, "test");
+    ASSERT_TRUE(until([&] { return log_.contains("event=draining"); }));
+    const int before = ticks_;
+    ASSERT_TRUE(until([&] { return ticks_ >= before + 3; }));
 }
 
 TEST_F(DaemonTest, ASecondConnectionOfASessionFindsItsResults) {
