@@ -7,8 +7,6 @@
 namespace repartir::core {
 namespace {
 
-constexpr base::BootTime unknown{-1};
-
 /// @return time * n / d, bounded.
 base::BootTime scaled(base::BootTime time, std::uint64_t n, std::uint64_t d) noexcept {
     if (time.count() <= 0 || n == 0) {
@@ -68,8 +66,8 @@ base::BootTime smoothed(base::BootTime before, base::BootTime sample) noexcept {
 }
 
 std::optional<base::BootTime> Learnt::seen_at(std::size_t site) const noexcept {
-    return site < runs_.size() && runs_[site] >= base::BootTime(0) ? std::optional(runs_[site])
-                                                                   : std::nullopt;
+    return site < runs_.size() && runs_[site].count != 0 ? std::optional(runs_[site].mean)
+                                                         : std::nullopt;
 }
 
 std::optional<base::BootTime> Learnt::run_at(std::size_t site) const noexcept {
@@ -77,8 +75,16 @@ std::optional<base::BootTime> Learnt::run_at(std::size_t site) const noexcept {
         return seen;
     }
     const auto other =
-        std::ranges::find_if(runs_, [](base::BootTime run) { return run >= base::BootTime(0); });
-    return other == runs_.end() ? std::nullopt : std::optional(*other);
+        std::ranges::find_if(runs_, [](const Runs& runs) { return runs.count != 0; });
+    return other == runs_.end() ? std::nullopt : std::optional(other->mean);
+}
+
+bool Learnt::overdue(std::size_t site, base::BootTime ran) const noexcept {
+    if (site >= runs_.size() || runs_[site].count < runs_to_compare) {
+        return false;
+    }
+    const Runs& runs = runs_[site];
+    return ran > runs.longest && ran > 3 * runs.mean + std::chrono::seconds(1);
 }
 
 void CostBook::ran(std::string_view name, std::size_t site, base::BootTime run,
@@ -98,9 +104,12 @@ void CostBook::ran(std::string_view name, std::size_t site, base::BootTime run,
     Learnt& learnt = entries_.front().learnt;
     const bool first = learnt.runs_.empty();
     if (learnt.runs_.size() <= site) {
-        learnt.runs_.resize(site + 1, unknown);
+        learnt.runs_.resize(site + 1);
     }
-    learnt.runs_[site] = smoothed(learnt.runs_[site], run);
+    Learnt::Runs& runs = learnt.runs_[site];
+    runs.mean = smoothed(runs.mean, run);
+    runs.longest = std::max(runs.longest, run);
+    runs.count = std::min(runs.count + 1, runs_to_compare);
     learnt.output_bytes_ =
         first ? output_bytes : learnt.output_bytes_ - learnt.output_bytes_ / 4 + output_bytes / 4;
 }
@@ -212,10 +221,6 @@ base::BootTime queue_time(std::uint64_t tasks, base::BootTime run, std::uint32_t
         return run_max;
     }
     return scaled(run, tasks * slots, running_slots(site));
-}
-
-bool overdue(base::BootTime ran, base::BootTime expected) noexcept {
-    return ran > 3 * std::min(expected, run_max) + std::chrono::seconds(1);
 }
 
 }  // namespace repartir::core

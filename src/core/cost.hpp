@@ -23,6 +23,9 @@ inline constexpr base::BootTime run_max = std::chrono::hours(24 * 365);
 /// waits for it here would take more than so many round trips.
 inline constexpr std::int64_t trips_worth_of_backlog = 20;
 
+/// A run is overdue only against so many others.
+inline constexpr std::uint32_t runs_to_compare = 3;
+
 /// @return the smoothed value after one more sample: a quarter of the difference is taken over.
 /// @param before negative: there is none yet
 [[nodiscard]] base::BootTime smoothed(base::BootTime before, base::BootTime sample) noexcept;
@@ -35,12 +38,20 @@ class Learnt {
     [[nodiscard]] std::optional<base::BootTime> run_at(std::size_t site) const noexcept;
     /// @return how long one runs at this very site; nothing when none ran there.
     [[nodiscard]] std::optional<base::BootTime> seen_at(std::size_t site) const noexcept;
+    /// @return whether a run took so much longer at a site than expected, and than any before it,
+    /// that it is worth a word; never while there are few to compare with.
+    [[nodiscard]] bool overdue(std::size_t site, base::BootTime ran) const noexcept;
     /// @return bytes of output.
     [[nodiscard]] std::uint64_t output_bytes() const noexcept { return output_bytes_; }
 
   private:
     friend class CostBook;
-    std::vector<base::BootTime> runs_;  // by site; negative: none yet
+    struct Runs {
+        base::BootTime mean{-1};  // smoothed; negative: none yet
+        base::BootTime longest{0};
+        std::uint32_t count = 0;
+    };
+    std::vector<Runs> runs_;  // by site
     std::uint64_t output_bytes_ = 0;
 };
 
@@ -119,8 +130,5 @@ struct Choice {
 /// @param slots of each of them
 [[nodiscard]] base::BootTime queue_time(std::uint64_t tasks, base::BootTime run,
                                         std::uint32_t slots, const Site& site) noexcept;
-
-/// @return whether an attempt ran so much longer than expected that it is worth a word.
-[[nodiscard]] bool overdue(base::BootTime ran, base::BootTime expected) noexcept;
 
 }  // namespace repartir::core

@@ -208,11 +208,27 @@ TEST(QueueTime, OneBehindTheOtherOnEachSlot) {
     EXPECT_EQ(queue_time(1, 1s, 1, there(0, 1ms)), run_max);
 }
 
-TEST(Overdue, ThreeTimesAndASecond) {
-    EXPECT_FALSE(overdue(10s, 3s));
-    EXPECT_TRUE(overdue(10s + 1ns, 3s));
-    EXPECT_FALSE(overdue(900ms, 1us)) << "not worth a word";
-    EXPECT_FALSE(overdue(run_max, run_max));
+TEST(Learnt, OverdueIsThreeTimesAndASecondAndLongerThanEver) {
+    CostBook book;
+    book.ran("a", 0, 3s, 0);
+    book.ran("a", 0, 3s, 0);
+    EXPECT_FALSE(book.find("a")->overdue(0, 1h)) << "few to compare with";
+    book.ran("a", 0, 3s, 0);
+    EXPECT_FALSE(book.find("a")->overdue(0, 10s));
+    EXPECT_TRUE(book.find("a")->overdue(0, 10s + 1ns));
+    EXPECT_FALSE(book.find("a")->overdue(1, 1h)) << "elsewhere";
+    book.ran("a", 0, 100s, 0);
+    for (int i = 0; i < 40; ++i) {
+        book.ran("a", 0, 3s, 0);
+    }
+    EXPECT_FALSE(book.find("a")->overdue(0, 90s)) << "some take that long";
+    EXPECT_TRUE(book.find("a")->overdue(0, 101s));
+    for (int i = 0; i < 40; ++i) {
+        book.ran("short", 0, 1us, 0);
+        book.ran("long", 0, base::BootTime::max(), 0);
+    }
+    EXPECT_FALSE(book.find("short")->overdue(0, 900ms)) << "not worth a word";
+    EXPECT_FALSE(book.find("long")->overdue(0, base::BootTime::max()));
 }
 
 TEST(BytesToMove, ProgramsAndInput) {

@@ -204,10 +204,9 @@ void TaskPlane::learn(const TaskRecord& record, Attempt& attempt, std::uint64_t 
         return;  // it was not measured or did not run; or nobody will ask
     }
     const core::Learnt* const learnt = costs_.find(record.kind());
-    const auto expected = learnt == nullptr ? std::nullopt : learnt->seen_at(record.site);
-    if (expected && core::overdue(attempt.wall, *expected)) {
+    if (learnt != nullptr && learnt->overdue(record.site, attempt.wall)) {
         attempt.notes.push_back("ran " + base::in_words(attempt.wall) + " where " +
-                                base::in_words(*expected) + " were expected");
+                                base::in_words(*learnt->seen_at(record.site)) + " were expected");
     }
     if (attempt.ending.end == End::exited || attempt.ending.end == End::timed_out) {
         costs_.ran(record.kind(), record.site, attempt.wall, output_bytes);
