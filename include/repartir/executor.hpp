@@ -34,7 +34,7 @@ struct Capabilities {
     std::uint64_t bytes_per_second = 0;      ///< to and from there; 0: not measured
     /// Set: nobody has been there for so long that no task is to wait any more. Tasks that no other
     /// executor may run end with this error, as not_started, until a change takes it back.
-    std::optional<Error> unreachable = {};
+    std::optional<Error> unreachable = std::nullopt;
 };
 
 /// What one attempt came to.
@@ -65,6 +65,7 @@ class AttemptSink {
     virtual void returned(const AttemptId& /*id*/) noexcept {}
     /// An elastic executor can take `now`, from now on. What is there beyond that stays there;
     /// no more is started until there is room.
+    // NOLINTNEXTLINE(performance-unnecessary-value-param): it is for those that keep it
     virtual void capacity_changed(Executor& /*executor*/, Capabilities /*now*/) noexcept {}
 };
 
