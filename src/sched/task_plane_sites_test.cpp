@@ -240,7 +240,7 @@ TEST(Sites, AnAttemptSaysWhyItRanWhereItRan) {
     EXPECT_TRUE(outcome->last().candidates[1].chosen);
     EXPECT_EQ(outcome->last().candidates[1].finish(), 1050ms);
     EXPECT_THAT(explain(outcome->last()), HasSubstr("chosen  there: done in 1.05 s"));
-    auto cpu = scheduler->schedule(Task::binary("a"));
+    auto cpu = scheduler->schedule(Task::binary("a").backend(Backend::cpu));
     local.finish_first(second);
     local.finish_first(second);
     EXPECT_EQ(std::move(cpu).get()->last().candidates.size(), 1U) << "it had no choice";
