@@ -220,7 +220,8 @@ constexpr auto config_options = with_worker_settings(std::array{
     OptionSpec{Opt::origin, 0, "origin", "", "", "", out,
                "Print beside each value where it comes from: the flag, the environment variable,"
                " file and line, or the default."},
-    OptionSpec{Opt::json, 0, "json", "", "", "", out, "Print one JSON object."},
+    OptionSpec{Opt::json, 0, "json", "", "", "", out,
+               "Print one JSON object (docs/json-schema.md)."},
 });
 constexpr std::array config_examples{
     Example{"repartir config show --origin", "what a worker would be set to, and by what"},
@@ -326,7 +327,8 @@ constexpr std::string_view worker_description =
     " in front; a key that is unknown is an error. repartir config show --origin prints what comes"
     " out of it. The tasks do not see the limit of open files that a worker raises for itself.\n"
     "\n"
-    "The log goes to standard error, in logfmt: time, level, event and more, one line each.\n"
+    "The log goes to standard error, in logfmt: time, level, event and more, one line each."
+    " docs/workers.md leads from a first worker to a service of systemd.\n"
     "\n"
     "Exit codes: 0 drained, 1 it could not go on, 2 a setting is wrong (an option, a key, an"
     " address that is in use, a file that cannot be read), 3 the name of a host could not be"

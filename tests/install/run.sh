@@ -32,7 +32,7 @@ for file in bin/repartir include/repartir/repartir.hpp lib/librepartir_base.a \
     share/repartir/repartir-worker.service; do
     [[ -s $prefix/$file ]] || fail "$file is missing or empty"
 done
-for page in $("$prefix/bin/repartir" man | tr -d '\\' | grep -o 'docs/[a-z-]*\.md') \
+for page in $("$prefix/bin/repartir" man | sed 's|\\||g' | grep -o 'docs/[a-z-]*\.md') \
     $(grep -o 'docs/[a-z-]*\.md' "$prefix/share/repartir/repartir-worker.service"); do
     [[ -s $prefix/share/doc/repartir/$page ]] || fail "$page, which --help names, is missing"
 done

@@ -131,6 +131,7 @@ class DaemonTest : public ::testing::Test {
         options.security.plaintext = Plaintext::loopback;
         options.slots = 2;
         options.log = [this](LogLevel, std::string_view line) { log_ += std::string(line) + "\n"; };
+        options.open_files = 123;
         options.tick_interval = 1ms;
         options.on_tick = [this] { ticks_.fetch_add(1); };
         FunctionTable functions;
@@ -181,6 +182,13 @@ TEST_F(DaemonTest, RunsAProgramAndReturnsWhatItWrote) {
     EXPECT_EQ(guest->endings[1], (Ending{End::exited, 3}));
     EXPECT_EQ(guest->out, "out\n");
     EXPECT_EQ(guest->err, "err\n");
+}
+
+TEST_F(DaemonTest, ProgramsGetTheLimitOfOpenFilesThatIsMeantForThem) {
+    const auto guest = client();
+    guest->submit(1, Task::binary("/bin/sh", "-c", "ulimit -Sn"));
+    ASSERT_TRUE(until([&] { return guest->endings.contains(1); }));
+    EXPECT_EQ(guest->out, "123\n");
 }
 
 TEST_F(DaemonTest, OutputBeyondAResultComesInPieces) {
