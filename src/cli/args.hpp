@@ -65,6 +65,7 @@ enum class Opt : std::uint8_t {
     slots,
     memory,
     name,
+    remote,
     tls_ca,
     tls_cert,
     tls_key,

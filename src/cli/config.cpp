@@ -6,6 +6,7 @@
 
 #include "cli/option_reader.hpp"
 #include "cli/placeholders.hpp"
+#include "cli/security_options.hpp"
 #include "cli/text.hpp"
 
 namespace repartir::cli {
@@ -150,6 +151,33 @@ void check_placeholders(OptionReader& reader, const RunConfig& config) {
     check(config.output_dir);
 }
 
+/// Addresses, several in one option where a comma stands between them.
+std::vector<std::string> addresses(const Parsed& parsed) {
+    std::vector<std::string> all;
+    for (std::string_view text : parsed.all(Opt::remote)) {
+        for (std::size_t comma = 0; comma != std::string_view::npos;) {
+            comma = text.find(',');
+            all.emplace_back(text.substr(0, comma));
+            text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
+        }
+    }
+    return all;
+}
+
+void check_remote(OptionReader& reader, const RunConfig& config) {
+    if (config.remote.empty()) {
+        return;
+    }
+    if (std::ranges::find(config.remote, "") != config.remote.end()) {
+        reader.refuse(
+            "--remote: an address is empty; write HOST:PORT or unix:/PATH, with a comma"
+            " between two");
+    }
+    if (config.pin) {
+        reader.refuse("--pin binds tasks to CPUs of this machine; leave it or --remote away");
+    }
+}
+
 void check_output(OptionReader& reader, const RunConfig& config) {
     if (config.stream && (config.keep_order || config.json || !config.output_dir.empty())) {
         reader.refuse(
@@ -255,11 +283,14 @@ Result<RunConfig> read_config(const Parsed& parsed) {
     reader.take(Opt::halt, parse_halt, config.halt);
     config.dry_run = parsed.on(Opt::dry_run);
     config.explain = parsed.on(Opt::explain);
+    config.remote = addresses(parsed);
+    read_security(reader, config.security);
     read_task_options(parsed, reader, config);
 
     check_inputs(parsed, reader, config);
     check_placeholders(reader, config);
     check_output(reader, config);
+    check_remote(reader, config);
     if (reader.error()) {
         return fail(*reader.error());
     }

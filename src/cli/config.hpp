@@ -11,6 +11,7 @@
 
 #include "cli/args.hpp"
 #include "cli/inputs.hpp"
+#include "repartir/network.hpp"
 #include "repartir/policy.hpp"
 #include "repartir/result.hpp"
 
@@ -61,6 +62,10 @@ struct RunConfig {
     bool dry_run = false;
     bool explain = false;
 
+    // On other machines.
+    std::vector<std::string> remote;  ///< addresses of workers
+    NetworkSecurity security;         ///< of the connections to them
+
     // Each task.
     std::chrono::milliseconds timeout{0};  ///< 0: none
     std::chrono::milliseconds kill_grace{2000};
@@ -83,8 +88,10 @@ struct RunConfig {
     }
     /// @return whether the one program gets our own standard streams.
     [[nodiscard]] bool passes_through() const noexcept {
-        return single() && !json && !tag && !stream && output_dir.empty();
+        return single() && !json && !tag && !stream && output_dir.empty() && remote.empty();
     }
+    /// @return whether tasks may run on this machine.
+    [[nodiscard]] bool runs_here() const noexcept { return remote.empty() || workers > 0; }
 };
 
 /// Splits what follows the options at ":::". Errors: invalid_argument.

@@ -11,6 +11,7 @@ constexpr std::string_view in = "Inputs";
 constexpr std::string_view out = "Output";
 constexpr std::string_view course = "Course of the run";
 constexpr std::string_view each = "Each task";
+constexpr std::string_view elsewhere = "On other machines";
 constexpr std::string_view limit =
     "Limits on each task (a limit that cannot be enforced refuses the task)";
 
@@ -68,6 +69,24 @@ constexpr std::array run_options{
     OptionSpec{Opt::explain, 0, "explain", "", "", "", course,
                "Print the plan (how many at once and why, in which order, under which limits) and"
                " run nothing."},
+    OptionSpec{Opt::remote, 0, "remote", "ADDRESS,...", "REPARTIR_REMOTE", "", elsewhere,
+               "Run on these workers (repartir worker): HOST:PORT, [IPV6]:PORT or unix:/PATH. With"
+               " --workers N, N more at once here. Programs, their files and directories are the"
+               " worker's; --stdin, --output-dir and what is printed stay ours.",
+               true},
+    OptionSpec{Opt::tls_ca, 0, "tls-ca", "FILE", "REPARTIR_TLS_CA", "none", elsewhere,
+               "Certificate of the authority that workers' certificates must come from, in PEM; TCP"
+               " needs it, --tls-cert and --tls-key (repartir pki makes them)."},
+    OptionSpec{Opt::tls_cert, 0, "tls-cert", "FILE", "REPARTIR_TLS_CERT", "none", elsewhere,
+               "Certificate of ours, for the role client, in PEM."},
+    OptionSpec{Opt::tls_key, 0, "tls-key", "FILE", "REPARTIR_TLS_KEY", "none", elsewhere,
+               "Private key of that certificate, in PEM, which only its owner may read."},
+    OptionSpec{Opt::tls_crl, 0, "tls-crl", "FILE", "REPARTIR_TLS_CRL", "none", elsewhere,
+               "Certificates that are revoked, in PEM."},
+    OptionSpec{Opt::insecure_plaintext, 0, "insecure-plaintext", "any",
+               "REPARTIR_INSECURE_PLAINTEXT", "no", elsewhere,
+               "Allow TCP without TLS to loopback addresses, or with =any to all.", false,
+               "loopback"},
     OptionSpec{Opt::timeout, 0, "timeout", "TIME", "REPARTIR_TIMEOUT", "none", each,
                "End a try after this long: 500ms, 5s, 2m, 1h."},
     OptionSpec{Opt::kill_grace, 0, "kill-grace", "TIME", "REPARTIR_KILL_GRACE", "2s", each,
@@ -121,6 +140,8 @@ constexpr std::array run_examples{
             "no shell is involved unless you name one; pass inputs as its arguments"},
     Example{"repartir run --timeout 10s --retries 2 --halt now,fail=10% -- ./test {} ::: t/*",
             "bounded, retried, and stopped early when it goes wrong"},
+    Example{"repartir run --remote unix:/run/repartir/worker --workers 2 -- gzip -c {} ::: *.log",
+            "on a worker and, two at once, here"},
 };
 
 constexpr std::array info_options{

@@ -115,7 +115,9 @@ void Run::hear_signals() {
 
 void Run::stop(bool cancel_running) {
     stopping_ = true;
-    parts_.executor.close();  // what is queued in the scheduler must not start either
+    for (WatchedExecutor* const executor : parts_.executors) {
+        executor->close();  // what is queued in the scheduler must not start either
+    }
     if (!cancel_running) {
         return;
     }
@@ -123,7 +125,9 @@ void Run::stop(bool cancel_running) {
         task.pending.cancel();  // newest first: what waits must not take the place of what ends
     }
     if (interrupts_ > 1) {
-        parts_.executor.kill_all();
+        for (WatchedExecutor* const executor : parts_.executors) {
+            executor->kill_all();
+        }
         hub_.discard();
     }
 }
@@ -165,6 +169,12 @@ void Run::settle(InFlight& task) {
         free_cpus_.push_back(*task.cpu);
     }
     task.done.result = std::move(task.pending).get();
+    if (!parts_.config.remote.empty()) {
+        if (Result<void> kept = keep_output(task.done); !kept) {
+            fail_run(kept.error(), exit_failed);
+            stop(false);
+        }
+    }
     const Result<Outcome>& result = task.done.result;
     const bool cancelled = result && result->ending.end == End::cancelled;
     ended_ += cancelled ? 0 : 1;
@@ -182,6 +192,11 @@ void Run::settle(InFlight& task) {
         }
         if (parts_.config.single()) {
             single_code_ = result->ok() && !whole(*result) ? exit_failed : result->exit_code();
+        }
+        if (const Error* const why = result->error();
+            why != nullptr && why->code() == Code::unreachable) {
+            verdict_.unreachable = true;
+            single_code_ = exit_unreachable;
         }
     }
     if (parts_.config.passes_through()) {

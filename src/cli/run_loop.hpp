@@ -33,10 +33,10 @@ struct RunParts {
     ResumeLog* log;  ///< nullptr: none
     Signals& signals;
     Scheduler& scheduler;
-    WatchedExecutor& executor;        ///< registered with the scheduler
-    Bell& bell;                       ///< that the executor rings
-    std::uint32_t workers;            ///< tasks at once
-    std::vector<std::uint32_t> cpus;  ///< for --pin
+    std::vector<WatchedExecutor*> executors;  ///< registered with the scheduler
+    Bell& bell;                               ///< that the executors ring
+    std::uint32_t workers;                    ///< tasks at once, or about so many
+    std::vector<std::uint32_t> cpus;          ///< for --pin
 };
 
 /// Runs everything that the source gives, once. One thread, the main one, which does all the

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <fstream>
 #include <ranges>
 
 #include "cli/text.hpp"
@@ -115,6 +116,32 @@ void TaskMaker::set_options(Task& task, const Item& item) const {
     }
 }
 
+/// A file of ours means nothing to a worker: it gets the bytes.
+Result<void> TaskMaker::send_input(Task& task) const {
+    constexpr std::size_t sent_bytes_max = 15U << 20U;
+    if (config_.remote.empty() || task.stdin_kind() != Input::file) {
+        return {};
+    }
+    const std::string path = task.extras().input;
+    std::string bytes(sent_bytes_max + 1, '\0');
+    std::ifstream file(path, std::ios::binary);
+    file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    if (!file.is_open() || file.bad()) {
+        return fail(usage_error(cat({"--stdin: ", printable(path),
+                                     " cannot be read here; name a"
+                                     " file of this machine"})));
+    }
+    bytes.resize(static_cast<std::size_t>(file.gcount()));
+    if (bytes.size() > sent_bytes_max) {
+        return fail(usage_error(cat({"--stdin: ", printable(path),
+                                     " has more than 15 MiB, which is"
+                                     " the most that is sent to a worker; have the program open a"
+                                     " file that the worker can reach"})));
+    }
+    task.stdin_bytes(std::move(bytes));
+    return {};
+}
+
 Result<void> TaskMaker::set_output(MadeTask& made, const Item& item) const {
     Task& task = made.task;
     if (config_.passes_through()) {
@@ -138,7 +165,9 @@ Result<void> TaskMaker::set_output(MadeTask& made, const Item& item) const {
                  file_name_part(made.label)});
     made.out_path = cat({stem, ".out"});
     made.err_path = cat({stem, ".err"});
-    task.stdout_file(made.out_path).stderr_file(made.err_path);
+    if (config_.remote.empty()) {  // else it is captured, and written here when it is whole
+        task.stdout_file(made.out_path).stderr_file(made.err_path);
+    }
     return {};
 }
 
@@ -173,11 +202,15 @@ Result<MadeTask> TaskMaker::make(const Item& item) const {
     }
     if (!stdin_path_.empty()) {
         task->stdin_file(stdin_path_);
-    } else if (config_.passes_through() || (config_.single() && config_.stdin_from.empty())) {
+    } else if (config_.passes_through() ||
+               (config_.single() && config_.stdin_from.empty() && config_.remote.empty())) {
         task->stdin_inherit();
     }
     if (item.job) {
         add_job(*task, *item.job);
+    }
+    if (Result<void> input = send_input(*task); !input) {
+        return fail(input.error());
     }
     set_options(*task, item);
     MadeTask made{std::move(*task), std::move(label), {}, {}};

@@ -45,6 +45,7 @@ class TaskMaker {
     void add_words(std::optional<Task>& task, const Item& item) const;
     static void add_job(Task& task, const JobSpec& job);
     void set_options(Task& task, const Item& item) const;
+    [[nodiscard]] Result<void> send_input(Task& task) const;
     [[nodiscard]] Result<void> set_output(MadeTask& made, const Item& item) const;
 
     const RunConfig& config_;

@@ -88,6 +88,10 @@ void Connection::greet() {
         phase_ = Phase::open;
         loop_.cancel(*this);
         owner_.on_open(*this);
+        if (phase_ == Phase::open && !why_) {
+            read();  // what came with the last of the handshake wakes nobody
+            return;
+        }
     }
     watch();
 }

@@ -18,6 +18,7 @@
 #include "cli/task_maker.hpp"
 #include "cli/text.hpp"
 #include "repartir/cpu_executor.hpp"
+#include "repartir/remote_executor.hpp"
 #include "repartir/scheduler.hpp"
 
 namespace repartir::cli {
@@ -169,12 +170,15 @@ std::string_view printed_text(const RunConfig& config) {
     return config.stream ? "printed line by line" : "printed as they end";
 }
 
-std::string plan(const RunConfig& config, const Width& width, const Capabilities& can,
-                 const Topology& machine, const InputSource& source) {
+std::string plan(const RunConfig& config, const Width& width,
+                 const std::vector<std::unique_ptr<Executor>>& executors, const Topology& machine,
+                 const InputSource& source) {
     const std::optional<std::uint64_t> total = source.total();
-    std::string text =
-        cat({"tasks      ", total ? number(*total) : "as many as the input has", "\n",
-             "at once    ", number(width.workers / config.cores), ": ", width.why});
+    const Capabilities can = executors.front()->capabilities();
+    std::string text = cat(
+        {"tasks      ", total ? number(*total) : "as many as the input has", "\n", "at once    ",
+         config.runs_here() ? cat({number(width.workers / config.cores), ": ", width.why})
+                            : "as many as the workers have slots for"});
     if (config.cores > 1) {
         text += cat({", each task taking ", number(config.cores)});
     }
@@ -183,6 +187,10 @@ std::string plan(const RunConfig& config, const Width& width, const Capabilities
                  !config.pin ? ""
                  : enough    ? ", each on a CPU of its own"
                              : ", each on one CPU, which some must share",
+                 executors.size() > 1
+                     ? cat({"; and ", executors.back()->capabilities().description,
+                            ", where each task goes to where it is expected to be done first"})
+                     : "",
                  "\norder      started in the order of the inputs (the last list varies fastest), ",
                  printed_text(config), "\n"});
     text += cat({"priority   ", to_string(config.priority),
@@ -210,6 +218,43 @@ std::string plan(const RunConfig& config, const Width& width, const Capabilities
                                           config.rerun_failed ? "; what failed is run again" : ""}),
              "\n"});
     return text;
+}
+
+/// @return what runs tasks: this machine first, then workers.
+Result<std::vector<std::unique_ptr<Executor>>> make_executors(const RunConfig& config,
+                                                              const Width& width,
+                                                              const Topology& machine) {
+    std::vector<std::unique_ptr<Executor>> all;
+    if (config.runs_here()) {
+        CpuExecutorOptions options;
+        options.slots = config.single() ? std::min(config.cores, width.workers) : width.workers;
+        options.topology = machine;
+        options.capture_bytes = capture_bytes;
+        Result<std::unique_ptr<CpuExecutor>> cpu = CpuExecutor::create(options);
+        if (!cpu) {
+            return fail(cpu.error());
+        }
+        all.push_back(std::move(*cpu));
+    }
+    if (!config.remote.empty()) {
+        RemoteOptions options;
+        options.workers = config.remote;
+        options.security = config.security;
+        Result<std::unique_ptr<RemoteExecutor>> remote = RemoteExecutor::connect(options);
+        if (!remote) {
+            return fail(remote.error());
+        }
+        all.push_back(std::move(*remote));
+    }
+    return all;
+}
+
+/// @return how many tasks to hand over at once: workers take some hundreds each.
+std::uint32_t at_once(const RunConfig& config, const Width& width) {
+    constexpr std::size_t of_each = 256;
+    constexpr std::size_t most = 4096;
+    const auto remote = static_cast<std::uint32_t>(std::min(most, of_each * config.remote.size()));
+    return remote + (config.runs_here() ? width.workers : 0);
 }
 
 /// Everything that lives as long as the run, made in this order.
@@ -252,30 +297,32 @@ int run_all(const RunConfig& config) {
     if (!scheduler) {
         return refuse(scheduler.error(), exit_cannot_schedule);
     }
-    CpuExecutorOptions executor_options;
-    executor_options.slots =
-        config.single() ? std::min(config.cores, width.workers) : width.workers;
-    executor_options.topology = machine;
-    executor_options.capture_bytes = capture_bytes;
-    Result<std::unique_ptr<CpuExecutor>> cpu = CpuExecutor::create(executor_options);
-    if (!cpu) {
-        return refuse(cpu.error(), exit_cannot_schedule);
+    Result<std::vector<std::unique_ptr<Executor>>> executors =
+        make_executors(config, width, machine);
+    if (!executors) {
+        return refuse(executors.error(), executors.error().fault() == Fault::user ||
+                                                 executors.error().fault() == Fault::policy
+                                             ? exit_usage
+                                             : exit_cannot_schedule);
     }
     if (config.explain) {
-        return print(plan(config, width, (*cpu)->capabilities(), machine, **source)) ? exit_ok
-                                                                                     : exit_failed;
+        return print(plan(config, width, *executors, machine, **source)) ? exit_ok : exit_failed;
     }
-    auto watched = std::make_unique<WatchedExecutor>(std::move(*cpu), bell);
-    WatchedExecutor& executor = *watched;
-    if (Result<void> done = scheduler->register_backend(Backend::cpu, std::move(watched)); !done) {
-        return refuse(done.error(), exit_cannot_schedule);
+    std::vector<WatchedExecutor*> watching;
+    for (std::unique_ptr<Executor>& one : *executors) {
+        const Backend backend = one->capabilities().backend;
+        auto watched = std::make_unique<WatchedExecutor>(std::move(one), bell);
+        watching.push_back(watched.get());
+        if (Result<void> done = scheduler->register_backend(backend, std::move(watched)); !done) {
+            return refuse(done.error(), exit_cannot_schedule);
+        }
     }
     std::vector<std::uint32_t> cpus;
     for (std::uint32_t i = 0; config.pin && i < width.workers && !machine.cpus.empty(); ++i) {
         cpus.push_back(machine.cpus[i % machine.cpus.size()].number);
     }
-    Run run(RunParts{config, maker, **source, log ? &*log : nullptr, *signals, *scheduler, executor,
-                     bell, width.workers, std::move(cpus)});
+    Run run(RunParts{config, maker, **source, log ? &*log : nullptr, *signals, *scheduler,
+                     std::move(watching), bell, at_once(config, width), std::move(cpus)});
     return run.execute();
 }
 
