@@ -2,6 +2,25 @@
 #include "cli/exit_code.hpp"
 
 namespace repartir::cli {
+namespace {
+
+bool out_of_reach(const Outcome& outcome) noexcept {
+    return outcome.error() != nullptr && outcome.error()->code() == Code::unreachable;
+}
+
+}  // namespace
+
+void Verdict::add(const Outcome& outcome, bool halted) noexcept {
+    if (out_of_reach(outcome)) {
+        unreachable = true;
+    } else {
+        add(outcome.ending, halted);
+    }
+}
+
+int exit_code_of(const Outcome& outcome) noexcept {
+    return out_of_reach(outcome) ? exit_unreachable : outcome.exit_code();
+}
 
 void Verdict::add(const Ending& ending, bool halted) noexcept {
     if (ending.ok()) {

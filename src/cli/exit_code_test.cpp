@@ -52,5 +52,18 @@ TEST(ExitCode, RefusalsByKind) {
     EXPECT_EQ(code_after(Code::internal), 1);
 }
 
+TEST(ExitCode, ATaskForWhichNoWorkerWasInReachIsNoFailureOfItsOwn) {
+    Outcome outcome;
+    outcome.ending = {End::not_started, 0};
+    outcome.attempts.emplace_back().error =
+        Error(Domain::wire, Code::unreachable, Fault::policy, "nobody there");
+    Verdict verdict;
+    verdict.add(outcome, false);
+    EXPECT_TRUE(verdict.unreachable);
+    EXPECT_FALSE(verdict.failed);
+    EXPECT_EQ(exit_code(verdict), exit_unreachable);
+    EXPECT_EQ(exit_code_of(outcome), exit_unreachable);
+}
+
 }  // namespace
 }  // namespace repartir::cli

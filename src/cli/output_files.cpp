@@ -35,8 +35,8 @@ Result<void> write_file(const Captured& stream, const std::string& path) {
 
 }  // namespace
 
-Result<void> keep_output(Done& done) {
-    if (done.out_path.empty() || !done.result) {
+Result<void> keep_output(const RunConfig& config, Done& done) {
+    if (config.remote.empty() || done.out_path.empty() || !done.result) {
         return {};
     }
     for (auto [stream, path] : {std::pair(&done.result->out, &done.out_path),

@@ -6,8 +6,9 @@
 
 namespace repartir::cli {
 
-/// Writes what was captured of a task that is done to its files, if it has some, and leaves its
-/// outcome without it, as if the program had written them itself. Errors: io_error, naming the file
-[[nodiscard]] Result<void> keep_output(Done& done);
+/// In a run on workers: writes what was captured of a task that is done to its files, and leaves
+/// its outcome without it, as if the program had written them itself. Errors: io_error, naming the
+/// file
+[[nodiscard]] Result<void> keep_output(const RunConfig& config, Done& done);
 
 }  // namespace repartir::cli

@@ -17,6 +17,7 @@ class OutputFilesTest : public ::testing::Test {
     OutputFilesTest() {
         char name[] = "/tmp/repartir-output-test-XXXXXX";
         folder_ = ::mkdtemp(name);
+        config_.remote = {"w"};
     }
     ~OutputFilesTest() override { std::filesystem::remove_all(folder_); }
     Done done(Outcome outcome) const {
@@ -30,6 +31,7 @@ class OutputFilesTest : public ::testing::Test {
         return text.str();
     }
     std::string folder_;
+    RunConfig config_;
 };
 
 TEST_F(OutputFilesTest, WhatWasCapturedIsInTheFilesAndNowhereElse) {
@@ -40,7 +42,7 @@ TEST_F(OutputFilesTest, WhatWasCapturedIsInTheFilesAndNowhereElse) {
     outcome.err = Captured("complaint");
     std::ofstream(folder_ + "/a.err") << "longer text of an earlier run";
     Done one = done(std::move(outcome));
-    ASSERT_TRUE(keep_output(one));
+    ASSERT_TRUE(keep_output(config_, one));
     EXPECT_EQ(content("/a.out"), large);
     EXPECT_EQ(content("/a.err"), "complaint");
     EXPECT_EQ(one.result->out.size(), 0U);
@@ -51,7 +53,7 @@ TEST_F(OutputFilesTest, AFileThatCannotBeWrittenIsNamed) {
     outcome.out = Captured("text");
     Done one = done(std::move(outcome));
     one.out_path = folder_ + "/none/a.out";
-    const auto kept = keep_output(one);
+    const auto kept = keep_output(config_, one);
     ASSERT_FALSE(kept);
     EXPECT_NE(kept.error().sentence().find("none/a.out"), std::string::npos);
 }

@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "base/os_error.hpp"
+#include "cli/output_files.hpp"
 #include "cli/render.hpp"
 #include "cli/text.hpp"
 
@@ -21,9 +22,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t queued_ahead =
-    64;                          // beyond 4 per worker, so that executors never wait for us
-constexpr int feed_batch = 256;  // inputs between two looks at everything else
+constexpr std::size_t queued_ahead = 64;  // beyond 4 per worker: executors never wait for us
+constexpr int feed_batch = 256;           // inputs between two looks at everything else
 constexpr base::BootTime nap_time = 2ms;  // how long ends are gathered while there is plenty to do
 constexpr base::BootTime stop_check = 20ms;  // while stopping, ends may come without a bell
 constexpr base::BootTime bar_interval = 100ms;
@@ -169,11 +169,9 @@ void Run::settle(InFlight& task) {
         free_cpus_.push_back(*task.cpu);
     }
     task.done.result = std::move(task.pending).get();
-    if (!parts_.config.remote.empty()) {
-        if (Result<void> kept = keep_output(task.done); !kept) {
-            fail_run(kept.error(), exit_failed);
-            stop(false);
-        }
+    if (Result<void> kept = keep_output(parts_.config, task.done); !kept) {
+        fail_run(kept.error(), exit_failed);
+        stop(false);
     }
     const Result<Outcome>& result = task.done.result;
     const bool cancelled = result && result->ending.end == End::cancelled;
@@ -184,19 +182,14 @@ void Run::settle(InFlight& task) {
         const bool hopeless = result.error().code() == Code::cannot_schedule;
         stopping_ = stopping_ || (hopeless && parts_.config.from_json.empty());
     } else {
-        verdict_.add(result->ending, halted_ || error_code_ != exit_ok);
+        verdict_.add(*result, halted_ || error_code_ != exit_ok);
         failed_ += (!result->ok() || !whole(*result)) && !cancelled ? 1 : 0;
         verdict_.failed = verdict_.failed || !whole(*result);
         for (const Attempt& attempt : result->attempts) {
             cpu_time_ += attempt.user + attempt.system;
         }
         if (parts_.config.single()) {
-            single_code_ = result->ok() && !whole(*result) ? exit_failed : result->exit_code();
-        }
-        if (const Error* const why = result->error();
-            why != nullptr && why->code() == Code::unreachable) {
-            verdict_.unreachable = true;
-            single_code_ = exit_unreachable;
+            single_code_ = result->ok() && !whole(*result) ? exit_failed : exit_code_of(*result);
         }
     }
     if (parts_.config.passes_through()) {
