@@ -102,8 +102,8 @@ struct Question {
     std::span<const base::BootTime> queue;  ///< by site: until the work that waits for it is done
 };
 
-/// @return what the task would find at a site.
-[[nodiscard]] Prospect prospect(const Question& question, std::size_t site,
+/// @return what the task would find at a site. @param i which of the sites
+[[nodiscard]] Prospect prospect(const Question& question, std::size_t i,
                                 std::span<const Site> sites) noexcept;
 
 /// What becomes of a task now.

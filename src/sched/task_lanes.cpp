@@ -201,7 +201,7 @@ void TaskLanes::set_aside(Lane& lane, std::size_t queue,
 
 TaskRecord* TaskLanes::pop_of(Lane& lane) noexcept {
     for (auto* queues : {&lane.queues, &lane.aside}) {
-        for (TaskQueue& queue : *queues) {
+        for (const TaskQueue& queue : *queues) {
             if (TaskRecord* head = queue.front(); head != nullptr) {
                 remove(*head);
                 return head;

@@ -95,7 +95,8 @@ class TaskLanes {
                                       std::size_t queue, std::span<const core::Site> sites);
     TaskRecord* pop_of(Lane& lane) noexcept;
     /// Has those at the head of a lane stand aside that none of its sites could run.
-    void set_aside(Lane& lane, std::size_t queue, std::span<const core::Site> sites) noexcept;
+    static void set_aside(Lane& lane, std::size_t queue,
+                          std::span<const core::Site> sites) noexcept;
     /// @return of the lanes not tried yet, the one whose head was accepted first.
     [[nodiscard]] Lane* next_lane(std::size_t queue) noexcept;
     [[nodiscard]] std::array<Priority, 3> next_order() const noexcept;

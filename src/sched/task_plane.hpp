@@ -85,7 +85,7 @@ class TaskPlane final : public AttemptSink {
     };
 
     void open(std::size_t site, Capabilities&& can, Deferred& deferred);
-    void resize(std::size_t site, Capabilities&& now, Deferred& deferred);
+    void resize(std::size_t at, Capabilities&& now, Deferred& deferred);
     /// Without the mutex. @return who takes the task, of those that are open
     [[nodiscard]] Willing ask(const Task& task) const noexcept;
     /// @return the state behind the new Pending, with one reference for it.
