@@ -48,9 +48,11 @@ void Reactor::set_timer(WorkerId id, Worker& worker) {
             }
             break;
     }
-    timers_.erase({worker.wake, id});
-    worker.wake = wake;
-    timers_.emplace(wake, id);
+    if (wake != worker.wake) {  // most often it is the next heartbeat still
+        timers_.erase({worker.wake, id});
+        worker.wake = wake;
+        timers_.emplace(wake, id);
+    }
 }
 
 /// Tells of the slots that rank() summed up, and keeps since when no worker is up.
@@ -194,6 +196,7 @@ void Reactor::settle_in(WorkerId id, Worker& worker, bool same, Outbox& out) {
     }
     rank(id, worker);
     set_timer(id, worker);
+    unstrand();
     place(out);
 }
 
@@ -326,6 +329,9 @@ base::BootTime Reactor::next() const {
     base::BootTime first = timers_.empty() ? never : timers_.begin()->first;
     if (out_of_reach_ != never && !unreachable(now_)) {
         first = std::min(first, out_of_reach_ + options_.reach);
+    }
+    if (!stranded_.empty()) {
+        first = std::min(first, stranded_.begin()->first.first + options_.reach);
     }
     if (out_of_reach_ == never || (high_.empty() && normal_.empty())) {
         return first;

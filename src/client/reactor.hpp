@@ -235,7 +235,7 @@ class Reactor {
         bool counted_up = false;           // its part of up_
     };
 
-    using Entry = std::map<AttemptId, Held>::value_type;
+    using Attempts = std::map<AttemptId, Held>;
 
     void welcome(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
     void settle_in(WorkerId id, Worker& worker, bool same, Outbox& out);
@@ -256,17 +256,21 @@ class Reactor {
     [[nodiscard]] std::optional<WorkerId> choose(const Held& held) const;
     void submit(WorkerId id, const std::vector<AttemptId>& ids, Outbox& out);
     void steal(Outbox& out);
+    [[nodiscard]] bool anyone_could(const Held& held) const;
+    void strand(const AttemptId& id, Held& held);
+    void unstrand();
+    void stop_waiting(const Held& held);
     [[nodiscard]] std::uint32_t ask_back(WorkerId id, std::size_t most, bool unwanted, Outbox& out);
     void settle_unwanted(Worker& worker);
     void wait_again(const AttemptId& id, Held& held);
-    void finish(const AttemptId& id, Finished&& finished, Outbox& out);
+    void finish(Attempts::iterator found, Finished&& finished, Outbox& out);
     void end_here(const AttemptId& id, End end, std::optional<Error> why, Outbox& out);
     void result(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
     void output(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
     void reconcile(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
     void reclaimed(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
     void refused(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
-    [[nodiscard]] Entry* entry_at(const AttemptId& lease, WorkerId worker);
+    [[nodiscard]] Attempts::iterator entry_at(const AttemptId& lease, WorkerId worker);
     [[nodiscard]] static AttemptId leased(const AttemptId& id, const Held& held) noexcept {
         return {id.task, id.number, id.issuer, held.lease};
     }
@@ -279,12 +283,14 @@ class Reactor {
     Options options_;
     base::Prng random_;
     std::vector<Worker> workers_;
-    std::map<AttemptId, Held> attempts_;
-    std::map<AttemptId, AttemptId> leases_;  // as workers know them, to attempts_
-    std::uint64_t lease_ = 0;                // the latest one: they only grow
+    Attempts attempts_;
+    std::map<AttemptId, Attempts::iterator> leases_;  // as workers know them
+    std::uint64_t lease_ = 0;                         // the latest one: they only grow
     // Attempts that are at no worker, in the order of arrival.
     std::map<std::uint64_t, AttemptId> high_;
     std::map<std::uint64_t, AttemptId> normal_;
+    // Attempts that no worker in reach could run, by since when and arrival.
+    std::map<std::pair<base::BootTime, std::uint64_t>, AttemptId> stranded_;
     std::set<std::pair<std::uint64_t, WorkerId>> ready_;   // may get more, the least loaded first
     std::set<std::pair<std::size_t, WorkerId>> backlogs_;  // have tasks that wait at the worker
     std::set<std::pair<base::BootTime, WorkerId>> timers_;

@@ -79,8 +79,8 @@ void Reactor::reclaimed(WorkerId id, Worker& worker, const wire::Message& messag
         return;
     }
     static_cast<void>(list->ids.each([&](const AttemptId& attempt) {
-        Entry* const entry = entry_at(attempt, id);
-        if (entry == nullptr) {
+        const auto entry = entry_at(attempt, id);
+        if (entry == attempts_.end()) {
             return;
         }
         const AttemptId own = entry->first;

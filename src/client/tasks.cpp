@@ -27,71 +27,17 @@ bool by_machine(const wire::AttemptRecord& report) {
 
 }  // namespace
 
-/// @return the attempt of which the worker has this lease; nullptr when it has not, or no more.
-Reactor::Entry* Reactor::entry_at(const AttemptId& lease, WorkerId worker) {
+/// @return the attempt of which the worker has this lease; the end when it has not, or no more.
+Reactor::Attempts::iterator Reactor::entry_at(const AttemptId& lease, WorkerId worker) {
     const auto known = leases_.find(lease);
-    if (known == leases_.end()) {
-        return nullptr;
-    }
-    Entry& entry = *attempts_.find(known->second);
-    return entry.second.at == worker ? &entry : nullptr;
+    return known != leases_.end() && known->second->second.at == worker ? known->second
+                                                                        : attempts_.end();
 }
 
 std::optional<AttemptId> Reactor::lease_of(const AttemptId& id) const {
     const auto found = attempts_.find(id);
     return found != attempts_.end() && found->second.at ? std::optional(leased(id, found->second))
                                                         : std::nullopt;
-}
-
-/// Brings what is counted of a worker up to date.
-void Reactor::count(Worker& worker) {
-    const bool up = worker.link == Link::up;
-    const bool counts = worker.welcomed && !worker.draining && (up || !worker.here.empty());
-    const std::uint32_t slots = counts ? worker.site.slots : 0;
-    slots_sum_ = slots_sum_ - worker.counted_slots + slots;
-    if (worker.counted_slots != slots) {
-        worker.counted_slots = slots;
-        largest_ = std::ranges::max(workers_, {}, &Worker::counted_slots).counted_slots;
-    }
-    const std::uint32_t window = counts ? std::max(worker.prefetch.tasks(), slots) : 0;
-    window_sum_ = window_sum_ - worker.counted_window + window;
-    worker.counted_window = window;
-    up_ = up_ - (worker.counted_up ? 1 : 0) + (up ? 1 : 0);
-    worker.counted_up = up;
-}
-
-/// Brings a worker's place among those that may get more up to date.
-void Reactor::rank(WorkerId id, Worker& worker) {
-    count(worker);
-    std::uint64_t load = not_ready;
-    if (worker.link == Link::up && !worker.reconciling && !worker.draining &&
-        worker.site.slots != 0 && worker.detector.ask(now_) == core::Health::alive) {
-        const core::Standing standing = worker.quarantine.ask(now_);
-        const std::size_t most = standing == core::Standing::good        ? worker.prefetch.tasks()
-                                 : standing == core::Standing::probation ? 1
-                                                                         : 0;
-        if (worker.here.size() < most && worker.tasks.left() != 0) {
-            load = (std::uint64_t{worker.here.size()} << 20U) / worker.site.slots;
-        }
-    }
-    const std::size_t busy = std::min<std::size_t>(worker.here.size(), worker.site.slots);
-    const std::size_t backlog = worker.link == Link::up && !worker.reclaiming && !worker.reconciling
-                                    ? worker.here.size() - busy
-                                    : 0;
-    if (backlog != worker.backlog) {
-        backlogs_.erase({worker.backlog, id});
-        worker.backlog = backlog;
-        if (backlog != 0) {
-            backlogs_.emplace(backlog, id);
-        }
-    }
-    if (load != worker.load) {
-        ready_.erase({worker.load, id});
-        worker.load = load;
-        if (load != not_ready) {
-            ready_.emplace(load, id);
-        }
-    }
 }
 
 void Reactor::start(const AttemptId& id, Order&& order, base::BootTime now, Outbox& out) {
@@ -112,79 +58,17 @@ void Reactor::wait_again(const AttemptId& id, Held& held) {
     (held.order.high ? high_ : normal_).emplace(held.arrival, id);
 }
 
-/// @return the least loaded worker that can ever run it and may get it now.
-std::optional<WorkerId> Reactor::choose(const Held& held) const {
-    for (const auto& [load, id] : ready_) {
-        const Worker& worker = workers_[id];
-        if (worker.input.left() >= held.order.task.size() &&
-            core::eligible(held.order.demand, std::span<const core::Site>(&worker.site, 1)) != 0) {
-            return id;
-        }
-    }
-    return std::nullopt;
-}
-
-/// Hands out what waits, the oldest first, one message for each worker.
-void Reactor::place(Outbox& out) {
-    std::map<WorkerId, std::vector<AttemptId>> batches;
-    while (!ready_.empty() && (!high_.empty() || !normal_.empty())) {
-        auto& lane = high_.empty() ? normal_ : high_;
-        const AttemptId id = lane.begin()->second;
-        Held& held = attempts_.find(id)->second;
-        const std::optional<WorkerId> chosen = choose(held);
-        if (!chosen) {
-            break;
-        }
-        lane.erase(lane.begin());
-        Worker& worker = workers_[*chosen];
-        held.at = chosen;
-        held.lease = ++lease_;
-        wire::set_epoch(held.order.task, held.lease);
-        leases_.emplace(leased(id, held), id);
-        worker.here.emplace(held.arrival, id);
-        static_cast<void>(worker.tasks.take(1));
-        static_cast<void>(worker.input.take(held.order.task.size()));
-        batches[*chosen].push_back(id);
-        rank(*chosen, worker);
-    }
-    for (const auto& [worker, ids] : batches) {
-        submit(worker, ids, out);
-        set_timer(worker, workers_[worker]);
-    }
-    steal(out);
-    count_slots(out);
-}
-
-void Reactor::submit(WorkerId id, const std::vector<AttemptId>& ids, Outbox& out) {
-    for (std::size_t at = 0; at < ids.size();) {
-        std::vector<std::string_view> tasks;
-        std::size_t bytes = 0;
-        for (; at < ids.size() && tasks.size() < wire::batch_max; ++at) {
-            const std::string_view task = attempts_.find(ids[at])->second.order.task;
-            if (!tasks.empty() && bytes + task.size() > wire::frame_body_bytes_max) {
-                break;
-            }
-            bytes += task.size();
-            tasks.push_back(task);
-        }
-        stats_.sent += tasks.size();
-        send(id, wire::MessageType::task_submit,
-             codec::fields(std::span<const std::string_view>(tasks)), out);
-    }
-}
-
-void Reactor::finish(const AttemptId& id, Finished&& finished, Outbox& out) {
-    const auto found = attempts_.find(id);
+void Reactor::finish(Attempts::iterator found, Finished&& finished, Outbox& out) {
     Held& held = found->second;
     if (held.at) {
         const WorkerId at = *held.at;
         workers_[at].here.erase(held.arrival);
         rank(at, workers_[at]);
     } else {
-        (held.order.high ? high_ : normal_).erase(held.arrival);
+        stop_waiting(held);
     }
     unwanted_ -= held.unwanted ? 1U : 0U;
-    leases_.erase(leased(id, held));
+    leases_.erase(leased(found->first, held));
     attempts_.erase(found);
     ++stats_.finished;
     out.push_back(std::move(finished));
@@ -198,11 +82,11 @@ void Reactor::end_here(const AttemptId& id, End end, std::optional<Error> why, O
     if (why) {
         finished.report.error = wire::to_record(*why);
     }
-    const Held& held = attempts_.find(id)->second;
-    if (held.at) {
-        finished.report.where = options_.workers[*held.at];
+    const auto found = attempts_.find(id);
+    if (const auto at = found->second.at) {
+        finished.report.where = options_.workers[*at];
     }
-    finish(id, std::move(finished), out);
+    finish(found, std::move(finished), out);
 }
 
 void Reactor::cancel(const AttemptId& id, bool force, base::BootTime now, Outbox& out) {
@@ -271,8 +155,19 @@ std::optional<Error> Reactor::unreachable(base::BootTime now) const {
                  "no worker could be reached: " + whom + "; start one, or check the addresses");
 }
 
-/// When no worker can be reached for too long, what waits ends.
+/// When no worker can be reached for too long, or none that could run it, what waits ends.
 void Reactor::give_up_waiting(Outbox& out) {
+    while (!stranded_.empty() && now_ - stranded_.begin()->first.first >= options_.reach) {
+        const AttemptId id = stranded_.begin()->second;
+        const core::Demand& demand = attempts_.find(id)->second.order.demand;
+        end_here(id, End::not_started,
+                 Error(Domain::scheduler, Code::cannot_schedule, Fault::policy,
+                       "the task asks for " + std::to_string(demand.cores) + " cores and " +
+                           std::to_string(demand.memory_bytes) +
+                           " bytes of memory, and no worker in reach has them: start one that "
+                           "has, or ask for less"),
+                 out);
+    }
     const std::optional<Error> why = unreachable(now_);
     if (!why) {
         return;
@@ -300,7 +195,7 @@ void Reactor::reconcile(WorkerId id, Worker& worker, const wire::Message& messag
     std::set<AttemptId> there;
     std::vector<AttemptId> over;
     static_cast<void>(list->ids.each([&](const AttemptId& lease) {
-        if (entry_at(lease, id) != nullptr) {
+        if (entry_at(lease, id) != attempts_.end()) {
             there.insert(lease);
         } else {
             over.push_back(lease);
@@ -340,8 +235,8 @@ void Reactor::result(WorkerId id, Worker& worker, const wire::Message& message, 
         return;
     }
     worker.seen.push_back(result->sequence);
-    const Entry* const entry = entry_at(result->attempt, id);
-    if (entry == nullptr) {
+    const auto entry = entry_at(result->attempt, id);
+    if (entry == attempts_.end()) {
         ++stats_.stale;
         return;
     }
@@ -358,9 +253,8 @@ void Reactor::result(WorkerId id, Worker& worker, const wire::Message& message, 
         worker.prefetch.ran(
             std::clamp(base::BootTime(result->report.wall), base::BootTime(0), run_max));
     }
-    const AttemptId attempt = entry->first;
-    finish(attempt,
-           Finished{attempt, result->report, tail_of(result->out), tail_of(result->err),
+    finish(entry,
+           Finished{entry->first, result->report, tail_of(result->out), tail_of(result->err),
                     tail_of(result->value)},
            out);
     place(out);
@@ -376,8 +270,8 @@ void Reactor::output(WorkerId id, Worker& worker, const wire::Message& message, 
         return;
     }
     worker.output.freed(piece->bytes.size());  // whoever carries Output out keeps it at once
-    Entry* const entry = entry_at(piece->attempt, id);
-    if (entry == nullptr) {
+    const auto entry = entry_at(piece->attempt, id);
+    if (entry == attempts_.end()) {
         return;
     }
     std::uint64_t& got = entry->second.got[channel];
@@ -398,7 +292,7 @@ void Reactor::refused(WorkerId id, Worker& worker, const wire::Message& message,
                 told ? std::string_view(told->error.sentence) : "it sent what cannot be read", out);
         return;
     }
-    if (const Entry* const entry = entry_at(told->attempt, id)) {
+    if (const auto entry = entry_at(told->attempt, id); entry != attempts_.end()) {
         end_here(AttemptId(entry->first), End::not_started, wire::to_error(told->error), out);
         place(out);
     }

@@ -1,0 +1,244 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Disables each branch of the reactors in turn, and shows which of them some seed needs.
+
+usage: mutants.py plant SOURCE_ROOT OUTPUT_DIR -- COMPILER_FLAG...
+       mutants.py check PROGRAM MUTANTS.json [SEEDS] [--every N] [--units PROGRAM]
+       [--jobs N] [--out FILE]
+
+`plant` writes copies of the sources in which every condition (each operand of && and || of its own)
+can be forced to be true or false, and every case of a switch can be left out; one build has them
+all, and takes the number of the one to force from REPARTIR_MUTANT. A condition is always evaluated,
+then overruled: what it does goes on happening.
+
+`check` runs seeds until one fails. A mutant that no seed finds survives; KEPT below names those
+that are to, with the reason. It fails when more than SURVIVORS_MAX others survive. With --units,
+what the seeds do not find is tried on that program, the rooms' unit tests: a second column, not an
+excuse. --every N tries one mutant in N, for a quick look.
+
+Needs python3-clang-19 (libclang), which Debian's python3 finds.
+"""
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+FILES = ["src/client/placing.cpp", "src/client/reactor.cpp", "src/client/reclaim.cpp",
+         "src/client/tasks.cpp",
+         "src/worker/attempts.cpp", "src/worker/output.cpp", "src/worker/reactor.cpp",
+         "src/core/credit.cpp", "src/core/detector.cpp", "src/core/quarantine.cpp"]
+
+# So many survive that nobody has looked into yet: more than that fail. It only becomes less.
+SURVIVORS_MAX = 500
+
+# Of survivors that are right to survive: (file, text of the condition, forced to): reason.
+KEPT = {}
+
+PRELUDE = "extern bool repartir_forced(int number, bool value);\n#line 1\n"
+
+
+class Source:
+    """One file, and where what is to be inserted into it."""
+
+    def __init__(self, root, file, flags, mutants):
+        import clang.cindex as ci
+        self.kinds = ci.CursorKind
+        self.file, self.mutants = file, mutants
+        self.path = str(root / file)
+        self.bytes = (root / file).read_bytes()
+        self.inserts = []  # (offset, order, text)
+        self.done = set()
+        unit = ci.Index.create().parse(self.path, args=[*flags, "-x", "c++"])
+        errors = [d for d in unit.diagnostics if d.severity >= 3]
+        if errors:
+            sys.exit(f"mutants.py: {file}: {errors[0]}")
+        for child in unit.cursor.get_children():
+            if child.location.file and child.location.file.name == self.path:
+                self.walk(child)
+
+    def text(self, begin, end):
+        return self.bytes[begin:end].decode()
+
+    def number(self, cursor, what, forms):
+        for form in forms:
+            self.mutants.append({"file": self.file, "line": cursor.extent.start.line,
+                                 "what": re.sub(r"\s+", " ", what), "form": form})
+        return len(self.mutants) - len(forms)
+
+    def force(self, cursor):
+        """Makes a condition, or the operands of one, overrulable."""
+        kind, kids = cursor.kind, list(cursor.get_children())
+        begin, end = cursor.extent.start.offset, cursor.extent.end.offset
+        if (begin, end) in self.done:
+            return
+        self.done.add((begin, end))
+        inner = kind == self.kinds.PAREN_EXPR or (  # or what is converted to bool
+            kind == self.kinds.UNEXPOSED_EXPR and len(kids) == 1 and
+            (kids[0].kind == self.kinds.PAREN_EXPR or self.joins(kids[0])))
+        if inner:
+            self.done.discard((kids[0].extent.start.offset, kids[0].extent.end.offset))
+            self.force(kids[0])
+            return
+        if self.joins(cursor):
+            for kid in kids:
+                self.force(kid)
+            return
+        if self.text(begin, end) in ("true", "false"):
+            return
+        at = self.number(cursor, self.text(begin, end), ["true", "false"])
+        self.inserts.append((begin, 1, f"::repartir_forced({at}, static_cast<bool>("))
+        self.inserts.append((end, -1, "))"))
+
+    def joins(self, cursor):
+        kids = list(cursor.get_children())
+        if cursor.kind != self.kinds.BINARY_OPERATOR or len(kids) != 2:
+            return False
+        between = self.text(kids[0].extent.end.offset, kids[1].extent.start.offset)
+        return between.strip(" \n()") in ("&&", "||")
+
+    def walk(self, cursor):
+        kids = list(cursor.get_children())
+        kind = cursor.kind
+        if kind in (self.kinds.IF_STMT, self.kinds.WHILE_STMT):
+            self.condition(cursor, kids)
+        elif kind == self.kinds.CONDITIONAL_OPERATOR:
+            self.force(kids[0])
+        elif self.joins(cursor):
+            self.force(cursor)
+        elif kind == self.kinds.CASE_STMT:
+            body = kids[-1]
+            if body.kind != self.kinds.CASE_STMT:
+                at = self.number(cursor, "case " + self.text(
+                    kids[0].extent.start.offset, kids[0].extent.end.offset), ["left out"])
+                self.inserts.append((body.extent.start.offset, 0,
+                                     f"if (::repartir_forced({at}, false)) {{ break; }} "))
+        for kid in kids:
+            self.walk(kid)
+
+    def condition(self, cursor, kids):
+        first = kids[0]
+        if first.kind == self.kinds.DECL_STMT:  # if (x = ...; condition)
+            first = kids[1]
+        if first.kind == self.kinds.VAR_DECL:  # if (x = ...): the value of x
+            at = self.number(cursor, self.text(first.extent.start.offset, first.extent.end.offset),
+                             ["true", "false"])
+            self.inserts.append((first.extent.end.offset, 0, f"; ::repartir_forced({at}, "
+                                 f"static_cast<bool>({first.spelling}))"))
+        else:
+            self.force(first)
+
+    def rewritten(self):
+        out, last = b"", 0
+        for offset, _, text in sorted(self.inserts):
+            out += self.bytes[last:offset] + text.encode()
+            last = offset
+        return PRELUDE + (out + self.bytes[last:]).decode()
+
+
+def plant(root, out, flags):
+    mutants = []
+    for file in FILES:
+        text = Source(root, file, flags, mutants).rewritten()
+        copy = out / file
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if not copy.exists() or copy.read_text() != text:
+            copy.write_text(text)
+    (out / "mutants.json").write_text(json.dumps(mutants, indent=0))
+    print(f"{len(mutants)} mutants")
+
+
+def run(command, mutant, timeout):
+    """Returns whether the program succeeds with that mutant, and its first words if not."""
+    env = {**os.environ, "REPARTIR_MUTANT": str(mutant)}
+    limited = ["prlimit", f"--as={4 << 30}", "--core=0", *command]
+    try:
+        done = subprocess.run(limited, capture_output=True, text=True, env=env, timeout=timeout,
+                              errors="replace")
+    except subprocess.TimeoutExpired:
+        return False, "it never ends"
+    lines = done.stdout.splitlines()[:2] if done.returncode == 1 else [f"ends {done.returncode}"]
+    return done.returncode == 0, " ".join(line.strip() for line in lines)
+
+
+def differing(program, seeds):
+    """Returns the mutants that change the value of a condition in one of the seeds."""
+    done = subprocess.run([program, "--seeds", str(seeds), "--terse"], capture_output=True,
+                          text=True, env={**os.environ, "REPARTIR_MUTANTS_SEEN": "1"}, check=False)
+    if done.returncode != 0:
+        sys.exit(f"mutants.py: without any mutant: {done.stdout}")
+    return {int(line) for line in done.stderr.split()}
+
+
+def try_one(number, program, seeds, units, differ):
+    """Returns how a mutant fares: (killer, how)."""
+    for some, first in ((8, 1), (seeds - 8, 9)) if number in differ else ():
+        passes, how = run([program, "--seeds", str(some), "--first", str(first), "--stop",
+                           "--terse"], number, 300)
+        if not passes:
+            return "seed", how
+    if units:
+        passes, how = run([units], number, 60)
+        if not passes:
+            return "unit test", how
+    return "", ""
+
+
+def check(program, mutants, seeds, units, jobs, every, out):
+    differ = differing(program, seeds)
+    numbers = range(0, len(mutants), every)
+    mutants = mutants[::every]
+    fates = []
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for fate in pool.map(lambda n: try_one(n, program, seeds, units, differ), numbers):
+            fates.append(fate)
+            if len(fates) % 50 == 0:
+                print(f"{len(fates)} of {len(mutants)} tried", file=sys.stderr)
+    killed, kept, survived = 0, 0, []
+    for mutant, (killer, how) in zip(mutants, fates, strict=True):
+        mutant["killer"], mutant["how"] = killer, how
+        reason = KEPT.get((mutant["file"], mutant["what"], mutant["form"]))
+        killed += killer == "seed"
+        kept += killer != "seed" and reason is not None
+        if killer != "seed" and reason is None:
+            survived.append(mutant)
+    for mutant in survived:
+        print(f"SURVIVED {mutant['file']}:{mutant['line']} {mutant['what']} -> {mutant['form']}"
+              f"{' (a unit test finds it)' if mutant['killer'] else ''}")
+    found = sum(1 for mutant in survived if mutant["killer"])
+    print(f"mutants: {len(mutants)}, {killed} found by one of {seeds} seeds, {kept} kept with a "
+          f"reason, {len(survived)} survived ({found} of them found by unit tests)")
+    if out:
+        pathlib.Path(out).write_text(json.dumps(mutants, indent=1))
+    return len(survived)
+
+
+def option(words, name, default):
+    if name in words:
+        at = words.index(name)
+        value = words[at + 1]
+        del words[at:at + 2]
+        return value
+    return default
+
+
+def main():
+    words = sys.argv[1:]
+    if len(words) > 4 and words[0] == "plant" and words[3] == "--":
+        plant(pathlib.Path(words[1]), pathlib.Path(words[2]), words[4:])
+        return
+    units = option(words, "--units", "")
+    jobs = int(option(words, "--jobs", str(os.cpu_count())))
+    every = int(option(words, "--every", "1"))
+    out = option(words, "--out", "")
+    if len(words) in (3, 4) and words[0] == "check":
+        mutants = json.loads(pathlib.Path(words[2]).read_text())
+        seeds = int((words[3:] or ["200"])[0])
+        sys.exit(check(words[1], mutants, seeds, units, jobs, every, out) > SURVIVORS_MAX)
+    sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+// Which worker gets which attempt; reclaim.cpp has how it gives some back.
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "client/reactor.hpp"
+#include "wire/limits.hpp"
+#include "wire/task.hpp"
+
+namespace repartir::client {
+
+/// Brings what is counted of a worker up to date.
+void Reactor::count(Worker& worker) {
+    const bool up = worker.link == Link::up;
+    const bool counts = worker.welcomed && !worker.draining && (up || !worker.here.empty());
+    const std::uint32_t slots = counts ? worker.site.slots : 0;
+    slots_sum_ = slots_sum_ - worker.counted_slots + slots;
+    if (worker.counted_slots != slots) {
+        worker.counted_slots = slots;
+        largest_ = std::ranges::max(workers_, {}, &Worker::counted_slots).counted_slots;
+    }
+    const std::uint32_t window = counts ? std::max(worker.prefetch.tasks(), slots) : 0;
+    window_sum_ = window_sum_ - worker.counted_window + window;
+    worker.counted_window = window;
+    up_ = up_ - (worker.counted_up ? 1 : 0) + (up ? 1 : 0);
+    worker.counted_up = up;
+}
+
+/// Brings a worker's place among those that may get more up to date.
+void Reactor::rank(WorkerId id, Worker& worker) {
+    count(worker);
+    std::uint64_t load = not_ready;
+    if (worker.link == Link::up && !worker.reconciling && !worker.draining &&
+        worker.site.slots != 0 && worker.detector.ask(now_) == core::Health::alive) {
+        const core::Standing standing = worker.quarantine.ask(now_);
+        const std::size_t most = standing == core::Standing::good        ? worker.prefetch.tasks()
+                                 : standing == core::Standing::probation ? 1
+                                                                         : 0;
+        if (worker.here.size() < most && worker.tasks.left() != 0) {
+            load = (std::uint64_t{worker.here.size()} << 20U) / worker.site.slots;
+        }
+    }
+    const std::size_t busy = std::min<std::size_t>(worker.here.size(), worker.site.slots);
+    const std::size_t backlog = worker.link == Link::up && !worker.reclaiming && !worker.reconciling
+                                    ? worker.here.size() - busy
+                                    : 0;
+    if (backlog != worker.backlog) {
+        backlogs_.erase({worker.backlog, id});
+        worker.backlog = backlog;
+        if (backlog != 0) {
+            backlogs_.emplace(backlog, id);
+        }
+    }
+    if (load != worker.load) {
+        ready_.erase({worker.load, id});
+        worker.load = load;
+        if (load != not_ready) {
+            ready_.emplace(load, id);
+        }
+    }
+}
+
+/// @return the least loaded worker that can ever run it and may get it now.
+std::optional<WorkerId> Reactor::choose(const Held& held) const {
+    for (const auto& [load, id] : ready_) {
+        const Worker& worker = workers_[id];
+        if (worker.input.left() >= held.order.task.size() &&
+            core::eligible(held.order.demand, std::span<const core::Site>(&worker.site, 1)) != 0) {
+            return id;
+        }
+    }
+    return std::nullopt;
+}
+
+/// @return whether a worker that is in reach and takes more could run it if it were idle.
+bool Reactor::anyone_could(const Held& held) const {
+    return std::ranges::any_of(workers_, [&](const Worker& worker) {
+        return worker.link == Link::up && !worker.draining &&
+               core::eligible(held.order.demand, std::span(&worker.site, 1)) != 0;
+    });
+}
+
+/// Sets an attempt aside that no worker in reach could run, so that those behind it go on.
+void Reactor::strand(const AttemptId& id, Held& held) {
+    held.waits_since = now_;
+    stranded_.emplace(std::pair(now_, held.arrival), id);
+}
+
+/// A worker came: what was set aside may be for it.
+void Reactor::unstrand() {
+    for (const auto& [key, id] : std::exchange(stranded_, {})) {
+        const Held& held = attempts_.find(id)->second;
+        (held.order.high ? high_ : normal_).emplace(held.arrival, id);
+    }
+}
+
+/// Takes an attempt that is at no worker out of where it waits.
+void Reactor::stop_waiting(const Held& held) {
+    (held.order.high ? high_ : normal_).erase(held.arrival);
+    stranded_.erase({held.waits_since, held.arrival});
+}
+
+/// Hands out what waits, the oldest first, one message for each worker.
+void Reactor::place(Outbox& out) {
+    std::map<WorkerId, std::vector<AttemptId>> batches;
+    while (!ready_.empty() && (!high_.empty() || !normal_.empty())) {
+        auto& lane = high_.empty() ? normal_ : high_;
+        const AttemptId id = lane.begin()->second;
+        const auto entry = attempts_.find(id);
+        Held& held = entry->second;
+        const std::optional<WorkerId> chosen = choose(held);
+        if (!chosen && anyone_could(held)) {
+            break;  // the oldest waits for room, and the others behind it, so that it gets some
+        }
+        if (!chosen) {
+            lane.erase(lane.begin());
+            strand(id, held);
+            continue;
+        }
+        lane.erase(lane.begin());
+        Worker& worker = workers_[*chosen];
+        held.at = chosen;
+        held.lease = ++lease_;
+        wire::set_epoch(held.order.task, held.lease);
+        leases_.emplace(leased(id, held), entry);
+        worker.here.emplace(held.arrival, id);
+        static_cast<void>(worker.tasks.take(1));
+        static_cast<void>(worker.input.take(held.order.task.size()));
+        batches[*chosen].push_back(id);
+        rank(*chosen, worker);
+    }
+    for (const auto& [worker, ids] : batches) {
+        submit(worker, ids, out);
+        set_timer(worker, workers_[worker]);
+    }
+    steal(out);
+    count_slots(out);
+}
+
+void Reactor::submit(WorkerId id, const std::vector<AttemptId>& ids, Outbox& out) {
+    for (std::size_t at = 0; at < ids.size();) {
+        std::vector<std::string_view> tasks;
+        std::size_t bytes = 0;
+        for (; at < ids.size() && tasks.size() < wire::batch_max; ++at) {
+            const std::string_view task = attempts_.find(ids[at])->second.order.task;
+            if (!tasks.empty() && bytes + task.size() > wire::frame_body_bytes_max) {
+                break;
+            }
+            bytes += task.size();
+            tasks.push_back(task);
+        }
+        stats_.sent += tasks.size();
+        send(id, wire::MessageType::task_submit,
+             codec::fields(std::span<const std::string_view>(tasks)), out);
+    }
+}
+
+}  // namespace repartir::client

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "client/reactor.hpp"
+#include "client/reactor_fixture.hpp"
+
+namespace repartir::client {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(ClientPlacingTest, WhatNoWorkerInReachCouldRunHoldsNobodyUp) {
+    Fixture f(2);
+    f.welcome(0, 2);
+    f.out.clear();
+    f.start(1, 4);
+    f.start(2);
+    EXPECT_EQ(f.submitted(), std::vector<std::uint32_t>{1}) << "the wide one is set aside";
+    f.welcome(1, 4);
+    EXPECT_EQ(f.submitted(), (std::vector<std::uint32_t>{0, 1})) << "until a wide worker comes";
+}
+
+TEST(ClientPlacingTest, WhatWaitsForAWideWorkerIsNotOvertakenWhereThereIsOne) {
+    Fixture f(1);
+    f.welcome(0, 4, false, 1, 1);  // takes one task at a time
+    f.start(1);
+    f.start(2, 4);
+    f.start(3);
+    f.out.clear();
+    f.result(0, attempt(1));
+    wire::Credit credit;
+    credit.tasks = 1;
+    f.say(0, wire::MessageType::credit, credit);
+    EXPECT_EQ(f.submitted(), std::vector<std::uint32_t>{1});
+    EXPECT_EQ(f.reactor.lease_of(attempt(2)).has_value(), true);
+    EXPECT_EQ(f.reactor.lease_of(attempt(3)).has_value(), false);
+}
+
+TEST(ClientPlacingTest, WhatNoWorkerInReachCanRunEndsInTime) {
+    Fixture f(1);
+    f.welcome(0, 2);
+    f.start(1, 4);
+    f.out.clear();
+    f.pass(9s, {0});
+    EXPECT_TRUE(f.take<Finished>().empty());
+    f.pass(2s, {0});
+    const auto ended = f.take<Finished>();
+    ASSERT_EQ(ended.size(), 1U);
+    EXPECT_EQ(ended[0].report.error->code, "cannot_schedule");
+    EXPECT_NE(ended[0].report.error->sentence.find("4 cores"), std::string::npos);
+    EXPECT_EQ(f.reactor.attempts(), 0U);
+}
+
+TEST(ClientPlacingTest, WhatWasSetAsideCanBeCancelled) {
+    Fixture f(1);
+    f.welcome(0, 2);
+    f.start(1, 4);
+    f.out.clear();
+    f.reactor.cancel(attempt(1), false, f.now, f.out);
+    EXPECT_EQ(f.take<Finished>().size(), 1U);
+    f.pass(20s, {0});
+    EXPECT_TRUE(f.take<Finished>().empty());
+}
+
+}  // namespace
+}  // namespace repartir::client
