@@ -312,7 +312,8 @@ Result<void> PkiFolder::revoke(const std::vector<std::string>& chosen,
             one.revoked = now;
         }
     }
-    Result<void> done = write_file_whole(path("index"), index_text(issued_), secret_mode, true);
+    const Result<void> done =
+        write_file_whole(path("index"), index_text(issued_), secret_mode, true);
     return done ? write_list(now) : done;
 }
 

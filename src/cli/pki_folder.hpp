@@ -23,7 +23,7 @@ struct IssuedCertificate {
     trust::Role role = trust::Role::client;
     std::string name;
     std::chrono::sys_seconds until;
-    std::chrono::sys_seconds revoked{};  ///< when; the epoch: it is not
+    std::chrono::sys_seconds revoked;  ///< when; the epoch: it is not
     [[nodiscard]] bool is_revoked() const noexcept { return revoked != std::chrono::sys_seconds{}; }
     bool operator==(const IssuedCertificate&) const = default;
 };

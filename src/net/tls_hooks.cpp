@@ -22,14 +22,14 @@ int send_by(BIO* bio, const char* from, int bytes) noexcept {
     return static_cast<TlsStream*>(BIO_get_data(bio))->send(bio, from, bytes);
 }
 
-long control(BIO* bio, int command, long, void*) noexcept {
+long control(BIO* bio, int command, long /*number*/, void* /*argument*/) noexcept {
     if (command == BIO_CTRL_EOF) {
         return static_cast<TlsStream*>(BIO_get_data(bio))->at_end() ? 1 : 0;
     }
     return command == BIO_CTRL_FLUSH ? 1 : 0;
 }
 
-int judge_shown(X509_STORE_CTX* shown, void*) noexcept {
+int judge_shown(X509_STORE_CTX* shown, void* /*argument*/) noexcept {
     const auto* ssl = static_cast<const SSL*>(
         X509_STORE_CTX_get_ex_data(shown, SSL_get_ex_data_X509_STORE_CTX_idx()));
     return TlsStream::of(ssl).judge_shown(shown);
@@ -41,8 +41,9 @@ int keep_session(SSL* ssl, SSL_SESSION* session) noexcept {
 }
 
 /// A ticket counts only as long as who it was given to would still be let in.
-SSL_TICKET_RETURN judge_ticket(SSL* ssl, SSL_SESSION* session, const unsigned char*, std::size_t,
-                               SSL_TICKET_STATUS status, void*) noexcept {
+SSL_TICKET_RETURN judge_ticket(SSL* ssl, SSL_SESSION* session, const unsigned char* /*name*/,
+                               std::size_t /*bytes*/, SSL_TICKET_STATUS status,
+                               void* /*argument*/) noexcept {
     const bool whole = status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW;
     return whole && TlsStream::of(ssl).may_resume(session) ? SSL_TICKET_RETURN_USE_RENEW
                                                            : SSL_TICKET_RETURN_IGNORE_RENEW;

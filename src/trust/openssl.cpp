@@ -37,7 +37,7 @@ Result<BioHandle> open(std::string_view pem, std::string_view what) {
 }
 
 /// Asks nobody for a passphrase, which OpenSSL otherwise does on the terminal.
-int no_passphrase(char*, int, int, void* asked) {
+int no_passphrase(char* /*into*/, int /*bytes*/, int /*writing*/, void* asked) {
     *static_cast<bool*>(asked) = true;
     return -1;
 }
