@@ -27,7 +27,7 @@ struct RemoteOptions {
     /// How long tasks wait while no worker at all can be reached.
     std::chrono::milliseconds reach{10'000};
     /// How long a worker keeps our tasks when we are gone.
-    std::chrono::milliseconds time_to_live{60'000};
+    std::chrono::milliseconds time_to_live{20'000};
     std::uint32_t tasks_max = 1024;  ///< at one worker at once
     bool compression = true;         ///< of large messages
 };
