@@ -200,6 +200,37 @@ class Refusals(RemoteTest):
         self.assertIn("TLS", self.read("w.log"))
 
 
+class Revocation(RemoteTest):
+    def setUp(self):
+        super().setUp()
+        self.run_ok("pki", "init", "--dir", "pki")
+        self.run_ok("pki", "issue", "worker", "w", "--host", "127.0.0.1", "--dir", "pki")
+        self.run_ok("pki", "issue", "client", "me", "--dir", "pki")
+
+    def tls(self, name, crl):
+        """Options of an end that shows this certificate."""
+        options = ["--tls-ca", "pki/ca.crt", "--tls-cert", f"pki/{name}.crt",
+                   "--tls-key", f"pki/{name}.key"]
+        return options + (["--tls-crl", "pki/crl.pem"] if crl else [])
+
+    def test_a_worker_that_is_revoked_gets_nothing_more(self):
+        _, address = self.worker("w", *self.tls("w", False), listen="127.0.0.1:0")
+        run = self.sweep(address, 10_000, "sleep 0.05; echo $0", *self.tls("me", True))
+        self.run_ok("pki", "revoke", "w", "--dir", "pki")
+        out = run.stdout.read()
+        self.assertEqual(run.wait(timeout=60), 3)
+        self.assertIn("revoked", out)
+
+    def test_a_client_that_is_revoked_is_turned_away(self):
+        _, address = self.worker("w", *self.tls("w", True), listen="127.0.0.1:0")
+        run = self.sweep(address, 10_000, "sleep 0.05; echo $0", *self.tls("me", False))
+        self.run_ok("pki", "revoke", "me", "--dir", "pki")
+        out = run.stdout.read()
+        self.assertEqual(run.wait(timeout=60), 3)
+        self.assertIn("revoked", out)
+        self.assertIn("revoked", self.read("w.log"))
+
+
 class Faults(RemoteTest):
     def test_kill_9_of_a_worker_costs_time_and_no_result(self):
         victim, first = self.worker("a")

@@ -19,6 +19,8 @@ namespace {
 constexpr std::size_t scratch_bytes = 256UL * 1024;
 /// How long goodbyes may take at the end.
 constexpr base::BootTime parting_time = std::chrono::seconds(1);
+/// How often the files of certificates are looked at.
+constexpr base::BootTime certificates_interval = std::chrono::seconds(2);
 
 std::string client_name() {
     std::array<char, 256> name{};
@@ -221,8 +223,29 @@ void Engine::on_timer(base::BootTime now) noexcept {
         retries_.erase(retries_.begin());
         begin_call(calls_.find(id)->second);
     }
+    look_at_certificates(now);
     reactor_.tick(now, outbox_);
     carry_out();
+}
+
+/// A certificate that is renewed counts for the next connection; one that is revoked ends those
+/// that it let in.
+void Engine::look_at_certificates(base::BootTime now) {
+    if (!security_.tls || now < looked_at_ + certificates_interval) {
+        return;
+    }
+    looked_at_ = now;
+    if (!security_.tls->refresh().changed) {  // what cannot be read: the old one holds
+        return;
+    }
+    for (const auto& link : links_) {
+        net::Connection* const connection = link->current();
+        if (connection != nullptr && connection->is_open()) {
+            if (const Result<void> still = connection->recheck(); !still) {
+                connection->refuse(still.error());
+            }
+        }
+    }
 }
 
 /// Carries out what the reactor wants, in order, and what comes of it.

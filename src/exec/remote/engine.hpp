@@ -126,6 +126,7 @@ class Engine final : private loop::Timer {
     void end_call(CallId id, Result<std::string_view> value);
     void wait_for_next_try(Call& call, base::BootTime delay);
     void tell_capacity();
+    void look_at_certificates(base::BootTime now);
     void set_timer();
 
     std::unique_ptr<loop::Loop> loop_;
@@ -146,6 +147,7 @@ class Engine final : private loop::Timer {
     Executor* self_ = nullptr;
     AttemptSink* observer_ = nullptr;
     client::Capacity capacity_;
+    base::BootTime looked_at_{0};  // the files of certificates
     bool out_of_reach_ = false;
     bool carrying_ = false;
     bool ending_ = false;
