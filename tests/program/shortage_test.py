@@ -65,19 +65,20 @@ class Shortage(ProgramTest):
     @unittest.skipIf(SANITIZED, "the sanitizer needs address space of its own")
     @unittest.skipIf("LLVM_PROFILE_FILE" in os.environ, "so do the coverage counts")
     def test_little_memory(self):
-        least = 6 << 20  # or so: the loader of shared libraries fails below
+        least = 12 << 20  # or so: the loader of shared libraries fails below
         for args in (["run", "-q", "-j2", "true", ":::", "a", "b"], ["info"],
                      ["run", "-q", "--json", "-a", "/etc/passwd", "true"]):
             codes = set()
             for most in [*range(least, least + (3 << 20), 100_000),
-                         *range(9 << 20, 36 << 20, 1 << 20)]:
+                         *range(15 << 20, 42 << 20, 1 << 20)]:
                 with self.subTest(args, most=most):
                     result = self.limited(resource.RLIMIT_AS, most, *args)
                     codes.add(result.returncode)
                     if result.returncode == 6:
                         self.assertRegex(result.stderr, r"\Arepartir: .*\n\Z")
             self.assertLessEqual(codes, {0, 6, 127})
-            self.assertLessEqual({0, 6}, codes)
+            # info needs next to nothing that the loader did not need: 6 shows where it is lucky
+            self.assertLessEqual({0} if args == ["info"] else {0, 6}, codes)
 
     def test_what_cannot_be_read(self):
         folder = os.open(self.folder, os.O_RDONLY)
