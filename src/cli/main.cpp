@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstdlib>
@@ -166,6 +167,10 @@ int run_main(std::span<const std::string> words) {
 /// Memory may be too short for an exception even, and so may a library's. What runs is ended by the
 /// guardian, what has ended is in the log.
 [[noreturn]] void without_memory() {
+    static constinit std::atomic_flag said;  // by one of the threads that find none
+    while (said.test_and_set()) {
+        ::pause();  // until the other one ends us all
+    }
     constexpr std::string_view sentence =
         "repartir: there is too little memory for repartir itself; raise the limit (ulimit -v) or"
         " free some\n";
