@@ -50,7 +50,10 @@ std::uint32_t Prefetch::tasks() const noexcept {
         return static_cast<std::uint32_t>(
             std::min<std::uint64_t>(2 * std::uint64_t{slots_}, tasks_max_));
     }
-    const std::int64_t during = round_trip_ / std::max(run_, base::BootTime(1)) + 1;  // per slot
+    // Within a millisecond or so it is not the way that counts, but who wakes whom when.
+    constexpr base::BootTime least{1'000'000};
+    const base::BootTime trip = round_trip_ < least && run_ < least / 10 ? least : round_trip_;
+    const std::int64_t during = trip / std::max(run_, base::BootTime(1)) + 1;  // per slot
     const std::int64_t slots = std::max(slots_, 1U);
     const std::int64_t enough = tasks_max_ / slots + 1;
     return static_cast<std::uint32_t>(

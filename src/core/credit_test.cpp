@@ -105,6 +105,10 @@ TEST(CreditTest, PrefetchCoversARoundTrip) {
     quick.round_trip(50ms);
     quick.ran(1ms);
     EXPECT_EQ(quick.tasks(), 4U * 52);
+    Prefetch near(4, 1000);
+    near.round_trip(100us);
+    near.ran(10us);
+    EXPECT_EQ(near.tasks(), 4U * 102) << "a millisecond's worth, however near it is";
     for (int i = 0; i < 100; ++i) {
         quick.ran(10ms);
     }

@@ -161,9 +161,11 @@ void Reactor::admit(Session& session, const wire::Instance& name, const wire::Ta
     held.high = view.priority == Priority::high;
     held.demand = demand_of(view);
     const std::span<const core::Site> sites(&options_.site, 1);
-    const bool known =
-        view.work == wire::Work::programs ||
-        std::ranges::find(options_.functions, view.program.second) != options_.functions.end();
+    const auto function = std::ranges::find(options_.functions, view.program.second);
+    const bool known = view.work == wire::Work::programs || function != options_.functions.end();
+    if (view.work == wire::Work::function && known) {
+        held.function = static_cast<std::size_t>(function - options_.functions.begin());
+    }
     if (!known || core::eligible(held.demand, sites) == 0) {
         session.input.freed(bytes.size());
         end_early(session, id, held, repartir::End::not_started,
@@ -187,15 +189,52 @@ void Reactor::leave_queue(Session& session, Held& held) {
     held.task = {};
 }
 
+/// Handing a function to a thread, and its result back, costs more than one that is short takes. So
+/// as many wait at the threads, without a slot, as are run in a moment: too little to be missed by
+/// a worker that idles. @return whether this one may.
+bool Reactor::runs_ahead(const Held& held) const {
+    constexpr std::int64_t moment = 200'000;  // ns
+    constexpr std::int64_t most = 256;        // for each slot
+    if (!held.function || held.demand.cores != 1 || held.demand.memory_bytes != 0) {
+        return false;
+    }
+    const base::BootTime run = run_times_[*held.function];
+    if (run < base::BootTime(0)) {
+        return false;
+    }
+    const std::int64_t each = std::min(most, moment / std::max(run.count(), std::int64_t{1}));
+    return ahead_ < each * options_.site.slots;
+}
+
+/// A function ran so long here.
+void Reactor::learn(const Held& held, const wire::AttemptRecord& report) {
+    if (held.function && report.ending.end == repartir::End::exited) {
+        base::BootTime& run = run_times_[*held.function];
+        const base::BootTime now =
+            wire::bounded(report.wall, base::BootTime(0), wire::duration_max);
+        run = run < base::BootTime(0) ? now : run + (now - run) / 8;
+    }
+}
+
+/// What an attempt had of the worker is free.
+void Reactor::release(const core::Demand& demand) {
+    ahead_ -= demand.cores == 0 ? 1U : 0U;
+    core::give_back(demand, site_);
+}
+
 void Reactor::start_next(Outbox& out) {
     while (!high_.empty() || !normal_.empty()) {
         auto& lane = high_.empty() ? normal_ : high_;
         const AttemptId id = lane.begin()->second;
         const auto [session, held] = find(id);
-        if (!core::place(held->demand, 1, std::span<const core::Site>(&site_, 1))) {
+        if (core::place(held->demand, 1, std::span<const core::Site>(&site_, 1))) {
+            core::take(held->demand, site_);
+        } else if (runs_ahead(*held)) {
+            held->demand.cores = 0;
+            ++ahead_;
+        } else {
             return;  // the oldest waits for room, and the others behind it, so that it gets some
         }
-        core::take(held->demand, site_);
         held->phase = Phase::running;
         held->begun = true;
         std::string task = std::move(held->task);
@@ -211,11 +250,12 @@ void Reactor::finished(const AttemptId& id, Ended&& ended, base::BootTime now, O
     now_ = now;
     ++stats_.finished;
     if (const auto orphan = orphans_.find(id); orphan != orphans_.end()) {
-        core::give_back(orphan->second, site_);
+        release(orphan->second);
         orphans_.erase(orphan);
         out.emplace_back(Forget{id});
     } else if (const auto [session, held] = find(id); held != nullptr) {
-        core::give_back(held->demand, site_);
+        release(held->demand);
+        learn(*held, ended.report);
         if (held->returned) {
             if (session->connection != 0) {
                 send_ids(session->connection, wire::MessageType::task_reclaimed, ++asked_, {id},

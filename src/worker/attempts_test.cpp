@@ -239,5 +239,40 @@ TEST(WorkerAttemptsTest, TasksThatClaimToNeedNoCoreDoNotRunWithoutBound) {
     EXPECT_EQ(f.started(), std::vector<AttemptId>{attempt(3)});
 }
 
+TEST(WorkerAttemptsTest, ShortFunctionsWaitAtTheThreadsAndLongOnesInTheQueue) {
+    Options options = Fixture::defaults(1);
+    options.tasks_max = 100;
+    Fixture f(std::move(options));
+    const ConnectionId id = f.join();
+    const auto call = [&](std::uint32_t first, std::uint32_t last) {
+        std::vector<std::string> tasks;
+        for (std::uint32_t i = first; i <= last; ++i) {
+            wire::append_call(tasks.emplace_back(), attempt(i), "mean", "", 0ms, Priority::normal);
+        }
+        f.submit(id, tasks);
+        return f.take<Start>().size();
+    };
+    const auto finish = [&](std::uint32_t element, std::chrono::nanoseconds wall) {
+        Ended ended;
+        ended.report.ending = {End::exited, 0};
+        ended.report.wall = wall;
+        f.reactor.finished(attempt(element), std::move(ended), f.now, f.out);
+        return f.take<Start>().size();
+    };
+    EXPECT_EQ(call(1, 20), 1U) << "nothing is known of it yet";
+    EXPECT_EQ(finish(1, 20us), 11U) << "one in the slot, and 200 us of them ahead";
+    EXPECT_EQ(finish(2, 20us), 1U);
+    EXPECT_EQ(finish(3, 1s), 0U) << "it is long now: the slot is free when what was ahead is run";
+    for (std::uint32_t i = 4; i <= 13; ++i) {
+        finish(i, 1s);
+    }
+    EXPECT_EQ(f.reactor.attempts(), 20U) << "results wait for their client";
+    std::size_t started = 0;
+    for (std::uint32_t i = 14; i <= 19; ++i) {
+        started += finish(i, 1s);
+    }
+    EXPECT_EQ(started, 6U) << "one at a time";
+}
+
 }  // namespace
 }  // namespace repartir::worker

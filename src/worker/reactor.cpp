@@ -16,7 +16,10 @@ std::chrono::milliseconds in_ms(base::BootTime time) {
 
 }  // namespace
 
-Reactor::Reactor(Options options) : options_(std::move(options)), site_(options_.site) {}
+Reactor::Reactor(Options options)
+    : options_(std::move(options)),
+      site_(options_.site),
+      run_times_(options_.functions.size(), base::BootTime(-1)) {}
 
 void Reactor::send_ids(ConnectionId to, wire::MessageType type, std::uint64_t correlation,
                        const std::vector<AttemptId>& ids, Outbox& out) {

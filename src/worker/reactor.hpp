@@ -169,6 +169,7 @@ class Reactor {
         bool begun = false;     // it was started
         bool returned = false;  // it ends because the worker drains, and is another's to run
         std::uint64_t arrival = 0;
+        std::optional<std::size_t> function;  // its place in Options::functions
         core::Demand demand;
         std::string task;  // while it is queued
         Ended ended;       // once it ended
@@ -225,6 +226,9 @@ class Reactor {
     void submit(ConnectionId id, const wire::Message& message, Outbox& out);
     [[nodiscard]] bool take_task(ConnectionId id, std::uint64_t correlation, std::string_view bytes,
                                  Lists& lists, Outbox& out);
+    [[nodiscard]] bool runs_ahead(const Held& held) const;
+    void learn(const Held& held, const wire::AttemptRecord& report);
+    void release(const core::Demand& demand);
     [[nodiscard]] bool fenced(Session& session, const AttemptId& id, Outbox& out);
     void admit(Session& session, const wire::Instance& name, const wire::TaskView& view,
                std::string_view bytes, Outbox& out);
@@ -256,7 +260,9 @@ class Reactor {
     }
 
     Options options_;
-    core::Site site_;  // what is free now
+    core::Site site_;                        // what is free now
+    std::vector<base::BootTime> run_times_;  // of functions, smoothed; negative: none ran yet
+    std::uint32_t ahead_ = 0;                // functions that were started without a slot
     std::map<ConnectionId, Connection> connections_;
     std::map<wire::Instance, Session> sessions_;
     std::map<AttemptId, wire::Instance> owners_;

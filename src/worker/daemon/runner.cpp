@@ -47,7 +47,7 @@ struct Runner::Run final : loop::Timer {
     /// A function's time is up.
     void on_timer(base::BootTime /*now*/) noexcept override {
         stop.request_stop();
-        runner.end_call(*this, {End::timed_out, 0}, std::nullopt);
+        runner.end_call(*this, {End::timed_out, 0}, std::nullopt, base::now() - began);
         runner.owner_.on_told();
     }
 
@@ -189,7 +189,7 @@ void Runner::stop(const AttemptId& id, bool force) {
         return;
     }
     run.stop.request_stop();
-    end_call(run, {End::cancelled, 0}, std::nullopt);
+    end_call(run, {End::cancelled, 0}, std::nullopt, base::now() - run.began);
     owner_.on_told();
 }
 
@@ -246,22 +246,23 @@ void Runner::on(Called& called) {
     if (found == runs_.end() || found->second->ended) {
         return;  // it was cancelled, or its time was up: what it gave counts no more
     }
+    const base::BootTime took = called.ended - called.began;
     if (called.value) {
         found->second->value = std::move(*called.value);
-        end_call(*found->second, {End::exited, 0}, std::nullopt);
+        end_call(*found->second, {End::exited, 0}, std::nullopt, took);
     } else {
-        end_call(*found->second, {End::exited, 1}, called.value.error());
+        end_call(*found->second, {End::exited, 1}, called.value.error(), took);
     }
 }
 
-void Runner::end_call(Run& run, Ending ending, std::optional<Error> why) {
+void Runner::end_call(Run& run, Ending ending, std::optional<Error> why, base::BootTime took) {
     loop_.cancel(run);
     run.ended = true;
     Ended ended;
     Attempt attempt;
     attempt.ending = ending;
     attempt.error = std::move(why);
-    attempt.wall = base::now() - run.began;
+    attempt.wall = took;
     attempt.where = name_ + "/function";
     ended.report = wire::to_record(attempt, attempt.wall);
     ended.value.bytes = run.value.size();

@@ -100,7 +100,7 @@ class Runner final : private AttemptSink {
     void on(Ran& ran);
     void on(Grew& grew);
     void refuse(Run& run, const Error& why);
-    void end_call(Run& run, Ending ending, std::optional<Error> why);
+    void end_call(Run& run, Ending ending, std::optional<Error> why, base::BootTime took);
 
     loop::Loop& loop_;
     Owner& owner_;
