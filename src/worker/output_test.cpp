@@ -93,7 +93,7 @@ TEST(WorkerOutputTest, CreditThatOneLeavesIsAnothers) {
     f.submit(id, attempt(1));
     f.submit(id, attempt(2));
     f.out.clear();
-    for (const std::uint32_t element : {1, 2}) {
+    for (const std::uint32_t element : {1U, 2U}) {
         Ended ended;
         ended.out.bytes = 10'000;
         f.reactor.finished(attempt(element), std::move(ended), f.now, f.out);
