@@ -10,6 +10,7 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -130,7 +131,10 @@ class DaemonTest : public ::testing::Test {
         options.listen = {"127.0.0.1:0"};
         options.security.plaintext = Plaintext::loopback;
         options.slots = 2;
-        options.log = [this](LogLevel, std::string_view line) { log_ += std::string(line) + "\n"; };
+        options.log = [this](LogLevel, std::string_view line) {
+            const std::scoped_lock lock(mutex_);
+            log_.append(line).append("\n");
+        };
         options.open_files = 123;
         options.tick_interval = 1ms;
         options.on_tick = [this] { ticks_.fetch_add(1); };
@@ -164,11 +168,19 @@ class DaemonTest : public ::testing::Test {
     }
     std::unique_ptr<Client> client() {
         auto one = std::make_unique<Client>(*loop, daemon->addresses().at(0));
-        EXPECT_TRUE(until([&] { return one->welcome; })) << log_;
+        EXPECT_TRUE(until([&] { return one->welcome; })) << log();
         return one;
     }
 
-    std::string folder_, log_;
+    /// @return what the worker has logged so far, on its own thread.
+    [[nodiscard]] std::string log() const {
+        const std::scoped_lock lock(mutex_);
+        return log_;
+    }
+
+    std::string folder_;
+    mutable std::mutex mutex_;
+    std::string log_;
     std::atomic<int> ticks_{0};
     std::unique_ptr<loop::Loop> loop = loop::Loop::create().value();
     std::unique_ptr<Daemon> daemon;
@@ -269,7 +281,7 @@ TEST_F(DaemonTest, DrainingFinishesWhatRunsAndSaysGoodbye) {
     ASSERT_TRUE(until([&] { return daemon != nullptr; }));
     loop->run_once(50ms);
     daemon->drain(10s, "test");
-    ASSERT_TRUE(until([&] { return guest->closed; })) << log_;
+    ASSERT_TRUE(until([&] { return guest->closed; })) << log();
     EXPECT_EQ(guest->out, "done\n");
     EXPECT_NE(guest->goodbye.find("drained"), std::string::npos);
 }
@@ -280,7 +292,7 @@ TEST_F(DaemonTest, GivesASignOfLifeUntilItsEndAlsoWhileItDrains) {
     guest->submit(1, Task::binary("/bin/sleep", "60"));
     loop->run_once(50ms);
     daemon->drain(10s, "test");
-    ASSERT_TRUE(until([&] { return log_.contains("event=draining"); }));
+    ASSERT_TRUE(until([&] { return log().contains("event=draining"); }));
     const int before = ticks_;
     ASSERT_TRUE(until([&] { return ticks_ >= before + 3; }));
 }
@@ -291,7 +303,7 @@ TEST_F(DaemonTest, ASecondConnectionOfASessionFindsItsResults) {
     loop->run_once(50ms);
     guest.reset();
     const auto again = client();
-    ASSERT_TRUE(until([&] { return again->endings.contains(1); })) << log_;
+    ASSERT_TRUE(until([&] { return again->endings.contains(1); })) << log();
     EXPECT_EQ(again->out, "late\n");
 }
 
