@@ -100,11 +100,6 @@ class Catalogue:
         add("deque", Case("deque", self.program("deque", "repartir"), metric="push_pop_ns"))
         for case in self.codec_cases():
             add("codec", case)
-        for mode, metric in (("latency", "call_p50_ns"), ("throughput", "ns_per_item")):
-            names = ("repartir", "raw_tcp", "zeromq")
-            contestants = [one for name in names
-                           for one in self.program("remote_call", name, "--mode", mode)]
-            add("remote_call", Case(f"remote_call.{mode}", contestants, metric=metric))
         add("queued_memory", Case(
             "queued_memory", self.program("queued_memory", "repartir"), pairs=5,
             metric="bytes_per_task", why_pairs="bytes do not vary"))

@@ -12,6 +12,7 @@ import os
 import pathlib
 import platform
 import resource
+import signal
 import statistics
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import time
 
 import cases
 import instructions
+import remote_cases
 import report
 import stats
 
@@ -52,10 +54,13 @@ def run_once(contestant):
     begin = time.monotonic()
     stdin = open(contestant.stdin_path, "rb") if contestant.stdin_path else subprocess.DEVNULL
     child = subprocess.Popen(contestant.command, stdin=stdin, stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE)
+                             stderr=subprocess.PIPE, start_new_session=True)
     if contestant.stdin_path:
         stdin.close()
-    out, err = child.communicate(timeout=TIMEOUT_S)
+    try:
+        out, err = child.communicate(timeout=TIMEOUT_S)
+    finally:
+        end_group(child)
     wall = time.monotonic() - begin
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -75,6 +80,15 @@ def run_once(contestant):
     figures["cpu_ns_per_item"] = cpu * 1e9 / items
     figures["cpu_s"] = cpu
     return figures
+
+
+def end_group(child):
+    """Ends what a contestant, which leads a process group, has left running."""
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    child.wait()
 
 
 def machine_busy_s():
@@ -150,7 +164,8 @@ def progress_line(text):
 
 def measure(arguments, catalogue, peers):
     """Runs all chosen cases. Returns the whole result document."""
-    problems = {**catalogue.functions(), **catalogue.processes()}
+    problems = {**catalogue.functions(), **catalogue.processes(),
+                **remote_cases.problems(catalogue)}
     problems["instructions"] = []
     if arguments.list:
         print("\n".join(problems))

@@ -26,6 +26,7 @@ REFUSED = [
     (["fuzz", "5", "6"], 'leave "6" away'),
     (["stress", "-1"], 'not "-1"'),
     (["fmt", "x"], "takes no arguments"),
+    (["peers", "x"], "takes no arguments"),
     (["tier2", "x"], "takes no arguments"),
     (["tier3", "x"], "takes no arguments"),
 ]

@@ -63,8 +63,8 @@ headers() {
 # with its comments, as they may hold a NOLINT.
 tidy_one() {
     local file=$1 text key output found status=0
-    text=$(clang++-19 -std=c++23 -E -C -P -I. -Iinclude -Isrc -Ibuild/tidy/bench/codec "$file") ||
-        return 1
+    text=$(clang++-19 -std=c++23 -E -C -P -I. -Iinclude -Isrc -Ibuild/tidy/bench/codec \
+        -Ibuild/tidy/bench/remote_call "$file") || return 1
     key=$(sha256sum .clang-tidy - <<<"$text" | sha256sum | cut -d' ' -f1)
     [[ ! -e $TIDY_PASSED/$key ]] || return 0
     output=$(clang-tidy-19 --quiet -p build/tidy "$file" 2>&1) || status=$?

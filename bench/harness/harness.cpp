@@ -26,7 +26,7 @@ namespace {
 [[noreturn]] void usage(std::string_view why) {
     std::fprintf(stderr,
                  "%.*s; usage: [--mode NAME] [--workers N] [--count N] [--ballast MiB] "
-                 "[--pin 0|1] [--seconds N]\n",
+                 "[--pin 0|1] [--seconds N] [--at local|tcp|tls|unix] [--pki FOLDER]\n",
                  static_cast<int>(why.size()), why.data());
     std::exit(2);
 }
@@ -85,6 +85,10 @@ Options parse(int argc, char** argv) {
             options.pin = number(value) != 0;
         } else if (key == "--seconds") {
             options.seconds = number(value);
+        } else if (key == "--at") {
+            options.at = value;
+        } else if (key == "--pki") {
+            options.pki = value;
         } else {
             usage("unknown option " + std::string(key));
         }

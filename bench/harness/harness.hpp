@@ -18,6 +18,8 @@ struct Options {
     std::uint64_t ballast_mib = 0;  ///< --ballast: MiB of touched memory that the process holds
     bool pin = false;               ///< --pin 1: bind thread i to the i-th allowed CPU
     std::uint64_t seconds = 10;     ///< --seconds: how long an idle measurement lasts
+    std::string at = "tcp";         ///< --at: where the other end is: local, tcp, tls or unix
+    std::string pki;                ///< --pki: folder of `repartir pki`, for --at tls
 };
 
 /// Parses the command line; ends the program with 2 and a sentence when it cannot.

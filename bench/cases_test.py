@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Tests of who takes part: cases.py and remote_cases.py, against folders made for them, and that
+each goal is about something that is measured."""
+import json
+import pathlib
+import shutil
+import tempfile
+import unittest
+
+import cases
+import remote_cases
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+
+
+class Participants(unittest.TestCase):
+    """Over a build folder with what each test puts into it."""
+
+    def setUp(self):
+        self.build = pathlib.Path(tempfile.mkdtemp(prefix="repartir-test-"))
+        self.addCleanup(shutil.rmtree, self.build)
+        (self.build / "bench").mkdir()
+        (self.build / "scratch").mkdir()
+
+    def make(self, path, text=""):
+        """A program."""
+        file = self.build / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        file.chmod(0o755)
+
+    def catalogue(self):
+        """What run.py makes of the build folder."""
+        return cases.Catalogue(self.build / "bench", self.build / "bin" / "repartir",
+                               self.build / "scratch", {"present": {}, "absent": {}}, 100)
+
+    def everything(self):
+        """Problem -> cases, where all that could be is built and installed."""
+        for problem in FOLDER.iterdir():
+            for source in problem.glob("*.cpp"):
+                self.make(f"bench/{problem.name}.{source.stem}")
+        self.make("bin/repartir", "#!/bin/sh\nexit 0\n")
+        self.make("peers/python/bin/python")
+        self.make("peers/rust/bin/repartir-worker")
+        self.make("peers/rust/target/release/rust-original")
+        catalogue = self.catalogue()
+        return {**catalogue.functions(), **catalogue.processes(),
+                **remote_cases.problems(catalogue)}
+
+    def test_what_is_not_built_or_installed_does_not_take_part_and_is_named(self):
+        catalogue = self.catalogue()
+        for name, found in remote_cases.problems(catalogue).items():
+            for case in found:
+                self.assertEqual([one.name for one in case.contestants], [], name)
+        self.assertIn("./dev peers", catalogue.absent["dask"])
+        self.assertIn("./dev peers", catalogue.absent["ray"])
+
+    def test_each_goal_is_about_contestants_of_a_case(self):
+        found = {case.id: [one.name for one in case.contestants]
+                 for group in self.everything().values() for case in group}
+        for goal in json.loads((FOLDER / "goals.json").read_text()):
+            if goal["case"].startswith("instructions"):
+                continue  # counted by instructions.py
+            with self.subTest(goal["id"]):
+                self.assertIn(goal["case"], found)
+                self.assertIn(goal["ours"], found[goal["case"]])
+                self.assertLessEqual(set(goal.get("peers", [])) - {"make", "xargs", "parallel"},
+                                     set(found[goal["case"]]))
+
+    def test_each_script_that_is_run_exists(self):
+        for group in self.everything().values():
+            for case in group:
+                for one in case.contestants:
+                    for word in one.command:
+                        if word.endswith(".py"):
+                            self.assertTrue(pathlib.Path(word).exists(), word)
+
+    def test_no_case_has_a_contestant_twice(self):
+        for group in self.everything().values():
+            for case in group:
+                names = [one.name for one in case.contestants]
+                self.assertEqual(len(names), len(set(names)), case.id)
+
+    def test_certificates_are_made_once(self):
+        self.make("bin/repartir", f"#!/bin/sh\necho \"$2\" >> {self.build}/called\n")
+        remote = remote_cases.Remote(self.catalogue())
+        self.assertEqual(remote.certificates(), remote.certificates())
+        self.assertEqual((self.build / "called").read_text().split(), ["init", "issue", "issue"])
+
+
+if __name__ == "__main__":
+    unittest.main()
