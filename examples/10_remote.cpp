@@ -35,7 +35,7 @@ int main() {
         std::printf("no worker: %s\n", worker.error().sentence().c_str());
         return 1;
     }
-    std::thread serving([&] { static_cast<void>(worker->run()); });
+    std::thread serving([&] { worker->run(); });
 
     auto pool = repartir::Pool::builder().remote_workers(address).build();
     auto summary = pool->submit_remote<Summary>("summarize", std::vector{1.0, 2.0, 6.0});

@@ -21,7 +21,7 @@ void serve(const bench::Options& options, int told) {
         repartir::Worker::builder().options(std::move(how)).function("nothing", [] {}).build();
     if (worker) {
         bench::tell(told, worker->addresses().at(0));
-        static_cast<void>(worker->run());
+        worker->run();
     }
 }
 

@@ -6,7 +6,9 @@
 ///
 ///     auto worker = repartir::Worker::builder().listen("unix:/run/mean").function("mean", mean)
 ///                       .build();
-///     return worker && worker->run() ? 0 : 1;
+///     if (worker) {
+///         worker->run();
+///     }
 ///
 /// A client calls it by name: pool->submit_remote<double>("mean", values).
 #include <chrono>
@@ -70,8 +72,8 @@ class Worker {
     /// Begins a worker with the defaults.
     [[nodiscard]] static Builder builder();
 
-    /// Serves until drain() or stop() ends it. Errors: io_error (the loop cannot go on).
-    Result<void> run();
+    /// Serves until drain() or stop() ends it.
+    void run();
     /// Takes no more tasks, gives back what has not begun, and ends when the rest is finished and
     /// fetched, or at the deadline, when what still runs is ended and given back. Idempotent: a
     /// nearer deadline counts. @param reason for people

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 
 #include "base/os_error.hpp"
 
@@ -25,6 +26,11 @@ Result<Fd> anonymous_file(const std::string& folder) {
     }
     ::unlink(name.c_str());
     return fd;
+}
+
+std::string temporary_folder() {
+    const char* const folder = std::getenv("TMPDIR");
+    return folder == nullptr || *folder == '\0' ? "/tmp" : folder;
 }
 
 std::string path_of_descriptor(int fd) { return "/proc/self/fd/" + std::to_string(fd); }

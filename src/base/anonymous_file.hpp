@@ -16,6 +16,10 @@ namespace repartir::base {
 /// sentence names the folder.
 [[nodiscard]] Result<Fd> anonymous_file(const std::string& folder);
 
+/// @return where temporary files go unless somebody says otherwise: $TMPDIR, or /tmp. Not while
+/// another thread changes the environment.
+[[nodiscard]] std::string temporary_folder();
+
 /// @return a path under which this process can open what a descriptor of its own refers to.
 [[nodiscard]] std::string path_of_descriptor(int fd);
 

@@ -44,5 +44,20 @@ TEST(AnonymousFile, AFolderThatTakesNoneIsNamed) {
     EXPECT_FALSE(anonymous_file("/proc"));
 }
 
+// What is set here is put back: other tests of this program read it too.
+TEST(TemporaryFolder, IsThatOfTheEnvironmentOrTmp) {
+    const char* const before = ::getenv("TMPDIR");
+    const std::string saved = before == nullptr ? "" : before;
+    ::setenv("TMPDIR", "/some/where", 1);
+    EXPECT_EQ(temporary_folder(), "/some/where");
+    ::setenv("TMPDIR", "", 1);
+    EXPECT_EQ(temporary_folder(), "/tmp");
+    ::unsetenv("TMPDIR");
+    EXPECT_EQ(temporary_folder(), "/tmp");
+    if (before != nullptr) {
+        ::setenv("TMPDIR", saved.c_str(), 1);
+    }
+}
+
 }  // namespace
 }  // namespace repartir::base

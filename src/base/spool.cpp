@@ -12,15 +12,36 @@
 
 namespace repartir::base {
 
+void Spool::begin(SpoolLimits limits, std::string_view folder, std::string_view stream) {
+    const std::scoped_lock lock(mutex_);
+    forget();
+    limits_ = limits;
+    folder_ = folder;
+    stream_ = stream;
+}
+
+void Spool::restart() noexcept {
+    const std::scoped_lock lock(mutex_);
+    forget();
+}
+
+void Spool::forget() noexcept {
+    memory_ = std::string();
+    file_.reset();
+    why_.reset();
+    size_ = 0;
+    lost_ = 0;
+}
+
 bool Spool::append(std::span<const char> bytes) {
     const std::scoped_lock lock(mutex_);
     if (!why_) {
-        const std::uint64_t room = bytes_max_ - std::min(bytes_max_, size_);
+        const std::uint64_t room = limits_.bytes_max - std::min(limits_.bytes_max, size_);
         const std::size_t fits = std::min<std::uint64_t>(bytes.size(), room);
         keep(bytes.first(fits));
         if (fits < bytes.size() && !why_) {
             why_ = Error(Domain::task, Code::too_large, Fault::task,
-                         "its output limit is " + std::to_string(bytes_max_) +
+                         "its output limit is " + std::to_string(limits_.bytes_max) +
                              " bytes; raise that, or let the task write to a file");
         }
         bytes = bytes.subspan(fits);
@@ -30,30 +51,31 @@ bool Spool::append(std::span<const char> bytes) {
 }
 
 void Spool::keep(std::span<const char> bytes) {
-    if (!file_ && memory_.size() + bytes.size() <= memory_bytes_) {
+    if (!file_ && memory_.size() + bytes.size() <= limits_.memory_bytes) {
         memory_.append(bytes.data(), bytes.size());
         size_ = memory_.size();
         return;
     }
-    if (!file_) {
-        auto made = anonymous_file(folder_);
-        if (!made) {
-            why_ = made.error();
-            lost_ += bytes.size();
-            return;
-        }
-        file_ = std::move(*made);
-        size_ = 0;
-        const std::size_t moved = write_out(memory_);
-        if (moved < memory_.size()) {  // the file is of no use: memory keeps what it has
-            file_.reset();
-            size_ = memory_.size();
-            lost_ += bytes.size();
-            return;
-        }
-        std::string().swap(memory_);
+    const std::size_t written = file_ || move_to_file() ? write_out(bytes) : 0;
+    lost_ += bytes.size() - written;
+}
+
+/// Where the file cannot take even what memory holds, memory keeps it: the file is of no use.
+bool Spool::move_to_file() {
+    auto file = anonymous_file(folder_);
+    if (!file) {
+        why_ = file.error();
+        return false;
     }
-    lost_ += bytes.size() - write_out(bytes);
+    file_ = std::move(*file);
+    size_ = 0;
+    if (write_out(memory_) < memory_.size()) {
+        file_.reset();
+        size_ = memory_.size();
+        return false;
+    }
+    memory_ = std::string();
+    return true;
 }
 
 /// @return how many bytes the file took; fewer than given only together with why_.
@@ -86,7 +108,13 @@ std::uint64_t Spool::lost() const {
 
 std::optional<Error> Spool::loss() const {
     const std::scoped_lock lock(mutex_);
-    return why_;
+    if (!why_) {
+        return std::nullopt;
+    }
+    return Error(why_->domain(), why_->code(), why_->fault(),
+                 stream_ + " is incomplete: the first " + std::to_string(size_) +
+                     " bytes are kept, " + std::to_string(lost_) + " are lost; " +
+                     why_->sentence());
 }
 
 void Spool::lose(std::uint64_t bytes) {
@@ -94,20 +122,12 @@ void Spool::lose(std::uint64_t bytes) {
     lost_ += bytes;
 }
 
-void Spool::restart() {
-    const std::scoped_lock lock(mutex_);
-    std::string().swap(memory_);
-    file_.reset();
-    size_ = 0;
-    lost_ = 0;
-    why_.reset();
-}
-
 Captured Spool::take() {
     const std::scoped_lock lock(mutex_);
-    const std::uint64_t size = std::exchange(size_, 0);
-    return file_ ? Captured::in_descriptor(file_.release(), size, lost_)
-                 : Captured(std::exchange(memory_, {}), lost_);
+    Captured taken = file_ ? Captured::in_descriptor(file_.release(), size_, lost_)
+                           : Captured(std::move(memory_), lost_);
+    forget();
+    return taken;
 }
 
 std::string Spool::read(std::uint64_t offset, std::size_t most) const {

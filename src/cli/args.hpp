@@ -66,6 +66,7 @@ enum class Opt : std::uint8_t {
     memory,
     name,
     remote,
+    reach,
     tls_ca,
     tls_cert,
     tls_key,

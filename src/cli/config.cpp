@@ -284,6 +284,7 @@ Result<RunConfig> read_config(const Parsed& parsed) {
     config.dry_run = parsed.on(Opt::dry_run);
     config.explain = parsed.on(Opt::explain);
     config.remote = addresses(parsed);
+    reader.duration(Opt::reach, "--reach", config.reach);
     read_security(reader, config.security);
     read_task_options(parsed, reader, config);
 

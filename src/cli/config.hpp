@@ -63,8 +63,9 @@ struct RunConfig {
     bool explain = false;
 
     // On other machines.
-    std::vector<std::string> remote;  ///< addresses of workers
-    NetworkSecurity security;         ///< of the connections to them
+    std::vector<std::string> remote;          ///< addresses of workers
+    NetworkSecurity security;                 ///< of the connections to them
+    std::chrono::milliseconds reach{10'000};  ///< how long tasks wait while there is no connection
 
     // Each task.
     std::chrono::milliseconds timeout{0};  ///< 0: none

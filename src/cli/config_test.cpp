@@ -95,6 +95,14 @@ TEST(Config, EveryOptionArrives) {
     EXPECT_THAT(config.env, ElementsAre(Pair("K", "v=w")));
 }
 
+TEST(Config, WorkersElsewhere) {
+    const RunConfig config =
+        configure({"--remote", "a:1,unix:/b", "--reach", "300ms", "p"}).value();
+    EXPECT_THAT(config.remote, ElementsAre("a:1", "unix:/b"));
+    EXPECT_EQ(config.reach, 300ms);
+    EXPECT_EQ(configure({"p"}).value().reach, 10s);
+}
+
 TEST(Config, EveryLimitArrives) {
     const RunConfig config =
         configure({"--limit-cpu-time", "2000ms", "--limit-address-space", "1G", "--limit-file-size",

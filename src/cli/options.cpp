@@ -15,7 +15,35 @@ constexpr std::string_view elsewhere = "On other machines";
 constexpr std::string_view limit =
     "Limits on each task (a limit that cannot be enforced refuses the task)";
 
-constexpr std::array run_options{
+/// The options of several arrays as one.
+template <std::size_t... N>
+constexpr auto joined(const std::array<OptionSpec, N>&... parts) {
+    std::array<OptionSpec, (N + ...)> all{};
+    auto* end = all.begin();
+    ((end = std::ranges::copy(parts, end).out), ...);
+    return all;
+}
+
+/// How an end shows who it is, and learns who the other is: a run and a worker are told alike.
+constexpr std::array<OptionSpec, 4> certificate_options(std::string_view group, bool in_file) {
+    return {
+        OptionSpec{Opt::tls_ca, 0, "tls-ca", "FILE", "REPARTIR_TLS_CA", "none", group,
+                   "Certificate of the authority that the other end's certificate must come from,"
+                   " in PEM; TCP needs it, --tls-cert and --tls-key (repartir pki makes them).",
+                   false, "", in_file},
+        OptionSpec{Opt::tls_cert, 0, "tls-cert", "FILE", "REPARTIR_TLS_CERT", "none", group,
+                   "Our own certificate, in PEM.", false, "", in_file},
+        OptionSpec{Opt::tls_key, 0, "tls-key", "FILE", "REPARTIR_TLS_KEY", "none", group,
+                   "Private key of that certificate, in PEM, which only its owner may read.", false,
+                   "", in_file},
+        OptionSpec{Opt::tls_crl, 0, "tls-crl", "FILE", "REPARTIR_TLS_CRL", "none", group,
+                   "Certificates that are revoked, in PEM; read again when it changes.", false, "",
+                   in_file},
+    };
+}
+
+/// Of a run, what comes before the certificates.
+constexpr std::array first_run_options{
     OptionSpec{Opt::each_line, 'a', "each-line", "FILE", "", "", in,
                "One task for each line of FILE, or of standard input when FILE is -."},
     OptionSpec{Opt::null_separated, '0', "null", "", "", "", in,
@@ -74,19 +102,17 @@ constexpr std::array run_options{
                " --workers N, N more at once here. Programs, their files and directories are the"
                " worker's; --stdin, --output-dir and what is printed stay ours.",
                true},
-    OptionSpec{Opt::tls_ca, 0, "tls-ca", "FILE", "REPARTIR_TLS_CA", "none", elsewhere,
-               "Certificate of the authority that workers' certificates must come from, in PEM; TCP"
-               " needs it, --tls-cert and --tls-key (repartir pki makes them)."},
-    OptionSpec{Opt::tls_cert, 0, "tls-cert", "FILE", "REPARTIR_TLS_CERT", "none", elsewhere,
-               "Certificate of ours, for the role client, in PEM."},
-    OptionSpec{Opt::tls_key, 0, "tls-key", "FILE", "REPARTIR_TLS_KEY", "none", elsewhere,
-               "Private key of that certificate, in PEM, which only its owner may read."},
-    OptionSpec{Opt::tls_crl, 0, "tls-crl", "FILE", "REPARTIR_TLS_CRL", "none", elsewhere,
-               "Certificates that are revoked, in PEM."},
+    OptionSpec{Opt::reach, 0, "reach", "TIME", "REPARTIR_REACH", "10s", elsewhere,
+               "How long tasks wait while no worker at all can be reached; then they end with exit"
+               " code 3."},
+};
+/// Of a run, what comes after the certificates.
+constexpr std::array later_run_options{
     OptionSpec{Opt::insecure_plaintext, 0, "insecure-plaintext", "any",
                "REPARTIR_INSECURE_PLAINTEXT", "no", elsewhere,
-               "Allow TCP without TLS to loopback addresses, or with =any to all.", false,
-               "loopback"},
+               "Allow TCP without TLS to loopback addresses, or with =any to all. Warns at every"
+               " start.",
+               false, "loopback"},
     OptionSpec{Opt::timeout, 0, "timeout", "TIME", "REPARTIR_TIMEOUT", "none", each,
                "End a try after this long: 500ms, 5s, 2m, 1h."},
     OptionSpec{Opt::kill_grace, 0, "kill-grace", "TIME", "REPARTIR_KILL_GRACE", "2s", each,
@@ -128,6 +154,8 @@ constexpr std::array run_options{
                "Output per stream that is kept for printing; a task that writes more is ended."},
     OptionSpec{Opt::help, 'h', "help", "", "", "", "", "Print this help."},
 };
+constexpr auto run_options =
+    joined(first_run_options, certificate_options(elsewhere, false), later_run_options);
 
 constexpr std::array run_examples{
     Example{"repartir run -- gzip -9 {} ::: *.log", "compress every log, one task per file"},
@@ -158,8 +186,8 @@ constexpr std::string_view offer = "What it offers";
 constexpr std::string_view trust = "Who may use it";
 constexpr std::string_view settings = "Settings";
 
-/// What a worker can be told by flag, environment and file alike, in this order.
-constexpr std::array worker_settings{
+/// Of a worker, what comes before the certificates.
+constexpr std::array first_worker_settings{
     OptionSpec{Opt::listen, 0, "listen", "ADDRESS", "REPARTIR_WORKER_LISTEN", "none", place,
                "Listen there: HOST:PORT, [IPV6]:PORT, :PORT for all addresses (port 0: any that is"
                " free), or unix:/PATH.",
@@ -171,18 +199,9 @@ constexpr std::array worker_settings{
                true},
     OptionSpec{Opt::name, 0, "name", "NAME", "REPARTIR_WORKER_NAME", "the host's name", offer,
                "What people call this worker, in logs and reports.", false, "", true},
-    OptionSpec{Opt::tls_ca, 0, "tls-ca", "FILE", "REPARTIR_TLS_CA", "none", trust,
-               "Certificate of the authority that peers' certificates must come from, in PEM; TCP"
-               " needs it, --tls-cert and --tls-key.",
-               false, "", true},
-    OptionSpec{Opt::tls_cert, 0, "tls-cert", "FILE", "REPARTIR_TLS_CERT", "none", trust,
-               "Certificate of this worker, in PEM.", false, "", true},
-    OptionSpec{Opt::tls_key, 0, "tls-key", "FILE", "REPARTIR_TLS_KEY", "none", trust,
-               "Private key of that certificate, in PEM, which only its owner may read.", false, "",
-               true},
-    OptionSpec{Opt::tls_crl, 0, "tls-crl", "FILE", "REPARTIR_TLS_CRL", "none", trust,
-               "Certificates that are revoked, in PEM; read again when it changes.", false, "",
-               true},
+};
+/// Of a worker, what comes after the certificates.
+constexpr std::array later_worker_settings{
     OptionSpec{Opt::insecure_plaintext, 0, "insecure-plaintext", "any",
                "REPARTIR_WORKER_INSECURE_PLAINTEXT", "no", trust,
                "Allow TCP without TLS on loopback addresses, or with =any on all: whoever can reach"
@@ -204,6 +223,9 @@ constexpr std::array worker_settings{
                " that doubles up to 30 s, with jitter. For where systemd does not do that.",
                false, "", true},
 };
+/// What a worker can be told by flag, environment and file alike, in this order.
+constexpr auto worker_settings =
+    joined(first_worker_settings, certificate_options(trust, true), later_worker_settings);
 constexpr OptionSpec config_option{
     Opt::config,
     0,
@@ -216,12 +238,7 @@ constexpr OptionSpec config_option{
 /// @return the worker's settings between a command's own options and --config and --help.
 template <std::size_t N>
 constexpr auto with_worker_settings(const std::array<OptionSpec, N>& own) {
-    std::array<OptionSpec, N + worker_settings.size() + 2> all{};
-    auto* const end = std::ranges::copy(own, all.begin()).out;
-    auto* const last = std::ranges::copy(worker_settings, end).out;
-    last[0] = config_option;
-    last[1] = help_option;
-    return all;
+    return joined(own, worker_settings, std::array{config_option, help_option});
 }
 
 constexpr auto worker_options = with_worker_settings(std::array{

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 
 #include "base/anonymous_file.hpp"
 #include "base/os_error.hpp"
@@ -15,15 +14,10 @@ namespace {
 
 constexpr std::size_t piece_bytes = 256U << 10U;
 
-std::string temporary_folder() {
-    const char* folder = std::getenv("TMPDIR");
-    return folder == nullptr || *folder == '\0' ? "/tmp" : folder;
-}
-
 }  // namespace
 
 Result<SpillFile> SpillFile::create() {
-    Result<base::Fd> file = base::anonymous_file(temporary_folder());
+    Result<base::Fd> file = base::anonymous_file(base::temporary_folder());
     if (!file) {
         return fail(file.error());
     }
@@ -40,7 +34,8 @@ Result<void> SpillFile::write(std::string_view bytes) {
         }
         if (put < 0) {
             return fail(base::os_error(
-                Domain::io, cat({"cannot write a temporary file in ", temporary_folder()}), errno));
+                Domain::io, cat({"cannot write a temporary file in ", base::temporary_folder()}),
+                errno));
         }
         bytes.remove_prefix(static_cast<std::size_t>(put));
         size_ += static_cast<std::uint64_t>(put);

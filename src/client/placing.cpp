@@ -27,6 +27,22 @@ void Reactor::count(Worker& worker) {
     worker.counted_up = up;
 }
 
+/// @param permille of the worker's slots are in use, as it says @return how much of that is not
+/// ours: at least, since a task of ours that is on its way there or back counts as ours
+std::uint32_t Reactor::load_of_others(const Worker& worker, std::uint32_t permille) const {
+    const std::uint64_t slots = std::max(worker.site.slots, 1U);
+    std::uint64_t ours = 0;
+    for (const auto& [arrival, id] : worker.here) {
+        if (ours >= slots) {
+            break;  // it runs the oldest first
+        }
+        ours += attempts_.find(id)->second.order.demand.cores;
+    }
+    const std::uint64_t all = std::min(permille, 1000U);
+    const std::uint64_t own = 1000 * std::min(ours, slots) / slots;
+    return static_cast<std::uint32_t>(all - std::min(all, own));
+}
+
 /// Brings a worker's place among those that may get more up to date.
 void Reactor::rank(WorkerId id, Worker& worker) {
     count(worker);
@@ -38,7 +54,8 @@ void Reactor::rank(WorkerId id, Worker& worker) {
                                  : standing == core::Standing::probation ? 1
                                                                          : 0;
         if (worker.here.size() < most && worker.tasks.left() != 0) {
-            load = (std::uint64_t{worker.here.size()} << 20U) / worker.site.slots;
+            load = (std::uint64_t{worker.here.size()} << 20U) / worker.site.slots +
+                   (std::uint64_t{worker.others_permille} << 20U) / 1000;
         }
     }
     const std::size_t busy = std::min<std::size_t>(worker.here.size(), worker.site.slots);

@@ -64,5 +64,44 @@ TEST(ClientPlacingTest, WhatWasSetAsideCanBeCancelled) {
     EXPECT_TRUE(f.take<Finished>().empty());
 }
 
+TEST(ClientPlacingTest, AWorkerThatIsBusyWithOthersWorkComesLast) {
+    Fixture f(2);
+    f.welcome(0, 2);
+    f.welcome(1, 2);
+    f.out.clear();
+    wire::Heartbeat busy;
+    busy.sequence = 1;
+    busy.load_permille = 1000;
+    f.say(0, wire::MessageType::heartbeat, busy);
+    f.start(1);
+    EXPECT_EQ(f.submitted(), (std::vector<std::uint32_t>{0, 1}));
+    f.start(2);
+    EXPECT_EQ(f.submitted(), (std::vector<std::uint32_t>{0, 1})) << "it has a free slot still";
+    f.start(3);
+    EXPECT_EQ(f.submitted(), (std::vector<std::uint32_t>{1})) << "now both are as busy";
+    busy.sequence = 2;
+    busy.load_permille = 0;
+    f.say(0, wire::MessageType::heartbeat, busy);
+    f.start(4);
+    EXPECT_EQ(f.submitted(), (std::vector<std::uint32_t>{1})) << "the others are done";
+}
+
+TEST(ClientPlacingTest, WhatAWorkerRunsForUsIsNobodyElses) {
+    Fixture f(2);
+    f.welcome(0, 2);
+    f.welcome(1, 2);
+    f.start(1, 2);
+    f.start(2);
+    f.out.clear();
+    wire::Heartbeat busy;
+    busy.sequence = 1;
+    busy.load_permille = 1000;
+    f.say(0, wire::MessageType::heartbeat, busy);
+    busy.load_permille = 4'000'000'000;
+    f.say(1, wire::MessageType::heartbeat, busy);  // half of it is ours; more than all is all
+    f.start(3);
+    EXPECT_EQ(f.submitted(), (std::vector<std::uint32_t>{1}));
+}
+
 }  // namespace
 }  // namespace repartir::client

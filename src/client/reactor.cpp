@@ -180,6 +180,7 @@ void Reactor::welcome(WorkerId id, Worker& worker, const wire::Message& message,
     worker.heartbeat = wire::bounded(welcome->heartbeat, wire::heartbeat_min, wire::heartbeat_max);
     worker.detector = core::Detector({worker.heartbeat, 30 * worker.heartbeat}, now_);
     worker.beat = worker.heard = 0;
+    worker.others_permille = 0;
     worker.next_beat = now_ + worker.heartbeat;
     out.emplace_back(
         Admit{id, welcome->version, (welcome->capabilities & wire::capability_lz4) != 0});
@@ -220,7 +221,7 @@ void Reactor::dispatch(WorkerId id, Worker& worker, const wire::Message& message
             refused(id, worker, message, out);
             return;
         case wire::MessageType::heartbeat:
-            heartbeat(worker, message);
+            heartbeat(id, worker, message);
             return;
         case wire::MessageType::credit:
             if (const auto more = wire::decode<wire::Credit>(message.type, message.body)) {
@@ -247,13 +248,17 @@ void Reactor::dispatch(WorkerId id, Worker& worker, const wire::Message& message
     }
 }
 
-void Reactor::heartbeat(Worker& worker, const wire::Message& message) {
+void Reactor::heartbeat(WorkerId id, Worker& worker, const wire::Message& message) {
     const auto beat = wire::decode<wire::Heartbeat>(message.type, message.body);
     if (!beat) {
         return;
     }
     worker.heard = beat->sequence;
     worker.heard_at = now_;
+    const std::uint32_t others = load_of_others(worker, beat->load_permille);
+    if (std::exchange(worker.others_permille, others) != others) {
+        rank(id, worker);
+    }
     if (beat->echo == worker.beat && beat->echo != 0) {
         const base::BootTime since = now_ - worker.beat_at;
         const base::BootTime held = wire::bounded(beat->echo_age, base::BootTime(0), since);

@@ -110,7 +110,6 @@ struct Capacity {
     std::uint32_t window = 0;          ///< and that they are handed at once
     std::uint32_t task_slots_max = 0;  ///< of the largest of them
     base::BootTime round_trip{0};      ///< to the nearest of them
-    bool operator==(const Capacity&) const = default;
 };
 using Effect = std::variant<Dial, Send, Admit, Close, Finished, Output, Returned, Capacity>;
 using Outbox = std::vector<Effect>;
@@ -227,12 +226,13 @@ class Reactor {
         base::BootTime heartbeat{0};
         std::uint64_t heard = 0;  // its latest heartbeat
         base::BootTime heard_at{0};
-        std::uint64_t load = not_ready;    // its key in ready_
-        std::size_t backlog = 0;           // its key in backlogs_; 0: not there
-        base::BootTime wake{0};            // its key in timers_
-        std::uint32_t counted_slots = 0;   // its part of slots_sum_
-        std::uint32_t counted_window = 0;  // its part of window_sum_
-        bool counted_up = false;           // its part of up_
+        std::uint32_t others_permille = 0;  // of its slots that ran others' work then
+        std::uint64_t load = not_ready;     // its key in ready_
+        std::size_t backlog = 0;            // its key in backlogs_; 0: not there
+        base::BootTime wake{0};             // its key in timers_
+        std::uint32_t counted_slots = 0;    // its part of slots_sum_
+        std::uint32_t counted_window = 0;   // its part of window_sum_
+        bool counted_up = false;            // its part of up_
     };
 
     using Attempts = std::map<AttemptId, Held>;
@@ -240,7 +240,8 @@ class Reactor {
     void welcome(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
     void settle_in(WorkerId id, Worker& worker, bool same, Outbox& out);
     void dispatch(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
-    void heartbeat(Worker& worker, const wire::Message& message);
+    void heartbeat(WorkerId id, Worker& worker, const wire::Message& message);
+    [[nodiscard]] std::uint32_t load_of_others(const Worker& worker, std::uint32_t permille) const;
     void beat(WorkerId id, Worker& worker, Outbox& out);
     void drop_link(WorkerId id, Worker& worker, std::string_view why, Outbox& out);
     void hang_up(WorkerId id, Worker& worker, std::string_view why, Outbox& out);

@@ -85,7 +85,6 @@ class Connection final : private loop::Handler, private loop::Timer, private Dia
     /// @return who is at the other end; once it is open.
     [[nodiscard]] const Peer& peer() const noexcept { return stream_->peer(); }
     [[nodiscard]] bool is_open() const noexcept { return phase_ == Phase::open; }
-    [[nodiscard]] std::size_t queued_bytes() const noexcept { return queue_.bytes(); }
 
   private:
     enum class Phase : std::uint8_t { idle, dialling, greeting, open, closing, closed };

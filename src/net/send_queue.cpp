@@ -15,6 +15,7 @@ using wire::MessageType;
 
 /// All tasks that come in one direction: few, and what ends them must not come before them.
 constexpr std::uint64_t tasks_flow = 1;
+/// Waits for all the others.
 constexpr std::uint64_t last_flow = std::numeric_limits<std::uint64_t>::max();
 /// Messages that are framed in turns: enough that none waits for a long one.
 constexpr std::size_t begun_max = 16;
@@ -44,7 +45,7 @@ template <class Head>
 Order of_attempt(std::string_view body, bool bulk) noexcept {
     Head head;
     const bool known = codec::decode(body, head) == codec::Problem::none;
-    return {known ? flow_of(head.attempt) : tasks_flow, bulk, false};
+    return {known ? flow_of(head.attempt) : tasks_flow, bulk};
 }
 
 /// Gives its memory back where that is much, which assigning an empty string does not.
@@ -63,14 +64,14 @@ Order order_of(MessageType type, std::string_view body) noexcept {
         case MessageType::task_result:
             return of_attempt<ResultHead>(body, false);
         case MessageType::task_submit:
-            return {tasks_flow, body.size() > wire::frame_body_bytes_max, false};
+            return {tasks_flow, body.size() > wire::frame_body_bytes_max};
         case MessageType::task_cancel:
         case MessageType::task_reclaim:
-            return {tasks_flow, false, false};
+            return {tasks_flow, false};
         case MessageType::goodbye:
-            return {last_flow, true, true};
+            return {last_flow, true};
         default:
-            return {0, false, false};
+            return {0, false};
     }
 }
 

@@ -16,7 +16,6 @@ namespace repartir::net {
 struct Order {
     std::uint64_t flow = 0;  ///< messages of one flow stay in the order in which they were given
     bool bulk = false;       ///< it waits for all that is not bulk, even where it is short
-    bool last = false;       ///< it waits for everything
 };
 
 /// @return the order that the protocol asks for (docs/protocol.md, "Order"): output before the

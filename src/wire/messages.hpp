@@ -115,7 +115,7 @@ struct Heartbeat {
     std::chrono::nanoseconds echo_age{0};  ///< how long it had had that
     std::uint32_t running = 0;             ///< attempts
     std::uint32_t queued = 0;              ///< attempts
-    std::uint32_t load_permille = 0;       ///< of its cores, over the last interval
+    std::uint32_t load_permille = 0;       ///< share of its slots that are in use, whoever's
     std::uint64_t memory_free_bytes = 0;
     static constexpr auto codec_fields = std::tuple(
         &Heartbeat::sequence, &Heartbeat::echo, &Heartbeat::echo_age, &Heartbeat::running,

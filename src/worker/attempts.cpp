@@ -313,6 +313,8 @@ void Reactor::cancel(ConnectionId id, const wire::Message& message, Outbox& out)
             end_early(session, attempt, held, repartir::End::cancelled, std::nullopt, out);
         } else if (held.phase == Phase::running) {
             out.emplace_back(Stop{attempt, wanted->force});
+        } else {
+            cut_value(session, attempt, held, out);
         }
     }));
     start_next(out);

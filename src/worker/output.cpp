@@ -84,6 +84,20 @@ void Reactor::pump(Session& session, const AttemptId& id, Held& held, Outbox& ou
     }
 }
 
+/// Nobody waits any more for what a function gave: what is not on its way of it stays here.
+void Reactor::cut_value(Session& session, const AttemptId& id, Held& held, Outbox& out) {
+    Flow& flow = held.flows[std::to_underlying(wire::Channel::value)];
+    StreamEnd& value = held.ended.value;
+    const std::uint64_t gone = flow.sent + (flow.stale ? 0 : flow.reading);
+    if (held.result_sent || gone >= flow.known) {
+        return;
+    }
+    value.lost += flow.known - gone;
+    value.bytes = flow.known = gone;
+    value.inline_bytes.clear();
+    pump(session, id, held, out);
+}
+
 void Reactor::send_result(Session& session, const AttemptId& id, Held& held, Outbox& out) {
     held.result_sent = true;
     wire::TaskResult result;

@@ -165,5 +165,40 @@ TEST(WorkerOutputTest, OutputThatIsReadTooLateIsNotAnotherAttemptsOfTheSameId) {
     EXPECT_EQ(read.bytes, 7U);
 }
 
+TEST(WorkerOutputTest, AValueThatNobodyWaitsForIsCutShort) {
+    Fixture f;
+    const ConnectionId id = f.join();
+    f.submit(id, attempt(1));
+    f.out.clear();
+    Ended ended;
+    ended.report.ending = {End::exited, 0};
+    ended.value.bytes = 1'000'000;
+    f.reactor.finished(attempt(1), std::move(ended), f.now, f.out);
+    const Read read = f.take<Read>().at(0);
+    f.cancel(id, attempt(1));
+    f.cancel(id, attempt(1));
+    EXPECT_TRUE(f.messages<wire::TaskResult>(MessageType::task_result).empty())
+        << "a piece is on its way";
+    f.reactor.read(attempt(1), read.channel, 0, std::string(read.bytes, 'x'), f.now, f.out);
+    const wire::TaskResult result = only_result(f);
+    EXPECT_EQ(result.report.ending, (Ending{End::exited, 0}));
+    EXPECT_EQ(result.value.offset, read.bytes);
+    EXPECT_EQ(result.value.lost, 1'000'000 - read.bytes);
+}
+
+TEST(WorkerOutputTest, AResultThatIsSentIsNotCutShort) {
+    Fixture f;
+    const ConnectionId id = f.join();
+    f.submit(id, attempt(1));
+    f.out.clear();
+    Ended ended;
+    ended.report.ending = {End::exited, 0};
+    ended.value.bytes = 5;
+    ended.value.inline_bytes = "value";
+    f.reactor.finished(attempt(1), std::move(ended), f.now, f.out);
+    f.cancel(id, attempt(1));
+    EXPECT_EQ(only_result(f).value.bytes, "value");
+}
+
 }  // namespace
 }  // namespace repartir::worker

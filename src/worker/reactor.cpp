@@ -254,7 +254,10 @@ void Reactor::beat(ConnectionId id, Connection& connection, Outbox& out) {
     beat.sequence = ++connection.beat;
     beat.echo = connection.heard;
     beat.echo_age = connection.heard == 0 ? base::BootTime(0) : now_ - connection.heard_at;
-    beat.running = options_.site.slots - site_.free_slots;
+    const std::uint64_t busy = options_.site.slots - site_.free_slots;
+    beat.running = static_cast<std::uint32_t>(busy);
+    beat.load_permille =
+        static_cast<std::uint32_t>(1000 * busy / std::max(options_.site.slots, 1U));
     beat.queued = static_cast<std::uint32_t>(high_.size() + normal_.size());
     beat.memory_free_bytes = site_.free_memory_bytes;
     send(id, wire::MessageType::heartbeat, ++asked_, beat, out);

@@ -245,6 +245,7 @@ class Reactor {
     void return_queued(Outbox& out);
     void pump(Session& session, const AttemptId& id, Held& held, Outbox& out);
     void pump_all(Session& session, Outbox& out);
+    void cut_value(Session& session, const AttemptId& id, Held& held, Outbox& out);
     void send_result(Session& session, const AttemptId& id, Held& held, Outbox& out);
     void grant(Session& session, Outbox& out);
     [[nodiscard]] std::pair<Session*, Held*> find(const AttemptId& id);

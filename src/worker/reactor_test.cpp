@@ -161,6 +161,7 @@ TEST(WorkerReactorTest, HeartbeatsComeInTimeAndEchoThePeers) {
     EXPECT_EQ(beats[0].echo, 7U);
     EXPECT_EQ(beats[0].echo_age, 1s);
     EXPECT_EQ(beats[0].running, 1U);
+    EXPECT_EQ(beats[0].load_permille, 500U);
     f.tick(500ms);
     EXPECT_TRUE(f.messages<wire::Heartbeat>(MessageType::heartbeat).empty());
 }

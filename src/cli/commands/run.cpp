@@ -220,6 +220,15 @@ std::string plan(const RunConfig& config, const Width& width,
     return text;
 }
 
+std::string_view plaintext_warning(Plaintext allowed) {
+    return allowed == Plaintext::any
+               ? "warning: --insecure-plaintext=any: whoever can listen on the way to a worker "
+                 "reads"
+                 " our tasks and what they print, and may answer in its place"
+               : "warning: --insecure-plaintext: whoever can listen at a worker's port on this"
+                 " machine may answer in its place";
+}
+
 /// @return what runs tasks: this machine first, then workers.
 Result<std::vector<std::unique_ptr<Executor>>> make_executors(const RunConfig& config,
                                                               const Width& width,
@@ -237,9 +246,13 @@ Result<std::vector<std::unique_ptr<Executor>>> make_executors(const RunConfig& c
         all.push_back(std::move(*cpu));
     }
     if (!config.remote.empty()) {
+        if (config.security.plaintext != Plaintext::no) {
+            complain(plaintext_warning(config.security.plaintext));
+        }
         RemoteOptions options;
         options.workers = config.remote;
         options.security = config.security;
+        options.reach = config.reach;
         Result<std::unique_ptr<RemoteExecutor>> remote = RemoteExecutor::connect(options);
         if (!remote) {
             return fail(remote.error());

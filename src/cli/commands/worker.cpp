@@ -168,10 +168,7 @@ int serve(const WorkerConfig& config, const EnvLookup& env, Signals& signals, Li
     if (!announce(*worker, config, manager, log)) {
         return exit_failed;
     }
-    if (const Result<void> ran = worker->run(); !ran) {
-        complain(ran.error().describe());
-        return exit_failed;
-    }
+    worker->run();
     return watch.stopped() ? exit_cancelled : exit_ok;
 }
 

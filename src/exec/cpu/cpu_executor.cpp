@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/anonymous_file.hpp"
 #include "base/fd.hpp"
 #include "base/os_error.hpp"
 #include "exec/cpu/cgroup.hpp"
@@ -180,10 +181,7 @@ Result<std::unique_ptr<CpuExecutor>> CpuExecutor::create(CpuExecutorOptions opti
     host.cgroups = exec::probe_cgroups();
     host.cgroup_prefix = exec::new_group_prefix();
     host.where = host_name() + "/cpu";
-    host.spill_dir = host.environment.get("TMPDIR");
-    if (host.spill_dir.empty()) {
-        host.spill_dir = "/tmp";
-    }
+    host.spill_dir = base::temporary_folder();
     host.capture_bytes = options.capture_bytes;
     host.output_bytes = options.output_bytes;
     host.open_files = options.open_files;

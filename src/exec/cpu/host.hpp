@@ -27,8 +27,6 @@ class Environment {
 
     /// @return "NAME=value" pointers, ended by nullptr, good as long as this lives.
     [[nodiscard]] const std::vector<const char*>& entries() const noexcept { return entries_; }
-    /// @return a variable's value; "" when it is not set.
-    [[nodiscard]] std::string_view get(std::string_view name) const noexcept;
 
   private:
     std::vector<std::string> texts_;

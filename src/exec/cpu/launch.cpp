@@ -69,15 +69,6 @@ Environment::Environment() {
     entries_.push_back(nullptr);
 }
 
-std::string_view Environment::get(std::string_view name) const noexcept {
-    for (const std::string& text : texts_) {
-        if (sets(text, name)) {
-            return std::string_view(text).substr(name.size() + 1);
-        }
-    }
-    return {};
-}
-
 Result<void> Launch::prepare(const Task& task) {
     extras_ = &task.extras();
     prepare_environment(task);

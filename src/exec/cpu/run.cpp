@@ -32,7 +32,7 @@ void Run::Collector::on_bytes(proc::PipeReader& /*reader*/,
     // SAFETY: char may alias std::byte.
     const std::span<const char> text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     if (kind_ == Output::capture) {
-        if (!capture_.append(text)) {
+        if (!spool_.append(text)) {
             run_.output_lost();
         }
         return;
@@ -207,7 +207,7 @@ Result<void> Run::prepare_output(Collector& collector, Output kind, const std::s
         case Output::capture: {
             const TaskExtras& extras = task_->extras();
             const Host& host = context_.host;
-            collector.capture_.begin(
+            collector.spool_.begin(
                 {extras.capture_bytes != 0 ? extras.capture_bytes : host.capture_bytes,
                  extras.output_bytes != 0 ? extras.output_bytes : host.output_bytes},
                 extras.spill_dir.empty() ? host.spill_dir : extras.spill_dir, name);
@@ -386,7 +386,7 @@ void Run::measure_memory(Attempt& attempt) {
 std::optional<Error> Run::name_losses() {
     std::optional<Error> first;
     for (const Collector* collector : {&out_, &err_}) {
-        if (std::optional<Error> loss = collector->capture_.loss()) {
+        if (std::optional<Error> loss = collector->spool_.loss()) {
             notes_.push_back(loss->sentence());
             if (!first) {
                 first = std::move(loss);
@@ -398,7 +398,7 @@ std::optional<Error> Run::name_losses() {
 
 Captured Run::collected(Collector& collector) {
     if (collector.kind_ == Output::capture) {
-        return collector.capture_.take();
+        return collector.spool_.take();
     }
     struct ::stat status{};
     if (collector.kind_ == Output::file && collector.number_ >= 0 &&
@@ -457,7 +457,7 @@ void Run::clear() noexcept {
         collector->theirs_.reset();
         collector->number_ = -1;
         collector->kind_ = Output::discard;
-        collector->capture_.reset();
+        collector->spool_.restart();
     }
     feeder_.close();
     input_.reset();

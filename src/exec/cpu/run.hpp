@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "exec/cpu/capture.hpp"
+#include "base/spool.hpp"
 #include "exec/cpu/cgroup.hpp"
 #include "exec/cpu/host.hpp"
 #include "exec/cpu/launch.hpp"
@@ -93,7 +93,7 @@ class Run final : private proc::ChildGroup::Observer {
         base::Fd pipe_;    // our end, until the first program runs
         base::Fd theirs_;  // the programs' end, or their file
         int number_ = -1;  // what the programs get
-        Capture capture_;
+        base::Spool spool_;
         proc::PipeReader reader_;
     };
 

@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/anonymous_file.hpp"
 #include "exec/remote/link.hpp"
 #include "wire/task.hpp"
 
@@ -47,10 +48,12 @@ client::Options reactor_options(const RemoteOptions& options) {
 }  // namespace
 
 Engine::Engine(std::unique_ptr<loop::Loop> loop, net::Security security, client::Options options,
-               std::vector<net::Address> addresses)
+               std::vector<net::Address> addresses, std::uint64_t value_bytes_max)
     : loop_(std::move(loop)),
       security_(std::move(security)),
       addresses_(std::move(addresses)),
+      spill_dir_(base::temporary_folder()),
+      value_bytes_max_(value_bytes_max),
       scratch_(scratch_bytes),
       reactor_(std::move(options)),
       issuer_(base::random_seed()),
@@ -99,7 +102,8 @@ Result<std::unique_ptr<Engine>> Engine::create(RemoteOptions options) {
         return fail(loop.error());
     }
     std::unique_ptr<Engine> engine(new Engine(std::move(*loop), std::move(*security),
-                                              reactor_options(options), std::move(addresses)));
+                                              reactor_options(options), std::move(addresses),
+                                              options.value_bytes_max));
     try {
         engine->thread_ = std::thread([raw = engine.get()] { raw->run(); });
     } catch (const std::system_error& problem) {

@@ -25,8 +25,7 @@ namespace repartir::exec {
 /// on what is asked for.
 class Engine final : private loop::Timer {
   public:
-    /// Starts the thread. @param self who is named to the sink that observes Errors: as
-    /// RemoteExecutor::connect
+    /// Starts the thread. Errors: as RemoteExecutor::connect
     [[nodiscard]] static Result<std::unique_ptr<Engine>> create(RemoteOptions options);
     Engine(const Engine&) = delete;
     Engine& operator=(const Engine&) = delete;
@@ -95,7 +94,7 @@ class Engine final : private loop::Timer {
     class Link;
 
     Engine(std::unique_ptr<loop::Loop> loop, net::Security security, client::Options options,
-           std::vector<net::Address> addresses);
+           std::vector<net::Address> addresses, std::uint64_t value_bytes_max);
 
     void run() noexcept;
     bool ask(Request&& request);
@@ -122,6 +121,7 @@ class Engine final : private loop::Timer {
     void take_output(Job& job, wire::Channel channel, std::uint64_t offset, std::string_view bytes);
     void end_task(std::map<AttemptId, Job>::iterator job, client::Finished& finished);
     void begin_call(Call& call);
+    [[nodiscard]] Error too_large(const Call& call) const;
     void end_call_try(Call& call, client::Finished& finished);
     void end_call(CallId id, Result<std::string_view> value);
     void wait_for_next_try(Call& call, base::BootTime delay);
@@ -132,6 +132,8 @@ class Engine final : private loop::Timer {
     std::unique_ptr<loop::Loop> loop_;
     const net::Security security_;
     const std::vector<net::Address> addresses_;
+    const std::string spill_dir_;  // of tasks that name none
+    const std::uint64_t value_bytes_max_;
     std::vector<char> scratch_;
     client::Reactor reactor_;
     client::Outbox outbox_;

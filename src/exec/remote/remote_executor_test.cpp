@@ -3,8 +3,14 @@
 #include "repartir/remote_executor.hpp"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
@@ -13,7 +19,9 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
+#include "base/fd.hpp"
 #include "repartir/worker.hpp"
 
 namespace repartir {
@@ -58,16 +66,82 @@ class Sink final : public AttemptSink {
     std::condition_variable changed_;
 };
 
+/// Stands before a worker at a Unix socket, and counts the bytes that come from there. One
+/// connection.
+class Counter {
+  public:
+    Counter(const std::string& here, const std::string& worker)
+        : listener_(::socket(AF_UNIX, SOCK_STREAM, 0)), worker_(::socket(AF_UNIX, SOCK_STREAM, 0)) {
+        EXPECT_EQ(::bind(listener_.get(), address(here), sizeof(::sockaddr_un)), 0);
+        EXPECT_EQ(::listen(listener_.get(), 1), 0);
+        EXPECT_EQ(::connect(worker_.get(), address(worker), sizeof(::sockaddr_un)), 0);
+        thread_ = std::thread([this] { serve(); });
+    }
+    ~Counter() {
+        ::shutdown(listener_.get(), SHUT_RDWR);
+        ::shutdown(worker_.get(), SHUT_RDWR);
+        thread_.join();
+    }
+    std::atomic<std::uint64_t> bytes{0};
+
+  private:
+    /// Good until the next call.
+    const ::sockaddr* address(const std::string& path) {
+        address_ = {};
+        address_.sun_family = AF_UNIX;
+        path.copy(address_.sun_path, sizeof address_.sun_path - 1);
+        // SAFETY: the socket calls take every kind of address so.
+        return reinterpret_cast<const ::sockaddr*>(&address_);
+    }
+    void serve() {
+        const base::Fd client(::accept(listener_.get(), nullptr, nullptr));
+        std::vector<char> buffer(1U << 16U);
+        std::array<::pollfd, 2> ends{{{client.get(), POLLIN, 0}, {worker_.get(), POLLIN, 0}}};
+        while (::poll(ends.data(), ends.size(), -1) > 0) {
+            for (const std::size_t i : {0U, 1U}) {
+                if (ends[i].revents == 0) {
+                    continue;
+                }
+                const ::ssize_t got = ::read(ends[i].fd, buffer.data(), buffer.size());
+                if (got <= 0) {
+                    return;
+                }
+                bytes += i == 1 ? static_cast<std::uint64_t>(got) : 0;
+                for (::ssize_t put = 0; put < got;) {
+                    const ::ssize_t more =
+                        ::send(ends[1 - i].fd, buffer.data() + put,
+                               static_cast<std::size_t>(got - put), MSG_NOSIGNAL);
+                    if (more < 0) {
+                        return;
+                    }
+                    put += more;
+                }
+            }
+        }
+    }
+    ::sockaddr_un address_{};
+    base::Fd listener_;
+    base::Fd worker_;
+    std::thread thread_;
+};
+
 /// A worker on a thread.
 class Host {
   public:
     explicit Host(std::string address, std::uint32_t slots = 2)
-        : worker_(make(std::move(address), slots)), thread_([this] { (void)worker_.run(); }) {}
+        : worker_(make(std::move(address), slots)), thread_([this] { worker_.run(); }) {}
     ~Host() {
         worker_.stop();
-        thread_.join();
+        if (thread_.joinable()) {
+            thread_.join();
+        }
     }
     Worker& worker() { return worker_; }
+    /// Waits until it has drained.
+    void drain() {
+        worker_.drain(20s, "test");
+        thread_.join();
+    }
 
   private:
     static Worker make(std::string address, std::uint32_t slots) {
@@ -116,8 +190,7 @@ class RemoteExecutorTest : public ::testing::Test {
         std::filesystem::remove_all(folder_);
     }
     std::string at(const char* name) const { return "unix:" + folder_ + "/" + name; }
-    void connect(std::vector<std::string> workers) {
-        RemoteOptions options;
+    void connect(std::vector<std::string> workers, RemoteOptions options = {}) {
         options.workers = std::move(workers);
         options.reattach = 300ms;
         options.reach = 500ms;
@@ -241,6 +314,39 @@ TEST_F(RemoteExecutorTest, CallsFunctions) {
     CallOptions hurried;
     hurried.timeout = 30ms;
     EXPECT_EQ(call("wait", "", hurried).error().code(), Code::timed_out);
+}
+
+TEST_F(RemoteExecutorTest, AValueThatIsTooLargeIsNotFetchedToItsEnd) {
+    Host host(at("w"));
+    Counter counter(folder_ + "/c", folder_ + "/w");
+    RemoteOptions options;
+    options.value_bytes_max = 1'000'000;
+    options.compression = false;
+    connect({at("c")}, options);
+    const auto call = [&](std::uint32_t bytes) {
+        const auto answer = std::make_shared<Answer>();
+        executor_->call("big", detail::encode_arguments(bytes), {}, answer);
+        return answer->get();
+    };
+    EXPECT_TRUE(call(999'990));
+    const auto refused = call(30'000'000);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), Code::too_large);
+    EXPECT_NE(refused.error().sentence().find("'big' gave more than 1000000 bytes"),
+              std::string::npos)
+        << refused.error().sentence();
+    host.drain();  // the worker ends when all it has to say is said
+    EXPECT_LT(counter.bytes, 15'000'000U);
+}
+
+TEST_F(RemoteExecutorTest, AShortValueMayBeTooLargeToo) {
+    Host host(at("w"));
+    RemoteOptions options;
+    options.value_bytes_max = 10;
+    connect({at("w")}, options);
+    const auto answer = std::make_shared<Answer>();
+    executor_->call("big", detail::encode_arguments(std::uint32_t{100}), {}, answer);
+    EXPECT_EQ(answer->get().error().code(), Code::too_large);
 }
 
 TEST_F(RemoteExecutorTest, ACallThatIsCancelledEndsAtOnce) {

@@ -14,17 +14,16 @@ namespace {
 
 constexpr std::uint64_t capture_bytes_default = 4ULL << 20U;
 constexpr std::uint64_t output_bytes_default = 1ULL << 30U;
-/// What a function may give.
-constexpr std::size_t value_bytes_max = 1UL << 30U;
 
 bool streams(const Task& task) { return task.extras().on_output != nullptr; }
 
-std::unique_ptr<base::Spool> spool_for(const Task& task) {
+std::unique_ptr<base::Spool> spool_for(const Task& task, const std::string& folder, bool is_out) {
     const TaskExtras& extras = task.extras();
-    return std::make_unique<base::Spool>(
-        extras.spill_dir.empty() ? "/tmp" : extras.spill_dir,
+    const base::SpoolLimits limits{
         extras.capture_bytes != 0 ? extras.capture_bytes : capture_bytes_default,
-        extras.output_bytes != 0 ? extras.output_bytes : output_bytes_default);
+        extras.output_bytes != 0 ? extras.output_bytes : output_bytes_default};
+    return std::make_unique<base::Spool>(
+        limits, extras.spill_dir.empty() ? folder : extras.spill_dir, is_out ? "stdout" : "stderr");
 }
 
 Captured captured(std::unique_ptr<base::Spool>& spool, client::Tail& tail) {
@@ -108,12 +107,19 @@ void Engine::take_output(Job& job, wire::Channel channel, std::uint64_t offset,
     }
     std::unique_ptr<base::Spool>& spool = is_out ? job.out : job.err;
     if (!spool) {
-        spool = spool_for(*job.task);
+        spool = spool_for(*job.task, spill_dir_, is_out);
     }
     if (offset == 0) {
         spool->restart();
     }
     spool->append(bytes);
+}
+
+Error Engine::too_large(const Call& call) const {
+    return Error(Domain::function, Code::too_large, Fault::task,
+                 "the function '" + call.request.function + "' gave more than " +
+                     std::to_string(value_bytes_max_) +
+                     " bytes: have it write a file, or raise value_bytes_max");
 }
 
 void Engine::carry_out(client::Output& effect) {
@@ -124,11 +130,9 @@ void Engine::carry_out(client::Output& effect) {
         if (effect.offset == 0) {
             call.value.clear();
         }
-        if (call.value.size() + effect.bytes.size() > value_bytes_max) {
-            end_call(found->second,
-                     fail(Error(Domain::function, Code::too_large, Fault::task,
-                                "the function '" + call.request.function +
-                                    "' gave more than 1 GiB: have it write a file")));
+        if (call.value.size() + effect.bytes.size() > value_bytes_max_) {
+            reactor_.cancel(effect.attempt, true, base::now(), outbox_);  // the rest is for nobody
+            end_call(found->second, fail(too_large(call)));
             return;
         }
         call.value += effect.bytes;
@@ -223,6 +227,8 @@ void Engine::end_call_try(Call& call, client::Finished& finished) {
     } else if (finished.value.lost != 0) {
         end_call(id, fail(Error(Domain::function, Code::io_error, Fault::node,
                                 "what the function '" + name + "' gave was lost by its worker")));
+    } else if (finished.value.offset + finished.value.bytes.size() > value_bytes_max_) {
+        end_call(id, fail(too_large(call)));
     } else if (finished.value.offset == 0) {
         end_call(id, std::string_view(finished.value.bytes));
     } else {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/anonymous_file.hpp"
 #include "repartir/function.hpp"
 #include "wire/limits.hpp"
 #include "wire/task.hpp"
@@ -66,7 +67,11 @@ struct Runner::Run final : loop::Timer {
 };
 
 Runner::Runner(loop::Loop& loop, Owner& owner, FunctionTable functions, std::string name)
-    : loop_(loop), owner_(owner), functions_(std::move(functions)), name_(std::move(name)) {}
+    : loop_(loop),
+      owner_(owner),
+      functions_(std::move(functions)),
+      name_(std::move(name)),
+      spill_dir_(base::temporary_folder()) {}
 
 Result<std::unique_ptr<Runner>> Runner::create(loop::Loop& loop, Owner& owner,
                                                FunctionTable functions,
@@ -128,11 +133,12 @@ void Runner::start(const AttemptId& id, const std::string& bytes) {
     run.task = std::move(*task);
     if (view->stream) {
         const TaskExtras& extras = run.task->extras();
-        const std::string folder = extras.spill_dir.empty() ? "/tmp" : extras.spill_dir;
-        const std::uint64_t most =
-            extras.output_bytes != 0 ? extras.output_bytes : output_bytes_default;
-        run.spools.reset(new std::array<base::Spool, 2>{base::Spool(folder, memory_bytes, most),
-                                                        base::Spool(folder, memory_bytes, most)});
+        const std::string& folder = extras.spill_dir.empty() ? spill_dir_ : extras.spill_dir;
+        const base::SpoolLimits limits{
+            memory_bytes, extras.output_bytes != 0 ? extras.output_bytes : output_bytes_default};
+        run.spools = std::make_unique<std::array<base::Spool, 2>>();
+        (*run.spools)[0].begin(limits, folder, "stdout");
+        (*run.spools)[1].begin(limits, folder, "stderr");
         const Output out = run.task->stdout_kind();
         const Output err = run.task->stderr_kind();
         run.task->on_output([this, &run](Stream stream, std::span<const char> text) {

@@ -106,6 +106,7 @@ class Runner final : private AttemptSink {
     Owner& owner_;
     const FunctionTable functions_;
     const std::string name_;
+    const std::string spill_dir_;  // of tasks that name none
     std::map<AttemptId, std::unique_ptr<Run>> runs_;
     std::mutex mutex_;            // guards what follows
     std::vector<Event> events_;   // told() is posted while there are some

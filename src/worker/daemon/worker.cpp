@@ -31,10 +31,7 @@ Worker::Worker(Worker&&) noexcept = default;
 Worker& Worker::operator=(Worker&&) noexcept = default;
 Worker::~Worker() = default;
 
-Result<void> Worker::run() {
-    impl_->daemon->run();
-    return {};
-}
+void Worker::run() { impl_->daemon->run(); }
 
 void Worker::drain(std::chrono::milliseconds deadline, std::string_view reason) {
     impl_->daemon->drain(deadline, std::string(reason));

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""`repartir run --remote` when workers, clients, connections and certificates fail."""
+import signal
+import unittest
+
+from cluster import Proxy, RemoteTest
+from program import alive
+
+
+class Revocation(RemoteTest):
+    def setUp(self):
+        super().setUp()
+        self.run_ok("pki", "init", "--dir", "pki")
+        self.run_ok("pki", "issue", "worker", "w", "--host", "127.0.0.1", "--dir", "pki")
+        self.run_ok("pki", "issue", "client", "me", "--dir", "pki")
+
+    def tls(self, name, crl):
+        """Options of an end that shows this certificate."""
+        options = ["--tls-ca", "pki/ca.crt", "--tls-cert", f"pki/{name}.crt",
+                   "--tls-key", f"pki/{name}.key"]
+        return options + (["--tls-crl", "pki/crl.pem"] if crl else [])
+
+    def test_a_worker_that_is_revoked_gets_nothing_more(self):
+        _, address = self.worker("w", *self.tls("w", False), listen="127.0.0.1:0")
+        run = self.sweep(address, 10_000, "sleep 0.05; echo $0", "--reach", "1s",
+                         *self.tls("me", True))
+        self.run_ok("pki", "revoke", "w", "--dir", "pki")
+        out = run.stdout.read()
+        self.assertEqual(run.wait(timeout=60), 3)
+        self.assertIn("revoked", out)
+
+    def test_a_client_that_is_revoked_is_turned_away(self):
+        _, address = self.worker("w", *self.tls("w", True), listen="127.0.0.1:0")
+        run = self.sweep(address, 10_000, "sleep 0.05; echo $0", "--reach", "1s",
+                         *self.tls("me", False))
+        self.run_ok("pki", "revoke", "me", "--dir", "pki")
+        out = run.stdout.read()
+        self.assertEqual(run.wait(timeout=60), 3)
+        self.assertIn("revoked", out)
+        self.assertIn("revoked", self.read("w.log"))
+
+
+class Faults(RemoteTest):
+    def test_kill_9_of_a_worker_costs_time_and_no_result(self):
+        victim, first = self.worker("a")
+        _, second = self.worker("b")
+        run = self.sweep(f"{first},{second}", 60, "sleep 0.05; echo $0")
+        victim.kill()
+        self.done(run, 60)
+
+    def test_a_worker_that_restarts_is_used_again(self):
+        victim, address = self.worker("w")
+        run = self.sweep(address, 40, "sleep 0.05; echo $0")
+        victim.kill()
+        victim.wait()
+        self.worker("w")
+        self.done(run, 40)
+
+    def test_a_worker_that_stops_is_done_without(self):
+        victim, first = self.worker("a")
+        _, second = self.worker("b")
+        run = self.sweep(f"{first},{second}", 60, "sleep 0.05; echo $0")
+        victim.send_signal(signal.SIGSTOP)
+        self.done(run, 60)
+        victim.send_signal(signal.SIGCONT)
+
+    def test_connections_that_are_cut_are_made_again_and_nothing_runs_twice(self):
+        _, address = self.plain("w")
+        proxy = Proxy(address)
+        self.addCleanup(proxy.close)
+        script = f"echo $0 >>{self.path('runs')}; sleep 0.05; echo $0"
+        run = self.sweep(proxy.address, 40, script, "--insecure-plaintext")
+        for _ in range(3):
+            proxy.cut()
+            run.begun += run.stdout.readline()
+        self.done(run, 40)
+        self.assertEqual(sorted(self.read("runs").split(), key=int),
+                         [str(i) for i in range(1, 41)])
+
+    def test_a_connection_that_only_seems_open_is_found_out(self):
+        _, address = self.plain("w")
+        proxy = Proxy(address)
+        self.addCleanup(proxy.close)
+        run = self.sweep(proxy.address, 40, "sleep 0.05; echo $0", "--insecure-plaintext")
+        proxy.silent.set()
+        self.wait_until("the client gives the connection up", lambda: len(proxy.pairs) > 1)
+        proxy.silent.clear()
+        proxy.cut()
+        self.done(run, 40)
+
+    def test_bytes_that_are_damaged_end_the_connection_and_no_task(self):
+        _, address = self.plain("w")
+        proxy = Proxy(address)
+        self.addCleanup(proxy.close)
+        run = self.sweep(proxy.address, 40, "sleep 0.05; echo $0", "--insecure-plaintext")
+        proxy.corrupt.set()
+        self.done(run, 40)
+        self.assertFalse(proxy.corrupt.is_set())
+        self.assertGreater(proxy.made, 1)
+
+    def test_a_slow_network_delays_and_loses_nothing(self):
+        _, address = self.plain("w")
+        proxy = Proxy(address)
+        proxy.delay = 0.05
+        self.addCleanup(proxy.close)
+        self.done(self.sweep(proxy.address, 30, "echo $0", "--insecure-plaintext"), 30)
+
+    def test_a_client_that_vanishes_leaves_nothing_running(self):
+        _, address = self.worker("w")
+        run, pid = self.task(address)
+        run.kill()
+        run.wait()
+        # it may come back within 20 s; then its task ends
+        self.wait_until("the task is gone", lambda: not alive(pid))
+
+    def test_draining_gives_back_what_has_not_begun(self):
+        victim, first = self.worker("a")
+        _, second = self.worker("b")
+        run = self.sweep(f"{first},{second}", 60, "sleep 0.1; echo $0")
+        victim.send_signal(signal.SIGTERM)
+        self.assertEqual(victim.wait(timeout=60), 0)
+        for one in self.done(run, 60):
+            self.assertEqual(len(one["attempts"]), 1, "nothing was lost")
+
+
+if __name__ == "__main__":
+    unittest.main()
