@@ -54,7 +54,8 @@ class Participants(unittest.TestCase):
             for case in found:
                 self.assertEqual([one.name for one in case.contestants], [], name)
         self.assertIn("./dev peers", catalogue.absent["dask"])
-        self.assertIn("./dev peers", catalogue.absent["ray"])
+        for peer in ("ray", "hyperqueue", "rust_original"):
+            self.assertIn("./dev peers", catalogue.absent[peer])
 
     def test_each_goal_is_about_contestants_of_a_case(self):
         found = {case.id: [one.name for one in case.contestants]

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The problems with another process at the other end: workers beside what people use instead."""
+import dataclasses
 import pathlib
 import subprocess
+import sys
 
 from cases import Case, Contestant
 
@@ -12,7 +14,12 @@ INSTALLER = "./dev peers installs it"
 def problems(catalogue):
     """Problem -> cases."""
     remote = Remote(catalogue)
-    return {"remote_call": remote.call_cases()}
+    return {"remote_call": remote.call_cases(), "remote_programs": remote.program_cases()}
+
+
+def replace(contestants, name):
+    """The same, called otherwise."""
+    return [dataclasses.replace(one, name=name) for one in contestants]
 
 
 class Remote:
@@ -28,7 +35,7 @@ class Remote:
         seconds to start, get shorter cases of their own."""
         cases = []
         for mode, metric in (("latency", "call_p50_ns"), ("throughput", "ns_per_item")):
-            own = self.program("remote_call", "repartir", "--mode", mode)
+            own = self.program("remote_call", "repartir", "--mode", mode, "--at", "tcp")
             others = self.over_tls("remote_call", "--mode", mode)
             for name in ("raw_tcp", "zeromq", "nng", "grpc"):
                 others += self.program("remote_call", name, "--mode", mode)
@@ -41,6 +48,45 @@ class Remote:
             cases.append(Case(f"remote_call.{mode}_python", own + slow, pairs=10, metric=metric,
                               why_pairs="Dask and Ray take seconds to start"))
         return cases
+
+    def program_cases(self):
+        """/bin/true on one worker beside the local pool, with as many at once; Python's and the
+        Rust original get shorter cases of their own."""
+        cases = []
+        for mode, workers, count, metric in (("true", 2, self.catalogue.tasks, "ns_per_item"),
+                                             ("latency", 1, 300, "latency_p50_ns")):
+            flags = ("--mode", mode, "--workers", workers, "--count", count)
+            own = [replace(self.over_tls("processes", *flags), "repartir_tls"),
+                   replace(self.program("processes", "repartir", *flags, "--at", "unix"),
+                           "repartir_unix"),
+                   replace(self.program("processes", "repartir", *flags), "repartir_local")]
+            slow = self.python("dask", "remote_programs", "--mode", mode)
+            if mode == "true":
+                slow += self.python("hyperqueue", "remote_programs", "--mode", mode)
+                slow += replace(self.python("hyperqueue", "remote_programs", "--mode",
+                                            "true_no_output"), "hyperqueue_no_output")
+            slow += self.rust_original(mode)
+            cases.append(Case(f"remote_programs.{mode}", sum(own, []), metric=metric))
+            cases.append(Case(f"remote_programs.{mode}_peers", own[0] + slow, pairs=10,
+                              metric=metric,
+                              why_pairs="its peers need seconds where the others need tenths"))
+        return cases
+
+    def rust_original(self, mode):
+        """The Rust original, as it is and with TCP_NODELAY preloaded."""
+        folder = self.installed / "rust"
+        name = "rust_original"
+        if not (folder / "target" / "release" / "rust-original").exists():
+            self.catalogue.absent[name] = f"the Rust original is not built; {INSTALLER}"
+            return []
+        command = [sys.executable, str(FOLDER / "remote_programs" / "rust_original_peer.py"),
+                   str(folder), mode]
+        library = self.catalogue.bin / "nodelay.so"
+        note = "fewer tasks than the others; compared by rate"
+        found = [Contestant(name, [*command, "40"], note=note)]
+        if library.exists():
+            found.append(Contestant(f"{name}_nodelay", [*command, "400", str(library)], note=note))
+        return found
 
     def program(self, *arguments, **name):
         """See Catalogue.program."""

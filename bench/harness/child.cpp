@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "bench/harness/child.hpp"
 
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -9,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <vector>
 
 namespace bench {
 
@@ -60,11 +62,24 @@ void tell(int fd, std::string_view address) {
     ::close(fd);
 }
 
-void become_worker(int fd, const std::vector<std::string>& options) {
+void become_worker(const Options& options, int fd) {
     std::vector<std::string> words{
-        std::filesystem::read_symlink("/proc/self/exe").parent_path() / "../bin/repartir", "worker",
-        "--print-address", "--config", "/dev/null"};
-    words.insert(words.end(), options.begin(), options.end());
+        std::filesystem::read_symlink("/proc/self/exe").parent_path() / "../bin/repartir",
+        "worker",
+        "--print-address",
+        "--config",
+        "/dev/null",
+        "--listen",
+        listen_address(options),
+        "--slots",
+        std::to_string(options.workers)};
+    const repartir::TlsFiles tls = security(options, "worker").tls;
+    if (!tls.empty()) {
+        words.insert(words.end(), {"--tls-ca", tls.ca, "--tls-crl", tls.crl, "--tls-cert",
+                                   tls.certificate, "--tls-key", tls.key});
+    } else if (options.at == "tcp") {
+        words.emplace_back("--insecure-plaintext");
+    }
     std::vector<char*> argv;
     argv.reserve(words.size() + 1);
     for (std::string& word : words) {
@@ -73,6 +88,9 @@ void become_worker(int fd, const std::vector<std::string>& options) {
     argv.push_back(nullptr);
     ::dup2(fd, STDOUT_FILENO);
     ::close(fd);
+    if (const int null = ::open("/dev/null", O_WRONLY | O_CLOEXEC); null >= 0) {
+        ::dup2(null, STDERR_FILENO);  // its log
+    }
     ::execv(argv[0], argv.data());
     std::perror(argv[0]);
     ::_exit(127);

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "bench/harness/harness.hpp"
 #include "repartir/network.hpp"
@@ -48,8 +47,9 @@ class Child {
 /// Tells where one serves, in the child. @param fd closed
 void tell(int fd, std::string_view address);
 
-/// Becomes `repartir worker --print-address` with these options, in the child. @param fd as above
-[[noreturn]] void become_worker(int fd, const std::vector<std::string>& options);
+/// Becomes the program `repartir worker`, with --workers slots and reached as --at says, in the
+/// child. @param fd as above
+[[noreturn]] void become_worker(const Options& options, int fd);
 
 /// How a worker or a client is let in: with certificates of --pki where --at is tls, in plaintext
 /// where it is tcp. @param name of the certificate: "worker" or "client"

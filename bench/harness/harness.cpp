@@ -26,7 +26,7 @@ namespace {
 [[noreturn]] void usage(std::string_view why) {
     std::fprintf(stderr,
                  "%.*s; usage: [--mode NAME] [--workers N] [--count N] [--ballast MiB] "
-                 "[--pin 0|1] [--seconds N] [--at local|tcp|tls|unix] [--pki FOLDER]\n",
+                 "[--pin 0|1] [--seconds N] [--at tcp|tls|unix] [--pki FOLDER]\n",
                  static_cast<int>(why.size()), why.data());
     std::exit(2);
 }

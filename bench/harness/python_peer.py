@@ -35,7 +35,8 @@ def measure(problem, implementation, options, counts, one, many):
         correct = many(count) and correct
     figures["ns_per_item"] = (time.perf_counter_ns() - begin) / count
     if latency:
-        figures["call_p50_ns"] = statistics.median(times)
-        figures["call_p99_ns"] = sorted(times)[count * 99 // 100]
+        prefix = "call" if problem == "remote_call" else "latency"
+        figures[f"{prefix}_p50_ns"] = statistics.median(times)
+        figures[f"{prefix}_p99_ns"] = sorted(times)[count * 99 // 100]
     figures["correct"] = correct
     print(json.dumps(figures), flush=True)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "bench/harness/sockets.hpp"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -41,7 +40,8 @@ int without_delay(int fd) {
 Listener::Listener() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in at = loopback(0);
     // SAFETY: how sockets take addresses.
-    if (::bind(fd_, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0 || ::listen(fd_, 1) != 0) {
+    if (fd_ < 0 || ::bind(fd_, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0 ||
+        ::listen(fd_, 1) != 0) {
         give_up("listen");
     }
 }
@@ -67,7 +67,7 @@ int connect_to(const std::string& port) {
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const sockaddr_in at = loopback(static_cast<std::uint16_t>(std::stoi(port)));
     // SAFETY: how sockets take addresses.
-    if (::connect(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0) {
+    if (fd < 0 || ::connect(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0) {
         give_up("connect");
     }
     return without_delay(fd);

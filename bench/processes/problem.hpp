@@ -4,7 +4,7 @@
 ///
 /// Modes: `true` runs /bin/true; `output` runs the `emit` program beside this one and must see all
 /// its 64 KiB; `latency` runs /bin/true one after the other and times each. --workers is how many
-/// run at once.
+/// run at once. --at runs ours on a worker of this machine, and nowhere else.
 #include <cstdint>
 #include <filesystem>
 #include <string>

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The same programs through Repartir's public C++ API with its defaults: both streams captured.
+// With
+// --at they run on one `repartir worker`.
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "bench/harness/child.hpp"
 #include "bench/harness/own_pool.hpp"
 #include "bench/processes/problem.hpp"
 #include "repartir/pool.hpp"
@@ -54,7 +58,16 @@ int main(int argc, char** argv) {
     const bench::Options options = bench::parse(argc, argv);
     const bench::Ballast ballast(options.ballast_mib);
     const Command command = bench::processes::command_for(options.mode);
-    Pool pool = bench::own_pool(Pool::builder().cpu_workers(1).program_slots(options.workers));
+    std::optional<bench::Child> worker;
+    auto builder = Pool::builder().cpu_workers(1).program_slots(options.workers);
+    if (!options.at.empty()) {
+        worker.emplace([&](int told) { bench::become_worker(options, told); });
+        repartir::RemoteOptions remote;
+        remote.workers = {worker->address()};
+        remote.security = bench::security(options, "client");
+        builder.local_programs(false).remote(std::move(remote));
+    }
+    Pool pool = bench::own_pool(std::move(builder));
     bench::Report report("processes", "repartir", options);
     const bool correct = bench::processes::measure(
         options, report, [&](std::uint64_t count) { return run_many(pool, command, count); },

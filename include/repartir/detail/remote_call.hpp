@@ -67,7 +67,7 @@ template <class... A>
 [[nodiscard]] std::string encode_arguments(const A&... arguments) {
     std::string bytes;
     bytes.resize((std::size_t{0} + ... + SentForm<A>::size(as_sent(arguments))));
-    codec::Writer writer(bytes.data());
+    codec::Writer writer(bytes.data());  // NOLINT(misc-const-correctness): there may be arguments
     (SentForm<A>::put(writer, as_sent(arguments)), ...);
     return bytes;
 }
