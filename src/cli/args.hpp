@@ -75,6 +75,7 @@ enum class Opt : std::uint8_t {
     socket_group,
     drain_timeout,
     heartbeat,
+    keep_work,
     supervise,
     config,
     print_address,

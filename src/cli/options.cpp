@@ -218,6 +218,10 @@ constexpr std::array later_worker_settings{
                false, "", true},
     OptionSpec{Opt::heartbeat, 0, "heartbeat", "TIME", "REPARTIR_WORKER_HEARTBEAT", "1s", course,
                "How often clients hear that we are there, from 1s to 5s.", false, "", true},
+    OptionSpec{Opt::keep_work, 0, "keep-work", "TIME", "REPARTIR_WORKER_KEEP_WORK", "1d", course,
+               "How long the work of a client that is gone is kept for it to come back, where it"
+               " asks for more than that.",
+               false, "", true},
     OptionSpec{Opt::supervise, 0, "supervise", "", "REPARTIR_WORKER_SUPERVISE", "no", course,
                "Stay behind as a parent that starts the worker again when it crashes, after a wait"
                " that doubles up to 30 s, with jitter. For where systemd does not do that.",

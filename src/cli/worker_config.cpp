@@ -46,6 +46,7 @@ Result<WorkerConfig> read_worker_config(const Parsed& parsed) {
     options.security.groups = texts(parsed, Opt::socket_group);
     reader.duration(Opt::drain_timeout, "--drain-timeout", config.drain_timeout);
     reader.take(Opt::heartbeat, parse_heartbeat, options.heartbeat);
+    reader.duration(Opt::keep_work, "--keep-work", options.keep_work);
     config.supervise = parsed.on(Opt::supervise);
     config.print_address = parsed.on(Opt::print_address);
     if (reader.error()) {

@@ -56,6 +56,8 @@ TEST(WorkerConfig, EverySettingArrives) {
                                            "5s",
                                            "--heartbeat",
                                            "2s",
+                                           "--keep-work",
+                                           "3m",
                                            "--supervise",
                                            "--print-address"})
                                     .value();
@@ -71,6 +73,7 @@ TEST(WorkerConfig, EverySettingArrives) {
     EXPECT_THAT(config.options.security.groups, ElementsAre("g"));
     EXPECT_EQ(config.drain_timeout, 5s);
     EXPECT_EQ(config.options.heartbeat, 2s);
+    EXPECT_EQ(config.options.keep_work, 3min);
     EXPECT_TRUE(config.supervise && config.print_address);
 }
 

@@ -54,12 +54,15 @@ class ProgramTest(unittest.TestCase):
                               text=not binary, check=False, **options)
 
     def start(self, *args, **options):
-        """Starts it; killed at the end of the test if it still runs."""
+        """Starts it; killed at the end of the test if it still runs. `before` is a command that
+        executes it, such as nsenter."""
+        before = options.pop("before", [])
         options.setdefault("stdin", subprocess.DEVNULL)
         options.setdefault("stdout", subprocess.PIPE)
         options.setdefault("stderr", subprocess.PIPE)
         options.setdefault("env", self.env)
-        process = subprocess.Popen([PROGRAM, *args], cwd=self.folder, text=True, **options)
+        process = subprocess.Popen([*before, PROGRAM, *args], cwd=self.folder, text=True,
+                                   **options)
         self.addCleanup(self._end, process)
         return process
 
