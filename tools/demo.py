@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The demonstration: two jobs that a person recognises, run three ways, checked and drawn.
+"""The demonstration: two jobs that a person recognises, run three ways and more, checked and drawn.
 
     ./dev demo        (or tools/demo.py [--build DIR] [--results DIR] [--quick])
 
 1. A sweep: 1,000 parameter sets of a compiled Monte Carlo program (examples/montecarlo.cpp).
 2. A real tree of files of this machine: hash and compress each.
 3. The sweep again, killed with kill -9 half-way, then resumed.
+4. The sweep on two workers over TLS, one of which is killed half-way.
 
-Each runs serially and by xargs -P too; Repartir's results must equal the serial ones byte for byte.
+The first two run serially and by xargs -P too; Repartir's results must always equal the serial ones
+byte for byte.
 Leaves sweep.png, sweep.csv and table.txt in the results folder. Exit status: 0 when every
 comparison held, 1 when one did not or a run failed.
 """
@@ -76,6 +78,7 @@ class Demo:
         self.trials = "20" if quick else "600"
         self.files_max = 100 if quick else TREE_FILES_MAX
         self.rows = []
+        self.workers = []
         self.on_terminal = sys.stderr.isatty()
         for program in (self.repartir, self.montecarlo):
             if not program.exists():
@@ -234,6 +237,73 @@ class Demo:
         return (f"killed with kill -9 after {logged} of {total} tasks: no process survived, and "
                 f"the same command ran the {again} missing ones; results identical")
 
+    def worker(self, name, security):
+        """Starts one on loopback, whose tasks find its name in $WHO. Returns it and its address."""
+        with open(self.scratch / f"{name}.log", "wb") as log:
+            process = subprocess.Popen(
+                [self.repartir, "worker", "--config", "/dev/null", "--listen", "127.0.0.1:0",
+                 "--print-address", "--slots", str(max(1, WORKERS // 2)), "--name", name,
+                 *security(name)], env={**os.environ, "WHO": name}, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=log, text=True)
+        self.workers.append(process)
+        address = process.stdout.readline().strip()
+        if not address:
+            raise Failed(f"worker {name} did not start: "
+                         + (self.scratch / f"{name}.log").read_text(errors="replace"))
+        return process, address
+
+    def authority(self):
+        """Makes certificates. Returns what gives the options of an end that shows one of them."""
+        folder = str(self.scratch / "pki")
+        for words in (["init"], ["issue", "worker", "one", "--host", "127.0.0.1"],
+                      ["issue", "worker", "two", "--host", "127.0.0.1"],
+                      ["issue", "client", "demo"]):
+            self.timed([self.repartir, "pki", *words, "--dir", folder], self.scratch / "pki.out")
+        return lambda name: ["--tls-ca", f"{folder}/ca.crt", "--tls-cert", f"{folder}/{name}.crt",
+                             "--tls-key", f"{folder}/{name}.key", "--tls-crl", f"{folder}/crl.pem"]
+
+    def cluster(self, expected):
+        """The sweep on two workers, one killed half-way. Returns one sentence on what happened."""
+        security = self.authority()
+        victim, first = self.worker("one", security)
+        _, second = self.worker("two", security)
+        ran, out = self.scratch / "ran-there", self.scratch / "there"
+        ran.touch()
+        one = f'echo "$WHO" >>{ran}; exec ' + " ".join(self.simulation('"$0"', '"$1"'))
+        total = len(SIZES) * len(P_VALUES)
+        self.say("two workers over TLS, one killed with kill -9 half-way:")
+        with open(out, "wb") as file:
+            run = subprocess.Popen(
+                [self.repartir, "run", "--remote", f"{first},{second}", *security("demo"),
+                 "--keep-order", "--progress", "bar" if self.on_terminal else "none", "--",
+                 "sh", "-c", one, "{1}", "{2}", ":::", *SIZES, ":::", *P_VALUES],
+                stdin=subprocess.DEVNULL, stdout=file,
+                stderr=None if self.on_terminal else subprocess.DEVNULL)
+        while run.poll() is None and len(ran.read_bytes().splitlines()) < total // 2:
+            time.sleep(0.01)
+        if run.poll() is not None:
+            raise Failed("the run ended before a worker could be killed")
+        victim.kill()
+        victim.wait()
+        begun = len(ran.read_bytes().splitlines())
+        code = run.wait()
+        where = ran.read_text().split()  # of each try that began
+        if code != 0 or out.read_bytes() != expected:
+            raise Failed(f"the results of the workers differ from the serial run's, or exit code "
+                         f"{code} is not 0")
+        if set(where[:total // 2]) != {"one", "two"} or set(where[-total // 4:]) != {"two"}:
+            raise Failed("at first both workers were to run tasks, and at last the second alone")
+        return (f"one of two workers over TLS killed with kill -9 when {begun} of {total} tasks had "
+                f"begun: the other ran the rest, and again the {len(where) - total} that were lost; "
+                "results identical")
+
+    def stop_workers(self):
+        """Ends the workers that still run."""
+        for process in self.workers:
+            process.terminate()
+            process.wait()
+            process.stdout.close()
+
     def wait_until_gone(self):
         """Waits at most 5 s until no simulation of ours runs."""
         deadline = time.monotonic() + 5
@@ -290,7 +360,11 @@ def main():
             demo = Demo(arguments.build.resolve(), results, pathlib.Path(scratch), arguments.quick)
             expected = demo.sweep()
             demo.tree()
-            sentence = demo.interrupted(expected)
+            sentences = [demo.interrupted(expected)]
+            try:
+                sentences.append(demo.cluster(expected))
+            finally:
+                demo.stop_workers()
             demo.plot(expected)
         except Failed as error:
             print(f"demo: FAILED: {error}", file=sys.stderr)
@@ -298,7 +372,8 @@ def main():
         except KeyboardInterrupt:
             print("demo: interrupted", file=sys.stderr)
             return 130
-    text = (f"{demo.table()}\n\nall results identical to the serial runs'\n{sentence}\n"
+    text = (f"{demo.table()}\n\nall results identical to the serial runs'\n"
+            + "".join(f"{sentence}\n" for sentence in sentences) +
             f"plot: {results / 'sweep.png'}\n")
     (results / "table.txt").write_text(text)
     print(f"\n{text}whole demonstration: {time.monotonic() - begin:.0f} s")
