@@ -293,9 +293,9 @@ class Demo:
                          f"{code} is not 0")
         if set(where[:total // 2]) != {"one", "two"} or set(where[-total // 4:]) != {"two"}:
             raise Failed("at first both workers were to run tasks, and at last the second alone")
-        return (f"one of two workers over TLS killed with kill -9 when {begun} of {total} tasks had "
-                f"begun: the other ran the rest, and again the {len(where) - total} that were lost; "
-                "results identical")
+        return (f"one of two workers over TLS killed with kill -9 when {begun} of {total} tasks "
+                f"had begun: the other ran the rest, and again the {len(where) - total} that were "
+                "lost; results identical")
 
     def stop_workers(self):
         """Ends the workers that still run."""
