@@ -14,7 +14,8 @@ INSTALLER = "./dev peers installs it"
 def problems(catalogue):
     """Problem -> cases."""
     remote = Remote(catalogue)
-    return {"remote_call": remote.call_cases(), "remote_programs": remote.program_cases()}
+    return {"remote_call": remote.call_cases(), "remote_programs": remote.program_cases(),
+            "remote_bulk": remote.bulk_cases(), "idle_workers": remote.idle_cases()}
 
 
 def replace(contestants, name):
@@ -71,6 +72,26 @@ class Remote:
                               metric=metric,
                               why_pairs="its peers need seconds where the others need tenths"))
         return cases
+
+    def bulk_cases(self):
+        """64 MiB from a worker beside one stream of the same kind, without and with TLS."""
+        cases = []
+        for at in ("tcp", "tls"):
+            pki = ("--pki", self.certificates()) if at == "tls" else ()
+            contestants = []
+            for mode in ("function", "program", "stream"):
+                contestants += self.program("remote_bulk", "repartir", "--mode", mode, "--at", at,
+                                            *pki, name=f"repartir_{mode}")
+            contestants += self.program("remote_bulk", f"raw_{at}", *pki)
+            cases.append(Case(f"remote_bulk.{at}", contestants))
+        return cases
+
+    def idle_cases(self):
+        """What a client holds and does for 2,000 workers that have nothing to do."""
+        return [Case("idle_workers", self.program(
+            "idle_workers", "repartir", "--count", 2000, "--seconds", 20, "--at", "tls", "--pki",
+            self.certificates()), pairs=3, metric="rss_bytes_per_worker",
+            why_pairs="each watches them for 20 s")]
 
     def rust_original(self, mode):
         """The Rust original, as it is and with TCP_NODELAY preloaded."""

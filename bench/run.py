@@ -133,7 +133,7 @@ def summarise(case, series, errors, others, pairs):
                                   for key in sorted(numbers) if key.startswith(("ns_", "cpu_ns_"))
                                   or key.endswith(("_p50_ns", "_p99_ns")) or key == case.metric
                                   or key in ("steals", "idle_cpu_ns", "steal_16_ns",
-                                             "steal_64_ns")}}
+                                             "steal_64_ns", "core_share")}}
     return {"pairs": pairs, "why_pairs": case.why_pairs, "metric": case.metric,
             "others_share": round(others, 3), "contestants": kept, "errors": errors,
             "notes": {one.name: one.note for one in case.contestants if one.note}}

@@ -24,6 +24,9 @@ sockaddr_in loopback(std::uint16_t port) {
     return at;
 }
 
+/// What a call of recv is given: more makes a stream slower, as the caches hold less of it.
+constexpr std::size_t piece_bytes = 256UL * 1024;
+
 [[noreturn]] void give_up(const char* what) {
     std::perror(what);
     std::exit(1);
@@ -100,13 +103,24 @@ std::size_t Channel::read(std::span<char> into) const {
     }
 }
 
-bool Channel::skip(std::size_t bytes, std::span<char> scratch) const {
-    while (bytes != 0) {
-        const std::size_t got = read(scratch.first(std::min(bytes, scratch.size())));
+bool Channel::fill(std::span<char> into) const {
+    while (!into.empty()) {
+        const std::size_t got = read(into);
         if (got == 0) {
             return false;
         }
-        bytes -= got;
+        into = into.subspan(got);
+    }
+    return true;
+}
+
+bool Channel::stream(std::span<char> into) const {
+    while (!into.empty()) {
+        const ssize_t got = ::recv(fd_, into.data(), std::min(into.size(), piece_bytes), 0);
+        if (got <= 0) {
+            return false;
+        }
+        into = into.subspan(static_cast<std::size_t>(got));
     }
     return true;
 }

@@ -37,8 +37,10 @@ class Channel {
     ~Channel();
     /// @return bytes read, at least one; 0 when the peer is gone.
     [[nodiscard]] std::size_t read(std::span<char> into) const;
-    /// Reads until `bytes` have come, which are not kept. @return whether they came
-    [[nodiscard]] bool skip(std::size_t bytes, std::span<char> scratch) const;
+    /// Reads until it is full. @return whether so much came
+    [[nodiscard]] bool fill(std::span<char> into) const;
+    /// The same for a stream of many bytes: waits in recv instead, which is one call fewer.
+    [[nodiscard]] bool stream(std::span<char> into) const;
     /// @return whether all was written.
     [[nodiscard]] bool write(std::span<const char> from) const;
 

@@ -46,7 +46,7 @@ int main(int argc, char** argv) {
     const std::vector<char> requests(window * request_bytes);
     const auto trip = [&](std::uint64_t count) {
         const std::size_t bytes = count * request_bytes;
-        return channel.write({requests.data(), bytes}) && channel.skip(bytes, buffer);
+        return channel.write({requests.data(), bytes}) && channel.fill({buffer.data(), bytes});
     };
     return bench::remote_call::measure(
         options, "raw_tcp", [&] { return trip(1); },
