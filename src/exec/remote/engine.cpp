@@ -264,11 +264,13 @@ void Engine::carry_out() {
             std::visit([this](auto& one) { carry_out(one); }, effect);
         }
     }
-    for (const auto& link : links_) {
-        if (std::exchange(link->unflushed, false) && link->current() != nullptr) {
+    for (Link* const link : unflushed_) {
+        link->unflushed = false;
+        if (link->current() != nullptr) {
             link->current()->flush();
         }
     }
+    unflushed_.clear();
     if (reactor_.unreachable(base::now()).has_value() != out_of_reach_) {
         out_of_reach_ = !out_of_reach_;
         tell_capacity();
@@ -295,7 +297,9 @@ void Engine::carry_out(client::Send& effect) {
     Link& link = *links_[effect.worker];
     if (link.current() != nullptr) {
         link.current()->send(effect.type, effect.correlation, std::move(effect.body));
-        link.unflushed = true;
+        if (!std::exchange(link.unflushed, true)) {
+            unflushed_.push_back(&link);
+        }
     }
 }
 

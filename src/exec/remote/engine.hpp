@@ -138,6 +138,7 @@ class Engine final : private loop::Timer {
     client::Reactor reactor_;
     client::Outbox outbox_;
     std::vector<std::unique_ptr<Link>> links_;  // by worker
+    std::vector<Link*> unflushed_;              // of them, each once: something was sent
     std::map<AttemptId, Job> jobs_;
     std::map<CallId, Call> calls_;
     std::map<AttemptId, CallId> tries_;              // of calls that are at the reactor

@@ -18,7 +18,7 @@ class Engine::Link final : public net::Connection::Owner {
     [[nodiscard]] net::Connection* current() noexcept { return current_; }
     /// Whether nothing of it is left.
     [[nodiscard]] bool idle() const noexcept { return connections_.empty(); }
-    bool unflushed = false;
+    bool unflushed = false;  ///< it is in Engine::unflushed_
 
   private:
     void on_open(net::Connection& connection) noexcept override;
