@@ -32,6 +32,21 @@ Result<ProgressMode> parse_progress(std::string_view text) {
         cat({"--progress: \"", printable(text), "\" is none of auto, bar, plain and none"})));
 }
 
+Result<Explain> parse_explain(std::string_view text) {
+    if (text == "choices") {
+        return Explain::choices;
+    }
+    if (text == "plan") {
+        return Explain::plan;
+    }
+    const Result<bool> on = parse_bool("--explain", text);
+    if (!on) {
+        return fail(
+            usage_error(cat({"--explain: \"", printable(text), "\" is none of plan and choices"})));
+    }
+    return *on ? Explain::plan : Explain::no;
+}
+
 Result<Priority> parse_priority(std::string_view text) {
     for (const Priority priority : {Priority::high, Priority::normal, Priority::low}) {
         if (text == to_string(priority)) {
@@ -282,7 +297,7 @@ Result<RunConfig> read_config(const Parsed& parsed) {
     config.rerun_failed = parsed.on(Opt::rerun_failed);
     reader.take(Opt::halt, parse_halt, config.halt);
     config.dry_run = parsed.on(Opt::dry_run);
-    config.explain = parsed.on(Opt::explain);
+    reader.take(Opt::explain, parse_explain, config.explain);
     config.remote = addresses(parsed);
     reader.duration(Opt::reach, "--reach", config.reach);
     read_security(reader, config.security);

@@ -33,6 +33,10 @@ struct Halt {
 /// Reads never, now,fail=N, soon,fail=N, now,fail=N%. Errors: invalid_argument.
 [[nodiscard]] Result<Halt> parse_halt(std::string_view text);
 
+/// What --explain asks for: the plan, without running anything; or, with each task, why it ran
+/// where it ran.
+enum class Explain : std::uint8_t { no, plan, choices };
+
 /// How progress is shown.
 enum class ProgressMode : std::uint8_t { automatic, bar, plain, none };
 
@@ -60,7 +64,7 @@ struct RunConfig {
     bool rerun_failed = false;
     Halt halt;
     bool dry_run = false;
-    bool explain = false;
+    Explain explain = Explain::no;
 
     // On other machines.
     std::vector<std::string> remote;          ///< addresses of workers

@@ -103,6 +103,15 @@ TEST(Config, WorkersElsewhere) {
     EXPECT_EQ(configure({"p"}).value().reach, 10s);
 }
 
+TEST(Config, WhatIsExplained) {
+    EXPECT_EQ(configure({"p"}).value().explain, Explain::no);
+    EXPECT_EQ(configure({"--explain", "p"}).value().explain, Explain::plan);
+    EXPECT_EQ(configure({"--explain=choices", "p"}).value().explain, Explain::choices);
+    EXPECT_EQ(configure({"--explain=no", "p"}).value().explain, Explain::no);
+    EXPECT_THAT(configure({"--explain=all", "p"}).error().sentence(),
+                HasSubstr("\"all\" is none of plan and choices"));
+}
+
 TEST(Config, EveryLimitArrives) {
     const RunConfig config =
         configure({"--limit-cpu-time", "2000ms", "--limit-address-space", "1G", "--limit-file-size",

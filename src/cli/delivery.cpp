@@ -200,6 +200,9 @@ void Delivery::deliver(Done& done) {
         print(err_sink(), done.result->err, done.label);
     }
     announce(done);
+    if (config_.explain == Explain::choices && !config_.json && done.result) {
+        say(choice_lines(view_of(done), *done.result));
+    }
     if (done.result && !whole(*done.result)) {
         const bool told = !config_.quiet && !config_.json && !config_.passes_through() &&
                           done.result->ending.end == End::output_lost;

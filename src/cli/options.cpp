@@ -94,9 +94,11 @@ constexpr std::array first_run_options{
                " end, now ends them."},
     OptionSpec{Opt::dry_run, 'n', "dry-run", "", "", "", course,
                "Print the commands as lines that a shell could run, and run nothing."},
-    OptionSpec{Opt::explain, 0, "explain", "", "", "", course,
+    OptionSpec{Opt::explain, 0, "explain", "choices", "", "", course,
                "Print the plan (how many at once and why, in which order, under which limits) and"
-               " run nothing."},
+               " run nothing. With =choices run, and tell of each task what was expected of each"
+               " place where it could have run.",
+               false, "plan"},
     OptionSpec{Opt::remote, 0, "remote", "ADDRESS,...", "REPARTIR_REMOTE", "", elsewhere,
                "Run on these workers (repartir worker): HOST:PORT, [IPV6]:PORT or unix:/PATH. With"
                " --workers N, N more at once here. Programs, their files and directories are the"

@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "base/in_words.hpp"
 #include "cli/json_text.hpp"
 #include "cli/spill.hpp"
 #include "cli/text.hpp"
@@ -50,6 +51,25 @@ void write_error(JsonWriter& json, const Error& error) {
     json.end_object();
 }
 
+void write_candidate(JsonWriter& json, const Candidate& candidate) {
+    json.begin_object();
+    json.key("where");
+    json.text(candidate.where);
+    json.key("chosen");
+    json.boolean(candidate.chosen);
+    json.key("room");
+    json.boolean(candidate.room);
+    json.key("learnt");
+    json.boolean(candidate.learnt);
+    json.key("wait_ns");
+    json.integer(nanoseconds(candidate.wait));
+    json.key("transfer_ns");
+    json.integer(nanoseconds(candidate.transfer));
+    json.key("run_ns");
+    json.integer(nanoseconds(candidate.run));
+    json.end_object();
+}
+
 void write_attempt(JsonWriter& json, const Attempt& attempt) {
     json.begin_object();
     json.key("number");
@@ -87,6 +107,14 @@ void write_attempt(JsonWriter& json, const Attempt& attempt) {
     if (attempt.error) {
         json.key("error");
         write_error(json, *attempt.error);
+    }
+    if (!attempt.candidates.empty()) {
+        json.key("candidates");
+        json.begin_array();
+        for (const Candidate& one : attempt.candidates) {
+            write_candidate(json, one);
+        }
+        json.end_array();
     }
     json.end_object();
 }
@@ -189,6 +217,33 @@ std::string failure_line(const TaskView& view, const Outcome& outcome) {
         text += cat({" (", number(outcome.attempts.size()), " tries)"});
     }
     return text += '\n';
+}
+
+std::string choice_lines(const TaskView& view, const Outcome& outcome) {
+    std::string text;
+    for (const Attempt& attempt : outcome.attempts) {
+        const std::string head = outcome.attempts.size() == 1
+                                     ? who(view)
+                                     : cat({who(view), "try ", number(attempt.number), ": "});
+        const std::string choice = explain(attempt);
+        for (std::string_view rest = choice; !rest.empty();) {
+            const std::size_t end = rest.find('\n') + 1;
+            text += cat({head, rest.substr(0, end)});
+            rest.remove_prefix(end);
+        }
+        text += cat({head, attempt.ending.describe()});
+        if (attempt.wall.count() > 0) {
+            text += cat({", after ", base::in_words(attempt.wall)});
+        }
+        if (!attempt.where.empty()) {
+            text += cat({", at ", printable(attempt.where)});
+        }
+        for (const std::string& note : attempt.notes) {
+            text += cat({"; ", printable(note, 400)});
+        }
+        text += '\n';
+    }
+    return text;
 }
 
 bool whole(const Outcome& outcome) noexcept {

@@ -33,6 +33,9 @@ void append_json(const TaskView& view, const Error& refused, std::string& into);
 [[nodiscard]] std::string failure_line(const TaskView& view, const Outcome& outcome);
 /// As above, for a task that was refused.
 [[nodiscard]] std::string failure_line(const TaskView& view, const Error& refused);
+/// @return why each try of a task ran where it ran, what came of it, and what was out of the
+/// ordinary: some lines, for who asked for them.
+[[nodiscard]] std::string choice_lines(const TaskView& view, const Outcome& outcome);
 /// @return whether all of a task's output is there. What is not whole counts as failed.
 [[nodiscard]] bool whole(const Outcome& outcome) noexcept;
 /// @return a line for stderr about output that is not whole.

@@ -57,6 +57,53 @@ TEST(Render, JsonHoldsTheWholeOutcome) {
     EXPECT_EQ(json["stderr"]["bytes"], 2);
 }
 
+Outcome chosen_outcome() {
+    Outcome outcome;
+    outcome.ending = Ending{End::exited, 0};
+    Attempt attempt;
+    attempt.number = 1;
+    attempt.ending = outcome.ending;
+    attempt.wall = std::chrono::milliseconds(40);
+    attempt.where = "w/cpu";
+    attempt.candidates = {
+        Candidate{
+            "2 CPUs", false, false, true, std::chrono::seconds(1), {}, std::chrono::seconds(2)},
+        Candidate{"3 workers", true, true, false, {}, std::chrono::milliseconds(5), {}}};
+    outcome.attempts = {attempt};
+    return outcome;
+}
+
+TEST(Render, JsonHasTheNumbersBehindAChoice) {
+    std::string text;
+    ASSERT_TRUE(append_json(view(), chosen_outcome(), text).has_value());
+    const Json all = Json::parse(text)["attempts"][0]["candidates"];
+    ASSERT_EQ(all.size(), 2U);
+    EXPECT_EQ(all[0], (Json{{"where", "2 CPUs"},
+                            {"chosen", false},
+                            {"room", false},
+                            {"learnt", true},
+                            {"wait_ns", 1'000'000'000},
+                            {"transfer_ns", 0},
+                            {"run_ns", 2'000'000'000}}));
+    EXPECT_EQ(all[1]["chosen"], true);
+    EXPECT_EQ(all[1]["transfer_ns"], 5'000'000);
+    text.clear();
+    ASSERT_TRUE(append_json(view(), failed_outcome(), text).has_value());
+    EXPECT_FALSE(Json::parse(text)["attempts"][0].contains("candidates"));
+}
+
+TEST(Render, ChoicesAreLinesForPeople) {
+    const TaskView task{3, "in", &values, "", "", ""};
+    EXPECT_EQ(choice_lines(task, chosen_outcome()),
+              "repartir: task 3 (in):         2 CPUs: done in 3.00 s = 1.00 s of waiting + 0 ms on "
+              "the way + 2.00 s of running; is full\n"
+              "repartir: task 3 (in): chosen  3 workers: how long such tasks run is not known yet; "
+              "has room\n"
+              "repartir: task 3 (in): exited 0, after 40.0 ms, at w/cpu\n");
+    EXPECT_THAT(choice_lines(task, failed_outcome()),
+                HasSubstr("(in): try 1: exited 2, after 5.00 us; less than asked\n"));
+}
+
 TEST(Render, JsonReadsSpilledOutputBack) {
     SpillFile spill = SpillFile::create().value();
     ASSERT_TRUE(spill.write("spilled").has_value());

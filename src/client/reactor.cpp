@@ -60,7 +60,7 @@ void Reactor::count_slots(Outbox& out) {
     constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
     const Capacity now{static_cast<std::uint32_t>(std::min(slots_sum_, most)),
                        static_cast<std::uint32_t>(std::min(window_sum_, most)), largest_,
-                       round_trip_};
+                       round_trip_, rate_};
     if (up_ != 0) {
         out_of_reach_ = never;
     } else if (out_of_reach_ == never) {
@@ -68,7 +68,9 @@ void Reactor::count_slots(Outbox& out) {
     }
     if (now.slots != told_.slots || now.task_slots_max != told_.task_slots_max ||
         differs(now.window, told_.window) ||
-        differs(now.round_trip.count(), told_.round_trip.count())) {
+        differs(now.round_trip.count(), told_.round_trip.count()) ||
+        differs(static_cast<std::int64_t>(now.bytes_per_second),
+                static_cast<std::int64_t>(told_.bytes_per_second))) {
         told_ = now;
         out.emplace_back(now);
     }
@@ -86,6 +88,7 @@ void Reactor::connected(WorkerId id, base::BootTime now, Outbox& out) {
     hello.epoch = options_.epoch;
     hello.heartbeat = std::chrono::duration_cast<std::chrono::milliseconds>(options_.heartbeat);
     hello.time_to_live = options_.time_to_live;
+    worker.throughput = core::Throughput();
     worker.output = core::Grantor(options_.output_bytes_max);
     hello.output_credit = worker.output.due();
     hello.name = options_.name;

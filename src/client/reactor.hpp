@@ -23,6 +23,7 @@
 #include "core/detector.hpp"
 #include "core/placement.hpp"
 #include "core/quarantine.hpp"
+#include "core/throughput.hpp"
 #include "repartir/error.hpp"
 #include "repartir/policy.hpp"
 #include "wire/framer.hpp"
@@ -106,10 +107,11 @@ struct Returned {
 };
 /// What the workers together can take changed.
 struct Capacity {
-    std::uint32_t slots = 0;           ///< cores' worth of tasks that they run at once
-    std::uint32_t window = 0;          ///< and that they are handed at once
-    std::uint32_t task_slots_max = 0;  ///< of the largest of them
-    base::BootTime round_trip{0};      ///< to the nearest of them
+    std::uint32_t slots = 0;             ///< cores' worth of tasks that they run at once
+    std::uint32_t window = 0;            ///< and that they are handed at once
+    std::uint32_t task_slots_max = 0;    ///< of the largest of them
+    base::BootTime round_trip{0};        ///< to them, smoothed
+    std::uint64_t bytes_per_second = 0;  ///< from them, smoothed; 0: not known
 };
 using Effect = std::variant<Dial, Send, Admit, Close, Finished, Output, Returned, Capacity>;
 using Outbox = std::vector<Effect>;
@@ -211,6 +213,7 @@ class Reactor {
         core::Allowance tasks;
         core::Allowance input;
         core::Grantor output;
+        core::Throughput throughput;
         core::Site site;  // as it said when it was last up
         wire::Instance instance{};
         std::uint64_t incarnation = 0;
@@ -302,6 +305,7 @@ class Reactor {
     std::uint64_t window_sum_ = 0;  // as above, of what they are handed at once
     std::uint32_t largest_ = 0;     // slots of the largest of them
     base::BootTime round_trip_{0};  // to workers, smoothed
+    std::uint64_t rate_ = 0;        // bytes of output per second from workers, smoothed
     std::size_t up_ = 0;            // workers
     std::uint32_t unwanted_ = 0;    // attempts that are asked back from workers
     base::BootTime now_{0};

@@ -235,6 +235,7 @@ void Reactor::result(WorkerId id, Worker& worker, const wire::Message& message, 
         return;
     }
     worker.seen.push_back(result->sequence);
+    worker.throughput.paused();
     const auto entry = entry_at(result->attempt, id);
     if (entry == attempts_.end()) {
         ++stats_.stale;
@@ -270,6 +271,11 @@ void Reactor::output(WorkerId id, Worker& worker, const wire::Message& message, 
         return;
     }
     worker.output.freed(piece->bytes.size());  // whoever carries Output out keeps it at once
+    if (const auto sample = worker.throughput.arrived(
+            piece->bytes.size(), piece->bytes.size() >= wire::output_piece_bytes_max, now_)) {
+        rate_ = core::smoothed_rate(rate_, *sample);
+        count_slots(out);
+    }
     const auto entry = entry_at(piece->attempt, id);
     if (entry == attempts_.end()) {
         return;

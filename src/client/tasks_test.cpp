@@ -308,5 +308,23 @@ TEST(ClientTasksTest, WhatTheWorkerRefusesEndsWithItsSentence) {
     EXPECT_EQ(f.take<Close>().size(), 1U);
 }
 
+// 33 pieces of 32 KiB, one each millisecond: 32 MB/s.
+TEST(ClientTasksTest, HowFastOutputComesIsMeasured) {
+    Fixture f(1);
+    f.welcome(0);
+    f.start(1);
+    f.out.clear();
+    const std::string piece(wire::output_piece_bytes_max, 'x');
+    for (std::uint64_t i = 0; i < 33; ++i) {
+        f.now += 1ms;
+        f.say(0, wire::MessageType::task_output,
+              wire::TaskOutput{f.lease(attempt(1)), wire::Channel::out, i * piece.size(), piece});
+    }
+    const auto told = f.take<Capacity>();
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_EQ(told[0].bytes_per_second, piece.size() * 1000);
+    EXPECT_EQ(told[0].slots, 2U);
+}
+
 }  // namespace
 }  // namespace repartir::client

@@ -24,6 +24,9 @@ inline constexpr std::size_t greeting_bytes_max = 4096;
 inline constexpr std::size_t compress_bytes_min = 1024;
 /// A result's inline output, per stream; more travels as pieces before it.
 inline constexpr std::size_t inline_output_bytes_max = 64UL * 1024;
+/// A piece of output in one message: a small one never waits for more than this. One that is as
+/// long as this has more behind it, most often.
+inline constexpr std::size_t output_piece_bytes_max = 32UL * 1024;
 /// Tasks in one TaskSubmit, and ids in one list.
 inline constexpr std::uint32_t batch_max = 4096;
 /// How often both ends of a connection may be asked to speak.

@@ -10,8 +10,6 @@
 namespace repartir::worker {
 namespace {
 
-/// A piece of output in one message: a small one never waits for more than this.
-constexpr std::uint64_t piece_bytes_max = 32U * 1024;
 constexpr std::array channels{wire::Channel::out, wire::Channel::err, wire::Channel::value};
 
 StreamEnd& stream_of(Ended& ended, wire::Channel channel) {
@@ -73,7 +71,8 @@ void Reactor::pump(Session& session, const AttemptId& id, Held& held, Outbox& ou
             continue;
         }
         const std::uint64_t piece =
-            std::min({flow.known - flow.sent, piece_bytes_max, session.output.left()});
+            std::min({flow.known - flow.sent, std::uint64_t{wire::output_piece_bytes_max},
+                      session.output.left()});
         if (piece != 0 && session.output.take(piece)) {
             flow.reading = piece;
             out.emplace_back(Read{id, channel, flow.sent, piece});

@@ -24,6 +24,7 @@ class Proxy:
         self.corrupt = {True: threading.Event(),   # flips one bit of the next piece from the worker
                         False: threading.Event()}  # and to it
         self.delay = 0.0                  # seconds, each way
+        self.rate = 0                     # bytes per second, each way; 0: as they come
         self.pairs = []
         self.made = 0                     # connections so far
         self.over = set()                 # those of them that an end has closed
@@ -49,8 +50,8 @@ class Proxy:
     def pump(self, source, sink, back):
         try:
             while data := source.recv(1 << 16):
-                if self.delay:
-                    time.sleep(self.delay)
+                if self.delay or self.rate:
+                    time.sleep(self.delay + (len(data) / self.rate if self.rate else 0))
                 if self.silent.is_set():
                     continue
                 if self.corrupt[back].is_set():

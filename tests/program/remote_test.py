@@ -5,7 +5,7 @@ import signal
 import time
 import unittest
 
-from cluster import RemoteTest
+from cluster import Proxy, RemoteTest
 from program import alive
 
 
@@ -56,6 +56,47 @@ class Working(RemoteTest):
         run.send_signal(signal.SIGINT)
         self.assertEqual(run.wait(timeout=60), 5)
         self.wait_until("the task is gone", lambda: not alive(pid))
+
+
+class Choices(RemoteTest):
+    """Why tasks ran where they ran."""
+
+    def test_a_slow_way_is_measured_and_counts(self):
+        _, address = self.plain("w")
+        proxy = Proxy(address)
+        self.addCleanup(proxy.close)
+        proxy.rate = 4_000_000
+        tasks, code = self.ended(self.array(
+            proxy.address, 40, "sleep 0.05; head -c 2000000 /dev/urandom", "--workers", "1",
+            "--explain=choices", "--insecure-plaintext"), 40)
+        self.assertEqual(code, 0)
+        numbers = [one["attempts"][-1]["candidates"] for one in tasks]
+        for two in numbers:
+            self.assertEqual([one["chosen"] for one in two].count(True), 1, two)
+        far = [one for two in numbers for one in two if "1 worker" in one["where"]]
+        self.assertEqual(len(far), 40)
+        # 2 MB at 4 MB/s
+        self.assertGreater(max(one["transfer_ns"] for one in far), 250_000_000)
+        self.assertLess(max(one["transfer_ns"] for one in far), 2_000_000_000)
+
+    def test_in_words(self):
+        _, address = self.worker("w")
+        done = self.run_program("run", "--quiet", "--remote", address, "--workers", "1",
+                                "--explain=choices", "--", "echo", ":::", "a", "b", "c")
+        self.assertEqual(done.returncode, 0)
+        for task, label in (("1", "a"), ("2", "b"), ("3", "c")):
+            said = [line for line in done.stderr.splitlines() if f"task {task} ({label})" in line]
+            self.assertEqual(len(said), 3, done.stderr)
+            self.assertEqual(["chosen" in line for line in said].count(True), 1)
+            self.assertRegex(said[2], r"exited 0, after [0-9.]+ [mu]s, at \S+/cpu$")
+
+    def test_a_task_that_takes_much_longer_than_others_is_noted(self):
+        _, address = self.worker("w")
+        tasks, _ = self.ended(self.array(
+            address, 8, "if [ $0 = 8 ]; then sleep 1.5; else sleep 0.02; fi"), 8)
+        noted = {one["seq"]: one["attempts"][-1].get("notes") for one in tasks}
+        self.assertEqual([seq for seq, notes in noted.items() if notes], [8], noted)
+        self.assertRegex(noted[8][0], r"^ran 1\.\d+ s where .* ms were expected$")
 
 
 class Plaintext(RemoteTest):

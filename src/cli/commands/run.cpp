@@ -286,7 +286,7 @@ int run_all(const RunConfig& config) {
         return dry_run(maker, **source);
     }
     std::optional<ResumeLog> log;
-    if (!config.resume.empty() && !config.explain) {
+    if (!config.resume.empty() && config.explain != Explain::plan) {
         Result<ResumeLog> opened = ResumeLog::open(
             config.resume, ResumeHeader{maker.command_fingerprint(), maker.shown()});
         if (!opened) {
@@ -306,6 +306,7 @@ int run_all(const RunConfig& config) {
     SchedulerOptions scheduler_options;
     scheduler_options.workers = 1;
     scheduler_options.topology = machine;
+    scheduler_options.explain = config.explain == Explain::choices;
     Result<Scheduler> scheduler = Scheduler::create(scheduler_options);
     if (!scheduler) {
         return refuse(scheduler.error(), exit_cannot_schedule);
@@ -318,7 +319,7 @@ int run_all(const RunConfig& config) {
                                              ? exit_usage
                                              : exit_cannot_schedule);
     }
-    if (config.explain) {
+    if (config.explain == Explain::plan) {
         return print(plan(config, width, *executors, machine, **source)) ? exit_ok : exit_failed;
     }
     std::vector<WatchedExecutor*> watching;

@@ -325,6 +325,7 @@ void Engine::tell_capacity() {
         can_.running_slots = capacity_.slots;
         can_.task_slots_max = capacity_.task_slots_max;
         can_.round_trip = capacity_.round_trip;
+        can_.bytes_per_second = capacity_.bytes_per_second;
         can_.unreachable = reactor_.unreachable(base::now());
         now = can_;
     }

@@ -230,6 +230,7 @@ TEST_F(RemoteExecutorTest, LargeOutputComesWholeAndSpills) {
     EXPECT_FALSE(result.out.in_memory());
     EXPECT_EQ(result.out.read().value(), std::string(9'000'000, 'x'));
     EXPECT_EQ(result.err.size(), 70'000U);
+    EXPECT_GT(executor_->capabilities().bytes_per_second, 1'000'000U) << "it was measured";
 }
 
 TEST_F(RemoteExecutorTest, ACallbackHearsOutputAsItComes) {
