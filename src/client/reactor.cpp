@@ -15,6 +15,9 @@ namespace {
 constexpr base::BootTime never = base::BootTime::max();
 
 /// @return whether a number that changes all the time has changed so that it matters.
+/// How often it is looked whether a worker that has two addresses is lost at the one in use.
+constexpr base::BootTime twin_pause = std::chrono::seconds(1);
+
 bool differs(std::int64_t now, std::int64_t told) {
     return (now == 0) != (told == 0) || std::abs(now - told) > told / 8;
 }
@@ -163,6 +166,14 @@ void Reactor::welcome(WorkerId id, Worker& worker, const wire::Message& message,
         hang_up(id, worker, "its welcome cannot be read: use the same version on both sides", out);
         return;
     }
+    worker.twin = twin_of(id, welcome->instance);
+    if (worker.twin) {
+        hang_up(id, worker, "it is the worker at " + options_.workers[*worker.twin] + " too", out);
+        worker.instance = welcome->instance;
+        worker.due = now_ + twin_pause;
+        set_timer(id, worker);
+        return;
+    }
     const bool same = worker.welcomed && welcome->session_known &&
                       worker.instance == welcome->instance &&
                       worker.incarnation == welcome->incarnation;
@@ -188,6 +199,24 @@ void Reactor::welcome(WorkerId id, Worker& worker, const wire::Message& message,
     out.emplace_back(
         Admit{id, welcome->version, (welcome->capabilities & wire::capability_lz4) != 0});
     settle_in(id, worker, same, out);
+}
+
+/// @return whether this is how that worker is reached: it was welcomed, and if it is away now it
+/// has not failed to come back.
+bool Reactor::serves(const Worker& worker, const wire::Instance& instance) const {
+    constexpr std::uint32_t failures_max = 3;
+    return worker.welcomed && worker.instance == instance && worker.failures < failures_max;
+}
+
+/// A worker has one connection for us: a second one, at another address of the same worker, would
+/// take the place of the first, and that the place of the second again.
+std::optional<WorkerId> Reactor::twin_of(WorkerId id, const wire::Instance& instance) const {
+    for (WorkerId other = 0; other < workers_.size(); ++other) {
+        if (other != id && !workers_[other].twin && serves(workers_[other], instance)) {
+            return other;
+        }
+    }
+    return std::nullopt;
 }
 
 /// After a welcome: what the worker still has goes on, what it does not have is lost.
@@ -290,7 +319,10 @@ void Reactor::wake_worker(WorkerId id, Worker& worker, Outbox& out) {
     }
     switch (worker.link) {
         case Link::down:
-            if (now_ >= worker.due) {
+            if (now_ >= worker.due && worker.twin &&
+                serves(workers_[*worker.twin], worker.instance)) {
+                worker.due = now_ + twin_pause;
+            } else if (now_ >= worker.due) {
                 worker.link = Link::dialling;
                 out.emplace_back(Dial{id});
             }

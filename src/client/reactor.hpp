@@ -217,7 +217,8 @@ class Reactor {
         core::Site site;  // as it said when it was last up
         wire::Instance instance{};
         std::uint64_t incarnation = 0;
-        bool welcomed = false;  // ever
+        bool welcomed = false;         // ever
+        std::optional<WorkerId> twin;  // that is the same worker at another address
         bool draining = false;
         bool reclaiming = false;                  // it was asked to give something back
         bool reconciling = false;                 // it came back, and has not said yet what it has
@@ -241,6 +242,9 @@ class Reactor {
     using Attempts = std::map<AttemptId, Held>;
 
     void welcome(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
+    [[nodiscard]] bool serves(const Worker& worker, const wire::Instance& instance) const;
+    [[nodiscard]] std::optional<WorkerId> twin_of(WorkerId id,
+                                                  const wire::Instance& instance) const;
     void settle_in(WorkerId id, Worker& worker, bool same, Outbox& out);
     void dispatch(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
     void heartbeat(WorkerId id, Worker& worker, const wire::Message& message);

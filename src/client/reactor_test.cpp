@@ -260,5 +260,62 @@ TEST(ClientReactorTest, LeavingSaysGoodbye) {
               wire::Parting::done);
 }
 
+/// A client that was told two addresses of one worker, and is connected at the first.
+class TwoAddresses : public ::testing::Test {
+  protected:
+    TwoAddresses() {
+        welcome(0);
+        f.out.clear();
+    }
+    /// The worker is reached at this address and says welcome: the other connection ends then.
+    void welcome(WorkerId at) {
+        f.reactor.connected(at, f.now, f.out);
+        wire::Welcome message;
+        message.instance = {7, 7};
+        message.session_known = at != 0;
+        message.heartbeat = 1s;
+        message.slots = 2;
+        message.task_credit = 100;
+        message.input_credit = 1U << 20U;
+        f.say(at, MessageType::welcome, message);
+    }
+    Fixture f{2};
+};
+
+TEST_F(TwoAddresses, OneOfThemIsUsed) {
+    f.start(1);
+    f.out.clear();
+    welcome(1);
+    f.reactor.disconnected(0, "replaced", f.now, f.out);
+    const auto closed = f.take<Close>();
+    ASSERT_EQ(closed.size(), 1U);
+    EXPECT_EQ(closed[0].worker, 1U);
+    f.pass(10s);
+    for (const Dial& dial : f.take<Dial>()) {
+        EXPECT_EQ(dial.worker, 0U);
+    }
+}
+
+TEST_F(TwoAddresses, TheSecondIsUsedWhereTheFirstFails) {
+    welcome(1);
+    f.reactor.disconnected(0, "replaced", f.now, f.out);
+    f.out.clear();
+    for (int i = 0; i < 3; ++i) {
+        f.pass(8s);
+        f.reactor.disconnected(0, "refused", f.now, f.out);
+    }
+    f.pass(2s);
+    const auto dials = f.take<Dial>();
+    EXPECT_EQ(std::ranges::count(dials, 1U, &Dial::worker), 1);
+    welcome(1);
+    EXPECT_TRUE(f.take<Close>().empty());
+    f.start(1);
+    EXPECT_EQ(f.submitted(), (std::vector<std::uint32_t>{0, 1}));
+    f.reactor.connected(0, f.now, f.out);
+    f.out.clear();
+    welcome(0);
+    EXPECT_EQ(f.take<Close>().size(), 1U) << "now the first has to wait";
+}
+
 }  // namespace
 }  // namespace repartir::client

@@ -99,6 +99,15 @@ class Choices(RemoteTest):
         self.assertRegex(noted[8][0], r"^ran 1\.\d+ s where .* ms were expected$")
 
 
+class Addresses(RemoteTest):
+    def test_one_worker_at_two_addresses_is_one_worker(self):
+        worker, first = self.worker("w", "--listen", "unix:" + self.path("other"))
+        second = worker.stdout.readline().strip()
+        run = self.array(f"{first},{second},{first}", 200, "sleep 0.01; echo $0")
+        self.done(run, 200)
+        self.assertLess(self.read("w.log").count("event=connected"), 10)
+
+
 class Plaintext(RemoteTest):
     """Every start without TLS says so, once, on standard error; --quiet changes nothing."""
 
