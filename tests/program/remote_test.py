@@ -2,6 +2,7 @@
 """`repartir run --remote` against real workers: over sockets and TLS."""
 import os
 import signal
+import socket
 import time
 import unittest
 
@@ -130,6 +131,30 @@ class Plaintext(RemoteTest):
         self.assertEqual(self.warnings(address), [])
         done = self.run_program("run", "--insecure-plaintext", "--", "echo")
         self.assertEqual(done.stderr, "", "there is no connection at all")
+
+
+class ManyWorkers(RemoteTest):
+    AT_ONCE = 128
+
+    def test_a_client_shakes_hands_with_so_many_at_once(self):
+        self.run_ok("pki", "init", "--dir", "pki")
+        self.run_ok("pki", "issue", "client", "me", "--dir", "pki")
+        silent = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.addCleanup(silent.close)
+        address = "127.0.0.1:%d" % silent.getsockname()[1]
+        self.start("run", "--remote", ",".join([address] * (self.AT_ONCE + 50)), "--tls-ca",
+                   "pki/ca.crt", "--tls-cert", "pki/me.crt", "--tls-key", "pki/me.key", "--",
+                   "true")
+        silent.settimeout(20)
+        taken = [silent.accept()[0] for _ in range(self.AT_ONCE)]
+        silent.settimeout(0.3)
+        with self.assertRaises(TimeoutError):
+            silent.accept()[0].close()
+        taken.pop().close()
+        silent.settimeout(20)
+        silent.accept()[0].close()  # the next
+        for one in taken:
+            one.close()
 
 
 class Refusals(RemoteTest):

@@ -189,6 +189,7 @@ void Engine::handle(End& /*request*/) {
     }
     reactor_.leave(outbox_);
     carry_out();
+    to_dial_.clear();
     for (const auto& link : links_) {
         link->close();  // those that are not up yet
     }
@@ -291,7 +292,26 @@ void Engine::set_timer() {
     }
 }
 
-void Engine::carry_out(client::Dial& effect) { links_[effect.worker]->dial(); }
+void Engine::carry_out(client::Dial& effect) {
+    to_dial_.push_back(effect.worker);
+    dial_next();
+}
+
+/// Dials those whose turn it is. To shake hands with all of thousands at once takes longer than
+/// each has patience, and leaves the heap in pieces.
+void Engine::dial_next() {
+    while (dialling_ < dialling_max && !to_dial_.empty()) {
+        const client::WorkerId worker = to_dial_.front();
+        to_dial_.pop_front();
+        ++dialling_;
+        links_[worker]->dial();
+    }
+}
+
+void Engine::dialled() {
+    --dialling_;
+    dial_next();
+}
 
 void Engine::carry_out(client::Send& effect) {
     Link& link = *links_[effect.worker];
@@ -309,7 +329,10 @@ void Engine::carry_out(client::Admit& effect) {
     }
 }
 
-void Engine::carry_out(client::Close& effect) { links_[effect.worker]->close(); }
+void Engine::carry_out(client::Close& effect) {
+    std::erase(to_dial_, effect.worker);
+    links_[effect.worker]->close();
+}
 
 void Engine::carry_out(client::Capacity& effect) {
     capacity_ = effect;

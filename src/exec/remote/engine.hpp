@@ -3,6 +3,7 @@
 /// @file engine.hpp Joins the client's reactor to sockets, tasks and calls, on one thread.
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -90,6 +91,8 @@ class Engine final : private loop::Timer {
         std::string value;      // that came before its result
         base::BootTime due{0};  // of the next try, while it waits for that
     };
+    static constexpr std::size_t dialling_max = 128;  // connections that shake hands at once
+
     /// The connections to one worker: the one in use, if any, and such as are ending.
     class Link;
 
@@ -125,6 +128,8 @@ class Engine final : private loop::Timer {
     void end_call_try(Call& call, client::Finished& finished);
     void end_call(CallId id, Result<std::string_view> value);
     void wait_for_next_try(Call& call, base::BootTime delay);
+    void dial_next();
+    void dialled();
     void tell_capacity();
     void look_at_certificates(base::BootTime now);
     void set_timer();
@@ -139,6 +144,8 @@ class Engine final : private loop::Timer {
     client::Outbox outbox_;
     std::vector<std::unique_ptr<Link>> links_;  // by worker
     std::vector<Link*> unflushed_;              // of them, each once: something was sent
+    std::deque<client::WorkerId> to_dial_;      // later
+    std::size_t dialling_ = 0;                  // connections that are not open yet
     std::map<AttemptId, Job> jobs_;
     std::map<CallId, Call> calls_;
     std::map<AttemptId, CallId> tries_;              // of calls that are at the reactor

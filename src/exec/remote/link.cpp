@@ -1,16 +1,28 @@
 // SPDX-License-Identifier: MIT
 #include "exec/remote/link.hpp"
 
+#include <algorithm>
+#include <memory>
+#include <string>
 #include <utility>
 
 namespace repartir::exec {
 
 void Engine::Link::dial() {
     net::Connection::Owner& self = *this;
-    connections_.push_back(std::make_unique<net::Connection>(*engine_.loop_, engine_.scratch_, self,
-                                                             net::ConnectionOptions{}));
-    current_ = connections_.back().get();
+    connections_.push_back({std::make_unique<net::Connection>(*engine_.loop_, engine_.scratch_,
+                                                              self, net::ConnectionOptions{})});
+    current_ = connections_.back().connection.get();
     current_->dial(engine_.addresses_[id_], engine_.security_);
+}
+
+/// That connection is open, or over.
+void Engine::Link::dialled(const net::Connection& connection) {
+    const auto held = std::ranges::find(connections_, &connection,
+                                        [](const Held& one) { return one.connection.get(); });
+    if (held != connections_.end() && std::exchange(held->dialling, false)) {
+        engine_.dialled();
+    }
 }
 
 void Engine::Link::close() {
@@ -20,6 +32,7 @@ void Engine::Link::close() {
 }
 
 void Engine::Link::on_open(net::Connection& connection) noexcept {
+    dialled(connection);
     if (&connection == current_) {
         engine_.reactor_.connected(id_, base::now(), engine_.outbox_);
         engine_.carry_out();
@@ -46,7 +59,8 @@ void Engine::Link::on_closed(net::Connection& connection, const Error* why) noex
     if (was_current) {
         current_ = nullptr;
     }
-    connections_.remove_if([&](const auto& one) { return one.get() == &connection; });
+    dialled(connection);
+    connections_.remove_if([&](const Held& one) { return one.connection.get() == &connection; });
     if (was_current) {
         engine_.reactor_.disconnected(id_, sentence, base::now(), engine_.outbox_);
         engine_.carry_out();

@@ -21,6 +21,12 @@ class Engine::Link final : public net::Connection::Owner {
     bool unflushed = false;  ///< it is in Engine::unflushed_
 
   private:
+    struct Held {
+        std::unique_ptr<net::Connection> connection;
+        bool dialling = true;  // is not open yet
+    };
+
+    void dialled(const net::Connection& connection);
     void on_open(net::Connection& connection) noexcept override;
     void on_message(net::Connection& connection, const wire::Message& message) noexcept override;
     void on_drained(net::Connection& connection) noexcept override;
@@ -29,7 +35,7 @@ class Engine::Link final : public net::Connection::Owner {
     Engine& engine_;
     client::WorkerId id_;
     net::Connection* current_ = nullptr;
-    std::list<std::unique_ptr<net::Connection>> connections_;
+    std::list<Held> connections_;
 };
 
 }  // namespace repartir::exec
