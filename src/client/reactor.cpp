@@ -84,6 +84,7 @@ void Reactor::connected(WorkerId id, base::BootTime now, Outbox& out) {
     Worker& worker = workers_[id];
     worker.link = Link::greeting;
     worker.due = now + options_.greeting;
+    worker.beat_at = now;
     wire::Hello hello;
     hello.capabilities = options_.compression ? wire::capability_lz4 : 0;
     hello.session = options_.session;
@@ -194,6 +195,7 @@ void Reactor::welcome(WorkerId id, Worker& worker, const wire::Message& message,
     worker.heartbeat = wire::bounded(welcome->heartbeat, wire::heartbeat_min, wire::heartbeat_max);
     worker.detector = core::Detector({worker.heartbeat, 30 * worker.heartbeat}, now_);
     worker.beat = worker.heard = 0;
+    answered(worker, now_ - worker.beat_at);
     worker.others_permille = 0;
     worker.next_beat = now_ + worker.heartbeat;
     out.emplace_back(
@@ -294,10 +296,15 @@ void Reactor::heartbeat(WorkerId id, Worker& worker, const wire::Message& messag
     if (beat->echo == worker.beat && beat->echo != 0) {
         const base::BootTime since = now_ - worker.beat_at;
         const base::BootTime held = wire::bounded(beat->echo_age, base::BootTime(0), since);
-        const base::BootTime trip = std::min(since - held, worker.heartbeat);
-        worker.prefetch.round_trip(trip);
-        round_trip_ = round_trip_.count() == 0 ? trip : (7 * round_trip_ + trip) / 8;
+        answered(worker, since - held);
     }
+}
+
+/// A worker answered at once what we had sent so long ago.
+void Reactor::answered(Worker& worker, base::BootTime trip) {
+    const base::BootTime counted = std::min(trip, worker.heartbeat);
+    worker.prefetch.round_trip(counted);
+    round_trip_ = round_trip_.count() == 0 ? counted : (7 * round_trip_ + counted) / 8;
 }
 
 void Reactor::beat(WorkerId id, Worker& worker, Outbox& out) {

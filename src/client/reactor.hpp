@@ -225,7 +225,7 @@ class Reactor {
         std::map<std::uint64_t, AttemptId> here;  // by arrival
         std::vector<std::uint64_t> seen;          // results to acknowledge
         std::uint64_t beat = 0;                   // our heartbeats on this connection
-        base::BootTime beat_at{0};                // when the latest one was sent
+        base::BootTime beat_at{0};                // when the latest one was sent, or hello
         base::BootTime next_beat{0};
         base::BootTime heartbeat{0};
         std::uint64_t heard = 0;  // its latest heartbeat
@@ -249,6 +249,7 @@ class Reactor {
     void dispatch(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
     void heartbeat(WorkerId id, Worker& worker, const wire::Message& message);
     [[nodiscard]] std::uint32_t load_of_others(const Worker& worker, std::uint32_t permille) const;
+    void answered(Worker& worker, base::BootTime trip);
     void beat(WorkerId id, Worker& worker, Outbox& out);
     void drop_link(WorkerId id, Worker& worker, std::string_view why, Outbox& out);
     void hang_up(WorkerId id, Worker& worker, std::string_view why, Outbox& out);

@@ -260,6 +260,19 @@ TEST(ClientReactorTest, LeavingSaysGoodbye) {
               wire::Parting::done);
 }
 
+TEST(ClientReactorTest, AWelcomeSaysHowFarAWorkerIs) {
+    Fixture f(1);
+    f.reactor.connected(0, f.now, f.out);
+    f.now += 50ms;
+    wire::Welcome message;
+    message.heartbeat = 1s;
+    message.slots = 2;
+    message.task_credit = 100;
+    message.input_credit = 1U << 20U;
+    f.say(0, MessageType::welcome, message);
+    EXPECT_EQ(f.take<Capacity>().at(0).round_trip, 50ms);
+}
+
 /// A client that was told two addresses of one worker, and is connected at the first.
 class TwoAddresses : public ::testing::Test {
   protected:

@@ -80,6 +80,23 @@ class Choices(RemoteTest):
         self.assertGreater(max(one["transfer_ns"] for one in far), 250_000_000)
         self.assertLess(max(one["transfer_ns"] for one in far), 2_000_000_000)
 
+    def far_away(self, count, script):
+        """Runs tasks on one core here and two that are 50 ms away. Returns how many ran there."""
+        _, address = self.plain("far")
+        proxy = Proxy(address)
+        self.addCleanup(proxy.close)
+        proxy.delay = 0.025
+        tasks, code = self.ended(self.array(proxy.address, count, script, "--workers", "1",
+                                            "--insecure-plaintext"), count)
+        self.assertEqual(code, 0, self.read("run.err"))
+        return [one["attempts"][-1]["where"] for one in tasks].count("far/cpu")
+
+    def test_what_is_short_stays_here(self):
+        self.assertLess(self.far_away(200, ":"), 20)
+
+    def test_what_is_long_is_shared(self):
+        self.assertEqual(self.far_away(6, "sleep 1"), 4)
+
     def test_in_words(self):
         _, address = self.worker("w")
         done = self.run_program("run", "--quiet", "--remote", address, "--workers", "1",
