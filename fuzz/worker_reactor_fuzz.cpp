@@ -108,6 +108,9 @@ class World {
             case 9:
                 hello(peer);
                 break;
+            case 10:
+                reactor_.flush(out_);
+                break;
             default:
                 message(peer);
         }

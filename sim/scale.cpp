@@ -242,6 +242,7 @@ void Study::work(Worker& worker, std::uint32_t id) {
     if (now_ >= worker.due) {
         worker.reactor->tick(now_, worker_out_);
     }
+    worker.reactor->flush(worker_out_);
     carry_out(worker, id);
     worker.due = worker.reactor->next();
 }

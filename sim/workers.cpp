@@ -281,6 +281,10 @@ void Cluster::worker_reads(std::uint64_t id, std::string_view bytes) {
         worker.reactor->received(id, **message, worker.machine.now(), out);
         worker_effects(connection.worker, out);
     }
+    if (worker.reactor) {
+        worker.reactor->flush(out);
+        worker_effects(connection.worker, out);
+    }
 }
 
 }  // namespace repartir::sim

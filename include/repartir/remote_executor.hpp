@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 /// @file remote_executor.hpp Runs tasks on workers on other machines.
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,20 +61,27 @@ class RemoteExecutor;
 
 namespace detail {
 
+class StateBase;
+
 /// The way to a RemoteExecutor from Pendings, which may outlive it. Any thread.
 class CallDoor {
   public:
-    explicit CallDoor(RemoteExecutor& executor) noexcept : executor_(&executor) {}
-    /// The executor is about to end. After it, nobody calls it from here.
-    void close() {
-        const std::scoped_lock lock(mutex_);
-        executor_ = nullptr;
-    }
-    void cancel(CallId id);
+    explicit CallDoor(RemoteExecutor& executor) noexcept : executor_(executor) {}
+    /// The executor is about to end. Waits until nobody is inside; after it, nobody calls it from
+    /// here.
+    void close() noexcept;
+    void cancel(CallId id) noexcept;
+    /// See RemoteExecutor::drive.
+    void drive(const StateBase& state) noexcept;
 
   private:
-    std::mutex mutex_;
-    RemoteExecutor* executor_;
+    bool enter() noexcept;
+    void leave() noexcept;
+
+    static constexpr std::uint32_t closed = 1;
+    static constexpr std::uint32_t visitor = 2;
+    RemoteExecutor& executor_;
+    std::atomic<std::uint32_t> word_{0};  // visitors who are inside, and whether it is closed
 };
 
 }  // namespace detail
@@ -112,6 +119,10 @@ class RemoteExecutor final : public Executor {
                 std::shared_ptr<CallSink> sink);
     /// Asks for a call to end; ids that are not here are ignored.
     void cancel(CallId id);
+    /// The calling thread, which waits for `state`, sees to the network until that is ready: so a
+    /// call's answer wakes nobody else first. Returns at once where another thread does, and may
+    /// return early.
+    void drive(const detail::StateBase& state) noexcept;
     /// @return the way to cancel() for who may outlive this.
     [[nodiscard]] const std::shared_ptr<detail::CallDoor>& door() const noexcept { return door_; }
 

@@ -156,6 +156,7 @@ void Reactor::place(Outbox& out) {
 }
 
 void Reactor::submit(WorkerId id, const std::vector<AttemptId>& ids, Outbox& out) {
+    acknowledge(id, workers_[id], out);
     for (std::size_t at = 0; at < ids.size();) {
         std::vector<std::string_view> tasks;
         std::size_t bytes = 0;

@@ -112,6 +112,7 @@ void Reactor::drop_link(WorkerId id, Worker& worker, std::string_view why, Outbo
     worker.reclaiming = false;
     settle_unwanted(worker);
     worker.seen.clear();
+    worker.seen_bytes = 0;
     worker.due = now_ + core::backoff_delay(options_.reconnect, worker.failures, random_);
     rank(id, worker);
     count_slots(out);
@@ -267,6 +268,7 @@ void Reactor::dispatch(WorkerId id, Worker& worker, const wire::Message& message
             return;
         case wire::MessageType::drain:
             worker.draining = true;
+            acknowledge(id, worker, out);
             rank(id, worker);
             count_slots(out);
             return;
@@ -308,6 +310,7 @@ void Reactor::answered(Worker& worker, base::BootTime trip) {
 }
 
 void Reactor::beat(WorkerId id, Worker& worker, Outbox& out) {
+    acknowledge(id, worker, out);
     wire::Heartbeat beat;
     beat.sequence = ++worker.beat;
     beat.echo = worker.heard;
@@ -393,16 +396,33 @@ base::BootTime Reactor::next() const {
 }
 
 void Reactor::flush(WorkerId id, Outbox& out) {
+    // A worker keeps a result until it is acknowledged, and does not give its place to another task
+    // before: a few small ones do no harm there.
+    constexpr std::size_t results = 32;
+    constexpr std::size_t bytes = 16'384;
     Worker& worker = workers_[id];
-    const std::uint64_t more = worker.output.due();
-    if (worker.link == Link::up && (more != 0 || !worker.seen.empty())) {
-        std::string list;
-        wire::Credit credit;
-        credit.output_bytes = more;
-        credit.results = codec::list_of(std::span<const std::uint64_t>(worker.seen), list);
-        send(id, wire::MessageType::credit, credit, out);
-        worker.seen.clear();
+    if (worker.draining || worker.seen.size() >= results || worker.seen_bytes >= bytes ||
+        worker.seen.size() >= worker.tasks.left() || worker.output.is_due()) {
+        acknowledge(id, worker, out);
     }
+}
+
+/// Tells a worker which results came, and grants it credit.
+void Reactor::acknowledge(WorkerId id, Worker& worker, Outbox& out) {
+    if (worker.link != Link::up) {
+        return;
+    }
+    const std::uint64_t more = worker.output.due();
+    if (more == 0 && worker.seen.empty()) {
+        return;
+    }
+    std::string list;
+    wire::Credit credit;
+    credit.output_bytes = more;
+    credit.results = codec::list_of(std::span<const std::uint64_t>(worker.seen), list);
+    send(id, wire::MessageType::credit, credit, out);
+    worker.seen.clear();
+    worker.seen_bytes = 0;
 }
 
 void Reactor::leave(Outbox& out) {

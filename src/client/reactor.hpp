@@ -164,7 +164,8 @@ class Reactor {
     void disconnected(WorkerId id, std::string_view why, base::BootTime now, Outbox& out);
     /// A message came whole.
     void received(WorkerId id, const wire::Message& message, base::BootTime now, Outbox& out);
-    /// All messages that had come are handled: acknowledges them and grants credit.
+    /// All messages that had come are handled: acknowledges them and grants credit, unless that may
+    /// wait for the next message to this worker.
     void flush(WorkerId id, Outbox& out);
 
     /// Time has passed. Call it at next() or later.
@@ -224,6 +225,7 @@ class Reactor {
         bool reconciling = false;                 // it came back, and has not said yet what it has
         std::map<std::uint64_t, AttemptId> here;  // by arrival
         std::vector<std::uint64_t> seen;          // results to acknowledge
+        std::size_t seen_bytes = 0;               // of their messages
         std::uint64_t beat = 0;                   // our heartbeats on this connection
         base::BootTime beat_at{0};                // when the latest one was sent, or hello
         base::BootTime next_beat{0};
@@ -251,6 +253,7 @@ class Reactor {
     [[nodiscard]] std::uint32_t load_of_others(const Worker& worker, std::uint32_t permille) const;
     void answered(Worker& worker, base::BootTime trip);
     void beat(WorkerId id, Worker& worker, Outbox& out);
+    void acknowledge(WorkerId id, Worker& worker, Outbox& out);
     void drop_link(WorkerId id, Worker& worker, std::string_view why, Outbox& out);
     void hang_up(WorkerId id, Worker& worker, std::string_view why, Outbox& out);
     void lose(WorkerId id, Worker& worker, Outbox& out);

@@ -236,6 +236,7 @@ void Reactor::result(WorkerId id, Worker& worker, const wire::Message& message, 
     }
     worker.seen.push_back(result->sequence);
     worker.throughput.paused();
+    worker.seen_bytes += message.body.size();
     const auto entry = entry_at(result->attempt, id);
     if (entry == attempts_.end()) {
         ++stats_.stale;

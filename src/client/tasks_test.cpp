@@ -113,6 +113,17 @@ TEST(ClientTasksTest, CreditIsNeverExceeded) {
     EXPECT_EQ(f.submitted(), std::vector<std::uint32_t>{2});
 }
 
+/// @return how many results each message acknowledges; all effects are gone then.
+std::vector<std::uint64_t> acknowledged(Fixture& f) {
+    std::vector<std::uint64_t> counts;
+    for (const Send& send : f.take<Send>()) {
+        if (send.type == MessageType::credit) {
+            counts.push_back(wire::decode<wire::Credit>(send.type, send.body)->results.size());
+        }
+    }
+    return counts;
+}
+
 TEST(ClientTasksTest, AResultIsToldOnceAndAcknowledged) {
     Fixture f(1);
     f.welcome(0);
@@ -120,18 +131,67 @@ TEST(ClientTasksTest, AResultIsToldOnceAndAcknowledged) {
     f.out.clear();
     f.result(0, attempt(1), "done");
     f.result(0, attempt(1), "again");
-    f.reactor.flush(0, f.out);
-    Outbox both = f.out;
     const auto ended = f.take<Finished>();
     ASSERT_EQ(ended.size(), 1U);
     EXPECT_EQ(ended[0].out.bytes, "done");
     EXPECT_EQ(f.reactor.stats().stale, 1U);
-    f.out = both;
-    const auto sent = f.take<Send>();
-    ASSERT_EQ(sent.size(), 1U);
-    EXPECT_EQ(wire::decode<wire::Credit>(MessageType::credit, sent[0].body)->results.size(), 2U);
+    f.tick(1s);
+    EXPECT_EQ(acknowledged(f), std::vector<std::uint64_t>{2});
+    f.tick(1s);
+    EXPECT_TRUE(acknowledged(f).empty()) << "once is enough";
+}
+
+TEST(ClientTasksTest, SmallResultsAreAcknowledgedWithTheNextMessage) {
+    Fixture f(1);
+    f.welcome(0);
+    f.start(1);
+    f.out.clear();
+    f.result(0, attempt(1), "done");
     f.reactor.flush(0, f.out);
-    EXPECT_TRUE(f.out.empty());
+    EXPECT_TRUE(acknowledged(f).empty());
+    f.start(2);
+    EXPECT_EQ(acknowledged(f), std::vector<std::uint64_t>{1});
+}
+
+TEST(ClientTasksTest, ManyResultsLargeOnesAndThoseOfAFullOrDrainingWorkerAreAcknowledgedAtOnce) {
+    Fixture many(1);
+    many.welcome(0, 64);
+    for (std::uint32_t i = 0; i < 32; ++i) {
+        many.start(i);
+    }
+    many.out.clear();
+    for (std::uint32_t i = 0; i < 32; ++i) {
+        many.reactor.flush(0, many.out);
+        EXPECT_TRUE(acknowledged(many).empty()) << i;
+        many.result(0, attempt(i));
+    }
+    many.reactor.flush(0, many.out);
+    EXPECT_EQ(acknowledged(many), std::vector<std::uint64_t>{32});
+
+    Fixture large(1);
+    large.welcome(0);
+    large.start(1);
+    large.result(0, attempt(1), std::string(20'000, 'x'));
+    large.out.clear();
+    large.reactor.flush(0, large.out);
+    EXPECT_EQ(acknowledged(large), std::vector<std::uint64_t>{1});
+
+    Fixture full(1);
+    full.welcome(0, 2, false, 1, 2);  // it takes two, and no third before one is acknowledged
+    full.start(1);
+    full.start(2);
+    full.result(0, attempt(1));
+    full.out.clear();
+    full.reactor.flush(0, full.out);
+    EXPECT_EQ(acknowledged(full), std::vector<std::uint64_t>{1});
+
+    Fixture draining(1);
+    draining.welcome(0);
+    draining.start(1);
+    draining.result(0, attempt(1));
+    draining.out.clear();
+    draining.say(0, MessageType::drain, wire::Drain{});
+    EXPECT_EQ(acknowledged(draining), std::vector<std::uint64_t>{1});
 }
 
 TEST(ClientTasksTest, OnlyTheCurrentAttemptsResultCounts) {

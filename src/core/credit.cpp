@@ -29,14 +29,16 @@ bool Grantor::arrived(std::uint64_t units) noexcept {
 
 void Grantor::freed(std::uint64_t units) noexcept { held_ -= std::min(units, held_); }
 
-std::uint64_t Grantor::due() noexcept {
+std::uint64_t Grantor::more() const noexcept {
     const std::uint64_t out = granted_ + held_;
     const std::uint64_t more = window_ > out ? window_ - out : 0;
-    if (more == 0 || more < window_ / 4) {
-        return 0;
-    }
-    granted_ += more;
-    return more;
+    return more < window_ / 4 ? 0 : more;
+}
+
+std::uint64_t Grantor::due() noexcept {
+    const std::uint64_t now = more();
+    granted_ += now;
+    return now;
 }
 
 void Prefetch::ran(base::BootTime time) noexcept {

@@ -42,11 +42,15 @@ class Grantor {
     /// @return how much more to grant now; 0 while it is less than a quarter of the window. It
     /// counts as granted.
     [[nodiscard]] std::uint64_t due() noexcept;
+    /// @return whether due() would grant.
+    [[nodiscard]] bool is_due() const noexcept { return more() != 0; }
 
     [[nodiscard]] std::uint64_t held() const noexcept { return held_; }  ///< arrived, not freed
     [[nodiscard]] std::uint64_t granted() const noexcept { return granted_; }  ///< and not arrived
 
   private:
+    [[nodiscard]] std::uint64_t more() const noexcept;
+
     std::uint64_t window_;
     std::uint64_t granted_ = 0;
     std::uint64_t held_;

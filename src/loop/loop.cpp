@@ -107,6 +107,16 @@ int Loop::wait(base::BootTime timeout) noexcept {
     return ::epoll_wait(epoll_.get(), batch_.data(), capacity, limit_ms);
 }
 
+/// Looks for events, without sleeping. @return how many there are; 0: none came, or it was woken
+int Loop::look(base::BootTime duration) noexcept {
+    const base::BootTime end = base::now() + duration;
+    int count = 0;
+    do {
+        count = wait(base::BootTime(0));
+    } while (count == 0 && !gate_.knocked() && base::now() < end);
+    return count;
+}
+
 std::size_t Loop::dispatch(std::size_t count) noexcept {
     std::size_t calls = 0;
     batch_size_ = count;
@@ -135,17 +145,24 @@ std::size_t Loop::run_posted() noexcept {
     return calls;
 }
 
-std::size_t Loop::run_once(base::BootTime timeout) noexcept {
+std::size_t Loop::run_once(base::BootTime timeout, base::BootTime spin) noexcept {
     const base::BootTime due = timers_.next();
     if (due != base::never) {
         now_ = base::now();
         timeout = std::min(timeout, std::max(due - now_, base::BootTime(0)));
     }
-    if (timeout > base::BootTime(0) && !gate_.lie_down()) {
-        timeout = base::BootTime(0);
+    int count = 0;
+    if (spin > base::BootTime(0)) {
+        count = look(std::min(spin, timeout));
+        timeout = timeout == base::never ? timeout : std::max(timeout - spin, base::BootTime(0));
     }
-    const int count = wait(timeout);
-    gate_.get_up();
+    if (count == 0) {
+        if (timeout > base::BootTime(0) && !gate_.lie_down()) {
+            timeout = base::BootTime(0);
+        }
+        count = wait(timeout);
+        gate_.get_up();
+    }
     now_ = base::now();
     std::size_t calls = count > 0 ? dispatch(static_cast<std::size_t>(count)) : 0;
     if (timers_.next() <= now_) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-/// @file loop.hpp One event loop: pipes, pidfds and timers now, sockets later.
+/// @file loop.hpp One event loop: pipes, pidfds, sockets, timers.
 #include <sys/epoll.h>
 
 #include <array>
@@ -72,9 +72,10 @@ class Loop {
     void cancel(Timer& timer) noexcept { timers_.cancel(timer); }
 
     /// Waits for events at most `timeout` (base::never: for ever; zero: looks only), then calls
-    /// what is ready: handlers, due timers, posted functions. Not reentrant. @return how many calls
-    /// were made.
-    std::size_t run_once(base::BootTime timeout) noexcept;
+    /// what is ready: handlers, due timers, posted functions. Not reentrant. @param spin how long of
+    /// it to look again and again before it sleeps, see Spin @return how many calls were made.
+    std::size_t run_once(base::BootTime timeout,
+                         base::BootTime spin = base::BootTime(0)) noexcept;
     /// run_once until stop() is called.
     void run() noexcept;
 
@@ -95,6 +96,7 @@ class Loop {
 
     Loop(base::Fd epoll, base::Fd waker) noexcept;
     int wait(base::BootTime timeout) noexcept;
+    int look(base::BootTime duration) noexcept;
     std::size_t dispatch(std::size_t count) noexcept;
     std::size_t run_posted() noexcept;
 

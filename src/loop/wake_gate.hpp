@@ -33,6 +33,10 @@ class WakeGate {
         // lie_down() or take() sees.
         return pending_.load(std::memory_order_relaxed) && pending_.exchange(false);
     }
+    /// @return whether somebody knocked that take() has not answered: a hint for who looks again.
+    [[nodiscard]] bool knocked() const noexcept {
+        return pending_.load(std::memory_order_relaxed);  // ORDER: take() is what orders
+    }
     /// A waker has something for the sleeper. @return whether it must now wake it by a system call.
     [[nodiscard]] bool knock() noexcept {
         // An exchange, not a store: a take() that finds the last of several knocks must see what

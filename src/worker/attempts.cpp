@@ -59,10 +59,10 @@ void Reactor::submit(ConnectionId id, const wire::Message& message, Outbox& out)
                  out);
         return;
     }
-    Lists lists;
+    std::vector<AttemptId> returned;
     bool welcome = true;
     const codec::Problem problem = tasks->tasks.each([&](std::string_view bytes) {
-        welcome = welcome && take_task(id, message.correlation, bytes, lists, out);
+        welcome = welcome && take_task(id, message.correlation, bytes, returned, out);
     });
     if (!welcome) {
         refuse(id, wire::Parting::failed,
@@ -72,8 +72,7 @@ void Reactor::submit(ConnectionId id, const wire::Message& message, Outbox& out)
     if (problem != codec::Problem::none) {
         complain(id, message.correlation, {}, codec::malformed("task_submit", problem), out);
     }
-    send_ids(id, wire::MessageType::task_accepted, message.correlation, lists.accepted, out);
-    send_ids(id, wire::MessageType::task_reclaimed, message.correlation, lists.returned, out);
+    send_ids(id, wire::MessageType::task_reclaimed, message.correlation, returned, out);
     start_next(out);
     if (Session* const session = session_of(id)) {
         grant(*session, out);
@@ -82,15 +81,23 @@ void Reactor::submit(ConnectionId id, const wire::Message& message, Outbox& out)
 
 /// @return whether the peer keeps to its credit.
 bool Reactor::take_task(ConnectionId id, std::uint64_t correlation, std::string_view bytes,
-                        Lists& lists, Outbox& out) {
-    const wire::Instance& name = connections_.find(id)->second.session;
+                        std::vector<AttemptId>& returned, Outbox& out) {
+    Connection& connection = connections_.find(id)->second;
+    const wire::Instance& name = connection.session;
     Session& session = sessions_.find(name)->second;
     const Result<void> whole = wire::read_task(bytes, view_);
     const AttemptId attempt = whole ? view_.attempt : attempt_of(bytes);
+    const auto accept = [&] {
+        if (connection.accepted.empty()) {
+            owed_.push_back(id);
+        }
+        connection.accepted.push_back(attempt);
+        connection.asked = correlation;
+    };
     const auto owner = owners_.find(attempt);
     if (owner != owners_.end() && owner->second == name) {
         ++stats_.repeated;
-        lists.accepted.push_back(attempt);
+        accept();
         return true;
     }
     if (!session.tasks.arrived(1) || !session.input.arrived(bytes.size())) {
@@ -99,9 +106,9 @@ bool Reactor::take_task(ConnectionId id, std::uint64_t correlation, std::string_
     const bool fresh = fenced(session, attempt, out);
     if (whole && fresh && owner == owners_.end() && !orphans_.contains(attempt)) {
         if (draining_) {
-            lists.returned.push_back(attempt);
+            returned.push_back(attempt);
         } else {
-            lists.accepted.push_back(attempt);
+            accept();
             admit(session, name, view_, bytes, out);
             return true;
         }
@@ -115,6 +122,23 @@ bool Reactor::take_task(ConnectionId id, std::uint64_t correlation, std::string_
     session.tasks.freed(1);
     session.input.freed(bytes.size());
     return true;
+}
+
+void Reactor::flush(Outbox& out) {
+    for (const ConnectionId id : owed_) {
+        const auto found = connections_.find(id);
+        if (found == connections_.end()) {
+            continue;
+        }
+        Connection& connection = found->second;
+        std::erase_if(connection.accepted, [this](const AttemptId& attempt) {
+            const Held* const held = find(attempt).second;
+            return held == nullptr || held->result_sent;
+        });
+        send_ids(id, wire::MessageType::task_accepted, connection.asked, connection.accepted, out);
+        connection.accepted.clear();
+    }
+    owed_.clear();
 }
 
 /// Ends what an attempt supersedes. @return whether it is the latest of its task itself.

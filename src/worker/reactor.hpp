@@ -135,6 +135,10 @@ class Reactor {
     void grew(const AttemptId& id, wire::Channel channel, std::uint64_t bytes, base::BootTime now,
               Outbox& out);
 
+    /// All that came is handled: tells which attempts were accepted, but for those that have ended
+    /// meanwhile.
+    void flush(Outbox& out);
+
     /// Time has passed. Call it at next() or later.
     void tick(base::BootTime now, Outbox& out);
     /// @return when tick() has something to do.
@@ -203,13 +207,9 @@ class Reactor {
         base::BootTime heard_at{0};
         std::uint64_t heard = 0;  // the peer's last heartbeat
         std::uint64_t beat = 0;   // ours
+        std::vector<AttemptId> accepted;  // and it was not told yet
+        std::uint64_t asked = 0;          // the correlation of the message that they came with
     };
-    /// Answers to one TaskSubmit.
-    struct Lists {
-        std::vector<AttemptId> accepted;
-        std::vector<AttemptId> returned;
-    };
-
     void greet(ConnectionId id, Connection& connection, const wire::Message& message, Outbox& out);
     void attach(ConnectionId id, Connection& connection, const wire::Hello& hello,
                 std::uint16_t version, std::uint64_t correlation, Outbox& out);
@@ -225,7 +225,7 @@ class Reactor {
 
     void submit(ConnectionId id, const wire::Message& message, Outbox& out);
     [[nodiscard]] bool take_task(ConnectionId id, std::uint64_t correlation, std::string_view bytes,
-                                 Lists& lists, Outbox& out);
+                                 std::vector<AttemptId>& returned, Outbox& out);
     [[nodiscard]] bool runs_ahead(const Held& held) const;
     void learn(const Held& held, const wire::AttemptRecord& report);
     void release(const core::Demand& demand);
@@ -265,6 +265,7 @@ class Reactor {
     std::vector<base::BootTime> run_times_;  // of functions, smoothed; negative: none ran yet
     std::uint32_t ahead_ = 0;                // functions that were started without a slot
     std::map<ConnectionId, Connection> connections_;
+    std::vector<ConnectionId> owed_;  // those that are to be told what was accepted
     std::map<wire::Instance, Session> sessions_;
     std::map<AttemptId, wire::Instance> owners_;
     std::map<AttemptId, core::Demand> orphans_;  // run on, though their session is no more

@@ -59,6 +59,9 @@ class Fixture {
     void say(ConnectionId id, wire::MessageType type, const T& value) {
         const std::string body = codec::encode(value);
         reactor.received(id, {type, wire::version_max, ++correlation, body}, now, out);
+        if (flushes) {
+            reactor.flush(out);
+        }
     }
 
     void submit(ConnectionId id, const std::vector<std::string>& tasks) {
@@ -142,6 +145,7 @@ class Fixture {
 
     Reactor reactor;
     Outbox out;
+    bool flushes = true;  // after each message
     base::BootTime now = std::chrono::seconds(1000);
     ConnectionId last = 0;
     std::uint64_t correlation = 0;

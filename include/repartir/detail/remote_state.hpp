@@ -3,11 +3,13 @@
 /// @file remote_state.hpp What a Pending and a call to a worker share. Not for direct use.
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include "repartir/codec.hpp"
+#include "repartir/detail/crew.hpp"
 #include "repartir/detail/state.hpp"
 #include "repartir/remote_executor.hpp"
 #include "repartir/result.hpp"
@@ -49,6 +51,13 @@ class RemoteState final : public SharedState<R> {
         return state;
     }
     void cancel() noexcept override { door_->cancel(id_.load()); }
+    /// Sees to the network here while it waits, unless this thread has other work to do.
+    [[nodiscard]] std::optional<Result<R>> run_for_consumer() noexcept override {
+        if (current_worker == nullptr) {
+            door_->drive(*this);
+        }
+        return std::nullopt;
+    }
 
   private:
     static Result<R> decoded(std::string_view bytes) noexcept {

@@ -20,6 +20,8 @@ namespace {
 constexpr std::size_t scratch_bytes = 256UL * 1024;
 /// How long goodbyes may take at the end.
 constexpr base::BootTime parting_time = std::chrono::seconds(1);
+/// How long the engine's thread rests before it looks whether callers still come.
+constexpr std::chrono::milliseconds rest_interval{1};
 /// How often the files of certificates are looked at.
 constexpr base::BootTime certificates_interval = std::chrono::seconds(2);
 
@@ -116,9 +118,16 @@ Result<std::unique_ptr<Engine>> Engine::create(RemoteOptions options) {
 }
 
 void Engine::run() noexcept {
+    while (!lead_.take()) {
+        std::this_thread::yield();  // a caller has it who sends the first call
+    }
     on_timer(base::now());
     while (!ending_) {
         loop_->run_once(base::never);
+        if (caller_waits_.load() && caller_waits_.exchange(false) && calls_.empty() &&
+            jobs_.empty() && !ending_) {
+            rest();
+        }
     }
     const base::BootTime end = base::now() + parting_time;
     const auto parted = [this] {
@@ -127,10 +136,83 @@ void Engine::run() noexcept {
     while (!parted() && base::now() < end) {
         loop_->run_once(end - base::now());
     }
+    lead_.leave();
 }
 
-/// @return whether the thread will see to it: it has not ended.
+/// The engine's thread leaves the loop to callers who wait, as long as they come.
+void Engine::rest() {
+    {
+        const std::scoped_lock lock(rest_mutex_);
+        recalled_ = false;
+    }
+    resting_ = true;
+    std::uint64_t turns = turns_;
+    lead_.leave();
+    bool wanted = asked();  // by somebody who saw us at work still
+    std::unique_lock lock(rest_mutex_);
+    while (!wanted || !lead_.take()) {
+        const auto recalled = [this] { return std::exchange(recalled_, false); };
+        if (sound_) {
+            rest_ends_.wait(lock, recalled);
+            sound_ = false;
+            wanted = true;
+        } else if (rest_ends_.wait_for(lock, rest_interval, recalled)) {
+            wanted = true;
+        } else {
+            wanted = turns_.load() == turns;
+            turns = turns_;
+        }
+        // Who has the lead for so long sees to all, and recalls us when it leaves.
+        sound_ = wanted && lead_.taken();
+        if (sound_ && !lead_.taken()) {
+            sound_ = false;
+        }
+    }
+    resting_ = false;
+}
+
+/// A caller leaves the lead. @param calls_left_alone so many may wait for their caller to come
+void Engine::hand_back(std::size_t calls_left_alone) {
+    const bool busy = ending_ || !jobs_.empty() || calls_.size() > calls_left_alone;
+    ++turns_;
+    lead_.leave();
+    if (busy || sound_ || asked()) {
+        recall();
+    }
+}
+
+void Engine::recall() {
+    {
+        const std::scoped_lock lock(rest_mutex_);
+        recalled_ = true;
+    }
+    rest_ends_.notify_one();
+}
+
+void Engine::drive(const detail::StateBase& state) noexcept {
+    if (!lead_.take()) {
+        caller_waits_ = true;
+        return;
+    }
+    while (!state.ready() && !ending_) {
+        const base::BootTime begin = base::now();
+        loop_->run_once(base::never, spin_.budget());
+        spin_.waited(loop_->now() - begin);
+    }
+    hand_back(0);
+}
+
+/// @return whether somebody waits for an answer().
+bool Engine::asked() const {
+    const std::scoped_lock lock(mutex_);
+    return !requests_.empty();
+}
+
+/// @return whether it will be seen to: the engine has not ended.
 bool Engine::ask(Request&& request) {
+    // Where the lead is free, a caller sends its call itself. Not so the scheduler, which may hold
+    // locks that what it is told needs.
+    const bool may_lead = std::holds_alternative<StartCall>(request);
     bool first = false;
     {
         const std::scoped_lock lock(mutex_);
@@ -141,8 +223,16 @@ bool Engine::ask(Request&& request) {
         first = requests_.empty();
         requests_.push_back(std::move(request));
     }
+    if (may_lead && resting_.load() && lead_.take()) {
+        answer();
+        hand_back(1);
+        return true;
+    }
     if (first) {
         loop_->post([this]() noexcept { answer(); });
+    }
+    if (resting_.load()) {
+        recall();
     }
     return true;
 }
@@ -259,11 +349,11 @@ void Engine::carry_out() {
         return;
     }
     while (!outbox_.empty()) {
-        client::Outbox now;
-        now.swap(outbox_);
-        for (client::Effect& effect : now) {
+        doing_.swap(outbox_);
+        for (client::Effect& effect : doing_) {
             std::visit([this](auto& one) { carry_out(one); }, effect);
         }
+        doing_.clear();
     }
     for (Link* const link : unflushed_) {
         link->unflushed = false;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-/// @file engine.hpp Joins the client's reactor to sockets, tasks and calls, on one thread.
+/// @file engine.hpp Joins the client's reactor to sockets, tasks and calls.
 #include <atomic>
+#include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -16,14 +18,24 @@
 #include "base/spool.hpp"
 #include "client/reactor.hpp"
 #include "core/attempt.hpp"
+#include "loop/lead.hpp"
 #include "loop/loop.hpp"
+#include "loop/spin.hpp"
 #include "net/connection.hpp"
+#include "repartir/detail/state.hpp"
 #include "repartir/remote_executor.hpp"
 
 namespace repartir::exec {
 
-/// What a RemoteExecutor does, on a thread of its own. Public functions from any thread: they pass
-/// on what is asked for.
+/// What a RemoteExecutor does. One thread at a time has the lead of the loop and all that is not
+/// guarded otherwise: most often the engine's own. Public functions from any thread: they pass on
+/// what is asked for.
+///
+/// A thread that calls one function after the other would pay four wake-ups for each call: of the
+/// engine's thread to send it, of the worker, of the engine's thread when the answer is there, and
+/// its own. So the engine's thread rests while nothing but such calls is under way: the caller sends
+/// its call itself (ask), and takes the lead while it waits (drive). The engine's thread comes back
+/// when nobody has had the lead for a moment, or when whoever leaves it leaves work behind.
 class Engine final : private loop::Timer {
   public:
     /// Starts the thread. Errors: as RemoteExecutor::connect
@@ -40,11 +52,11 @@ class Engine final : private loop::Timer {
     CallId call(std::string_view function, std::string_view arguments, const CallOptions& options,
                 std::shared_ptr<CallSink> sink);
     void cancel(CallId id);
+    /// See RemoteExecutor::drive.
+    void drive(const detail::StateBase& state) noexcept;
     /// Ends all by force and joins the thread. Idempotent; one thread.
     void shutdown();
-    [[nodiscard]] bool on_own_thread() const noexcept {
-        return std::this_thread::get_id() == thread_.get_id();
-    }
+    [[nodiscard]] bool on_own_thread() const noexcept { return lead_.mine(); }
 
   private:
     // What other threads ask for.
@@ -100,6 +112,10 @@ class Engine final : private loop::Timer {
            std::vector<net::Address> addresses, std::uint64_t value_bytes_max);
 
     void run() noexcept;
+    void rest();
+    void hand_back(std::size_t calls_left_alone);
+    void recall();
+    [[nodiscard]] bool asked() const;
     bool ask(Request&& request);
     void answer();
     void handle(Observe& request);
@@ -134,7 +150,9 @@ class Engine final : private loop::Timer {
     void look_at_certificates(base::BootTime now);
     void set_timer();
 
+    loop::Lead lead_;  // guards what no mutex and no atomic does
     std::unique_ptr<loop::Loop> loop_;
+    loop::Spin spin_;  // of callers who wait
     const net::Security security_;
     const std::vector<net::Address> addresses_;
     const std::string spill_dir_;  // of tasks that name none
@@ -142,6 +160,7 @@ class Engine final : private loop::Timer {
     std::vector<char> scratch_;
     client::Reactor reactor_;
     client::Outbox outbox_;
+    client::Outbox doing_;  // of carry_out() alone
     std::vector<std::unique_ptr<Link>> links_;  // by worker
     std::vector<Link*> unflushed_;              // of them, each once: something was sent
     std::deque<client::WorkerId> to_dial_;      // later
@@ -171,6 +190,15 @@ class Engine final : private loop::Timer {
     std::vector<Request> requests_;  // answer() is posted while there are some
     bool closed_ = false;
     std::vector<Request> answering_;  // of answer() alone
+
+    std::atomic<bool> caller_waits_{false};  // who would have taken the lead
+    std::atomic<bool> resting_{false};       // the engine's thread: whoever has work for it recalls
+    std::atomic<bool> sound_{false};         // it rests until it is recalled
+    std::atomic<std::uint64_t> turns_{0};    // how often a caller had the lead
+    std::mutex rest_mutex_;                  // guards what follows
+    std::condition_variable rest_ends_;
+    bool recalled_ = false;
+
     std::thread thread_;
 };
 

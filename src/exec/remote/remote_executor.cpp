@@ -23,12 +23,42 @@ struct RemoteExecutor::Impl {
 RemoteExecutor::RemoteExecutor(std::unique_ptr<Impl> impl)
     : impl_(std::move(impl)), door_(std::make_shared<detail::CallDoor>(*this)) {}
 
-RemoteExecutor::~RemoteExecutor() { door_->close(); }
+RemoteExecutor::~RemoteExecutor() {
+    impl_->engine->shutdown();  // who waits inside for a call is told
+    door_->close();
+}
 
-void detail::CallDoor::cancel(CallId id) {
-    const std::scoped_lock lock(mutex_);
-    if (executor_ != nullptr) {
-        executor_->cancel(id);
+bool detail::CallDoor::enter() noexcept {
+    if ((word_.fetch_add(visitor) & closed) == 0) {
+        return true;
+    }
+    leave();
+    return false;
+}
+
+void detail::CallDoor::leave() noexcept {
+    if (word_.fetch_sub(visitor) == (visitor | closed)) {
+        word_.notify_all();
+    }
+}
+
+void detail::CallDoor::close() noexcept {
+    for (std::uint32_t now = word_.fetch_or(closed) | closed; now != closed; now = word_.load()) {
+        word_.wait(now);
+    }
+}
+
+void detail::CallDoor::cancel(CallId id) noexcept {
+    if (enter()) {
+        executor_.cancel(id);
+        leave();
+    }
+}
+
+void detail::CallDoor::drive(const StateBase& state) noexcept {
+    if (enter()) {
+        executor_.drive(state);
+        leave();
     }
 }
 
@@ -81,5 +111,9 @@ CallId RemoteExecutor::call(std::string_view function, std::string_view argument
 }
 
 void RemoteExecutor::cancel(CallId id) { impl_->engine->cancel(id); }
+
+void RemoteExecutor::drive(const detail::StateBase& state) noexcept {
+    impl_->engine->drive(state);
+}
 
 }  // namespace repartir

@@ -4,12 +4,19 @@
 #include <unistd.h>
 
 #include <array>
+#include <system_error>
+#include <thread>
 #include <utility>
 
 #include "base/prng.hpp"
 
 namespace repartir::worker {
 namespace {
+
+/// How often the thread that stands by looks whether the other one is kept by a call.
+constexpr std::chrono::milliseconds look_interval{1};
+/// After so many looks without short calls it sleeps until there are some.
+constexpr int quiet_looks = 20;
 
 std::string host_name() {
     std::array<char, 256> name{};
@@ -114,17 +121,137 @@ void Daemon::run() {
         ticker_.on_timer(base::now());
     }
     carry_out();
-    while (!over_ && !stopped_.load()) {
-        loop_->run_once(base::never);
-    }
-    if (over_) {
-        // What was said last is on its way: the linger of the connections bounds it.
-        const base::BootTime end = base::now() + std::chrono::seconds(3);
-        while (server_->connections() != 0 && base::now() < end && !stopped_.load()) {
-            loop_->run_once(end - base::now());
+    std::thread second;
+    if (runner_->has_functions()) {
+        try {
+            second = std::thread([this] { serve(); });
+        } catch (const std::system_error& problem) {  // nobody stands by: no short calls
+            log(LogLevel::warning, base::Logfmt("no-second-thread").add("why", problem.what()));
         }
     }
+    serve();
+    if (second.joinable()) {
+        second.join();
+    }
     log(LogLevel::info, base::Logfmt("ended").add("how", over_ ? "drained" : "stopped"));
+}
+
+/// What each of the worker's threads does.
+void Daemon::serve() {
+    for (bool leads = lead_.take(); leads || stand_by(); leads = false) {
+        lead();
+    }
+}
+
+/// Sees to the network, until all is over or another thread does.
+void Daemon::lead() {
+    runner_->keep_short(standby_.load());
+    step_in();
+    while (!over_ && !stopped_.load()) {
+        if (runner_->idle()) {
+            const base::BootTime begin = base::now();
+            loop_->run_once(base::never, spin_.budget());
+            spin_.waited(loop_->now() - begin);
+        } else {  // whatever runs has more use for the core; short calls that began others wait
+            loop_->run_once(runner_->has_short() ? base::BootTime(0) : base::never);
+        }
+        runner_->keep_short(standby_.load());
+        if (runner_->has_short() && !make_short_calls()) {
+            return;
+        }
+    }
+    linger();
+    {
+        const std::scoped_lock lock(standby_mutex_);
+        ended_ = true;  // and the lead is kept
+    }
+    standby_ends_.notify_all();
+}
+
+/// What was said last is on its way: the linger of the connections bounds it.
+void Daemon::linger() {
+    const base::BootTime end = base::now() + std::chrono::seconds(3);
+    while (over_ && server_->connections() != 0 && base::now() < end && !stopped_.load()) {
+        loop_->run_once(end - base::now());
+    }
+}
+
+/// Without the lead. @return whether the calling thread has it again; if not, another one has
+bool Daemon::make_short_calls() {
+    std::vector<Runner::Call> calls;
+    runner_->take_short(calls);
+    short_calls_.load(calls);
+    ++short_turns_;
+    if (!watching_.load() && !watching_.exchange(true)) {
+        {
+            const std::scoped_lock lock(standby_mutex_);
+            called_to_watch_ = true;
+        }
+        standby_ends_.notify_one();
+    }
+    lead_.leave();
+    std::vector<Runner::Called> called;
+    short_calls_.make(called);
+    const bool leads = lead_.take();
+    for (Runner::Called& one : called) {
+        if (leads) {
+            runner_->on(one);
+        } else {
+            runner_->tell(std::move(one));
+        }
+    }
+    if (leads) {
+        carry_out();
+    }
+    return leads;
+}
+
+/// Waits until the lead has been free for a look or two: whoever had it is kept by a call.
+/// @return whether the calling thread has it now; if not, all is over
+bool Daemon::stand_by() {
+    std::unique_lock lock(standby_mutex_);
+    standby_ = true;
+    std::uint64_t turn = short_turns_;
+    int quiet = 0;
+    while (!ended_) {
+        if (!watching_.load()) {
+            standby_ends_.wait(lock, [this] { return called_to_watch_ || ended_; });
+            watching_ = true;
+        } else {
+            standby_ends_.wait_for(lock, look_interval, [this] { return ended_; });
+        }
+        called_to_watch_ = false;
+        if (turn != short_turns_.load()) {
+            turn = short_turns_;
+            quiet = 0;
+        } else if (lead_.take()) {
+            standby_ = false;
+            watching_ = false;
+            return true;
+        } else if (++quiet == quiet_looks) {
+            watching_ = false;
+            quiet = 0;
+            if (turn != short_turns_.load()) {  // else whoever makes some from here on sees it
+                watching_ = true;
+            }
+        }
+    }
+    return false;
+}
+
+/// Whoever had the lead may be kept by a call: what ended before it is told of, and what it would
+/// have called next is called elsewhere.
+void Daemon::step_in() {
+    std::vector<Runner::Called> called;
+    std::vector<Runner::Call> calls;
+    short_calls_.step_in(called, calls);
+    for (Runner::Called& one : called) {
+        runner_->on(one);
+    }
+    for (Runner::Call& one : calls) {
+        runner_->call_elsewhere(std::move(one));
+    }
+    carry_out();
 }
 
 void Daemon::drain(std::chrono::milliseconds deadline, std::string reason) {
@@ -197,14 +324,21 @@ void Daemon::carry_out() {
     if (std::exchange(carrying_, true)) {
         return;
     }
-    while (!outbox_.empty()) {
-        Outbox now;
-        now.swap(outbox_);
-        for (Effect& effect : now) {
-            std::visit([this](auto& one) { carry_out(one); }, effect);
+    const auto empty_outbox = [this] {
+        while (!outbox_.empty()) {
+            doing_.swap(outbox_);
+            for (Effect& effect : doing_) {
+                std::visit([this](auto& one) { carry_out(one); }, effect);
+            }
+            doing_.clear();
         }
+    };
+    empty_outbox();
+    if (!runner_->has_short()) {  // else what they give goes out together with this
+        reactor_->flush(outbox_);
+        empty_outbox();
+        server_->flush();
     }
-    server_->flush();
     carrying_ = false;
     if (!over_ && reactor_->drained()) {
         over_ = true;

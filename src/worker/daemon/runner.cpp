@@ -15,6 +15,10 @@ namespace {
 /// Output beyond this goes to a file: thousands of results may wait for their client.
 constexpr std::size_t memory_bytes = wire::inline_output_bytes_max;
 constexpr std::uint64_t output_bytes_default = 1ULL << 30U;
+/// Calls that take no longer are short: less than a thread needs to wake up.
+constexpr base::BootTime short_max = std::chrono::microseconds(20);
+/// So long may short calls keep the loop waiting, together.
+constexpr base::BootTime short_time_max = std::chrono::microseconds(100);
 
 /// @return what is kept of a stream, with the bytes themselves where they are few.
 StreamEnd end_of(const Captured& captured) {
@@ -66,17 +70,19 @@ struct Runner::Run final : loop::Timer {
     bool ended = false;                             // and its owner knows
 };
 
-Runner::Runner(loop::Loop& loop, Owner& owner, FunctionTable functions, std::string name)
+Runner::Runner(loop::Loop& loop, Owner& owner, std::string name)
     : loop_(loop),
       owner_(owner),
-      functions_(std::move(functions)),
       name_(std::move(name)),
       spill_dir_(base::temporary_folder()) {}
 
 Result<std::unique_ptr<Runner>> Runner::create(loop::Loop& loop, Owner& owner,
                                                FunctionTable functions,
                                                const WorkerOptions& options) {
-    std::unique_ptr<Runner> runner(new Runner(loop, owner, std::move(functions), options.name));
+    std::unique_ptr<Runner> runner(new Runner(loop, owner, options.name));
+    for (auto& [name, call] : functions) {
+        runner->functions_.emplace(name, Function{std::move(call)});
+    }
     SchedulerOptions crew;
     crew.topology = CpuExecutor::this_machine();
     crew.workers = options.slots;
@@ -111,6 +117,7 @@ Runner::~Runner() {
 void Runner::start(const AttemptId& id, const std::string& bytes) {
     const auto [place, fresh] = runs_.try_emplace(id, std::make_unique<Run>(*this, id));
     Run& run = *place->second;
+    ++running_;
     const Result<wire::TaskView> view = wire::read_task(bytes);
     if (!view) {
         refuse(run, view.error());
@@ -164,16 +171,33 @@ void Runner::call(Run& run, const wire::TaskView& view) {
     if (view.timeout.count() > 0) {
         loop_.set(run, base::later(run.began, view.timeout));
     }
-    const auto function = functions_.find(view.program.second);
-    auto work = [this, id = run.id, &called = function->second, arguments = std::string(view.input),
-                 token = run.stop.get_token()] {
-        const base::BootTime began = base::now();
-        Result<std::string> value =
-            token.stop_requested() ? fail(detail::cancelled_error()) : called(arguments, token);
-        tell(Called{id, std::move(value), began, base::now()});
-    };
+    Function& function = functions_.find(view.program.second)->second;
+    Call call{run.id, &function, std::string(view.input), run.stop.get_token()};
+    if (keeps_short_ && function.longest <= short_max && short_time_ + function.longest <= short_time_max) {
+        short_time_ += function.longest;
+        short_.push_back(std::move(call));
+        return;
+    }
+    call_elsewhere(std::move(call));
+}
+
+void Runner::call_elsewhere(Call&& call) {
+    auto work = [this, call = std::move(call)] { tell(make(call)); };
     auto pending = detail::submit_function(crew_->crew(), std::move(work), Priority::normal);
     std::move(pending).detach();
+}
+
+void Runner::take_short(std::vector<Call>& calls) {
+    calls.swap(short_);
+    short_time_ = base::BootTime(0);
+}
+
+Runner::Called Runner::make(const Call& call) {
+    const base::BootTime began = base::now();
+    Result<std::string> value = call.stop.stop_requested()
+                                    ? fail(detail::cancelled_error())
+                                    : call.function->call(call.arguments, call.stop);
+    return {call.id, call.function, std::move(value), began, base::now()};
 }
 
 void Runner::refuse(Run& run, const Error& why) {
@@ -248,6 +272,8 @@ void Runner::told() {
 }
 
 void Runner::on(Called& called) {
+    base::BootTime& longest = called.function->longest;
+    longest = std::max(called.ended - called.began, longest - longest / 8);
     const auto found = runs_.find(called.id);
     if (found == runs_.end() || found->second->ended) {
         return;  // it was cancelled, or its time was up: what it gave counts no more
@@ -264,6 +290,7 @@ void Runner::on(Called& called) {
 void Runner::end_call(Run& run, Ending ending, std::optional<Error> why, base::BootTime took) {
     loop_.cancel(run);
     run.ended = true;
+    --running_;
     Ended ended;
     Attempt attempt;
     attempt.ending = ending;
@@ -281,6 +308,7 @@ void Runner::end_call(Run& run, Ending ending, std::optional<Error> why, base::B
 void Runner::on(Ran& ran) {
     Run& run = *runs_.find(ran.id)->second;
     run.ended = true;
+    --running_;
     Attempt& attempt = ran.result.attempt;
     Ended ended;
     if (run.spools) {

@@ -2,6 +2,7 @@
 #pragma once
 /// @file runner.hpp Runs attempts for the reactor, and keeps what they wrote.
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -29,9 +30,10 @@ namespace repartir::worker {
 using FunctionTable = std::map<std::string, detail::RemoteFunction, std::less<>>;
 
 /// Starts programs on a CpuExecutor and functions on a crew of threads, hears on their threads how
-/// they end, and tells its owner on the loop's. What an attempt wrote stays here until forget().
+/// they end, and tells its owner on the loop's. Calls that take no longer than it takes to wake a
+/// thread are kept for the owner, see take_short(). What an attempt wrote stays here until forget().
 ///
-/// One thread: the loop's.
+/// One thread: the one that leads the loop.
 class Runner final : private AttemptSink {
   public:
     /// Who hears of attempts, on the loop's thread.
@@ -72,15 +74,49 @@ class Runner final : private AttemptSink {
     /// Nobody will ask for what it wrote again. It has finished.
     void forget(const AttemptId& id);
 
-  private:
-    /// An attempt from start() to forget(). Its address stays.
-    struct Run;
+    /// A function, and how long its calls take.
+    struct Function {
+        detail::RemoteFunction call;
+        base::BootTime longest = unknown;  ///< of the last calls
+        static constexpr base::BootTime unknown = std::chrono::milliseconds(1);
+    };
+    /// A call of a function; without the rest it can be made anywhere.
+    struct Call {
+        AttemptId id;
+        Function* function;
+        std::string arguments;
+        std::stop_token stop;
+    };
+    /// One that has been made.
     struct Called {
         AttemptId id;
+        Function* function;
         Result<std::string> value;
         base::BootTime began;
         base::BootTime ended;
     };
+    [[nodiscard]] bool has_functions() const noexcept { return !functions_.empty(); }
+    /// @return whether nothing runs.
+    [[nodiscard]] bool idle() const noexcept { return running_ == 0; }
+    /// Whether calls that are known to be short are kept for take_short().
+    void keep_short(bool keeps) noexcept { keeps_short_ = keeps; }
+    /// @return whether calls wait for take_short().
+    [[nodiscard]] bool has_short() const noexcept { return !short_.empty(); }
+    /// Puts calls that are known to be short into `calls`, which was empty: to be made at once, on
+    /// the calling thread, and then given to on() or to tell().
+    void take_short(std::vector<Call>& calls);
+    /// Has a call made by the crew.
+    void call_elsewhere(Call&& call);
+    /// Makes a call. Any thread.
+    [[nodiscard]] static Called make(const Call& call);
+    /// Tells the owner of a call.
+    void on(Called& called);
+    /// Has the owner told of a call. Any thread.
+    void tell(Called&& called) { tell(Event(std::move(called))); }
+
+  private:
+    /// An attempt from start() to forget(). Its address stays.
+    struct Run;
     struct Ran {
         AttemptId id;
         AttemptResult result;
@@ -90,13 +126,12 @@ class Runner final : private AttemptSink {
     };
     using Event = std::variant<Called, Ran, Grew>;
 
-    Runner(loop::Loop& loop, Owner& owner, FunctionTable functions, std::string name);
+    Runner(loop::Loop& loop, Owner& owner, std::string name);
 
     void finished(const AttemptId& id, AttemptResult&& result) noexcept override;
     void call(Run& run, const wire::TaskView& view);
     void tell(Event&& event);
     void told();
-    void on(Called& called);
     void on(Ran& ran);
     void on(Grew& grew);
     void refuse(Run& run, const Error& why);
@@ -104,10 +139,14 @@ class Runner final : private AttemptSink {
 
     loop::Loop& loop_;
     Owner& owner_;
-    const FunctionTable functions_;
+    std::map<std::string, Function, std::less<>> functions_;
     const std::string name_;
     const std::string spill_dir_;  // of tasks that name none
     std::map<AttemptId, std::unique_ptr<Run>> runs_;
+    std::size_t running_ = 0;
+    bool keeps_short_ = false;
+    std::vector<Call> short_;
+    base::BootTime short_time_{0};  // that they will take
     std::mutex mutex_;            // guards what follows
     std::vector<Event> events_;   // told() is posted while there are some
     std::vector<Event> telling_;  // of told() alone
