@@ -91,6 +91,7 @@ class World {
                 reactor_.cancel(some_attempt(), events_.flag(), now_, out_);
                 break;
             case 6:
+                reactor_.hand_out(now_, out_);
                 reactor_.flush(id, out_);
                 break;
             case 7: {
@@ -129,7 +130,7 @@ class World {
         order.demand.cores = static_cast<std::uint32_t>(events_.below(4));
         order.high = events_.flag();
         attempts_.emplace(id, Attempt());
-        reactor_.start(id, std::move(order), now_, out_);
+        reactor_.start(id, std::move(order), now_);
     }
 
     /// @return an attempt that is here, one that was, or one that never was.

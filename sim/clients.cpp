@@ -43,7 +43,8 @@ void Cluster::start(std::uint32_t index) {
             Client& client = clients_[id];
             if (client.reactor) {
                 client::Outbox out;
-                client.reactor->start(attempt, std::move(*order), client.machine.now(), out);
+                client.reactor->start(attempt, std::move(*order), client.machine.now());
+                client.reactor->hand_out(client.machine.now(), out);
                 client_effects(id, out);
             }
         });
@@ -273,6 +274,7 @@ void Cluster::client_reads(std::uint64_t id, std::string_view bytes) {
         }
         client_hears(connection.client, connection.worker, **message, out);
     }
+    client.reactor->hand_out(client.machine.now(), out);
     client.reactor->flush(connection.worker, out);
     client_effects(connection.client, out);
 }

@@ -254,6 +254,7 @@ void Study::read_all() {
         }
         workers_[id].out.read(
             [&](const wire::Message& message) { client_->received(id, message, now_, out_); });
+        client_->hand_out(now_, out_);
         client_->flush(id, out_);
         carry_out();
     }
@@ -317,8 +318,9 @@ void Study::submit() {
             order.task, id,
             Task::binary("/usr/local/bin/simulate").args("--input", std::to_string(element)),
             false);
-        client_->start(id, std::move(order), now_, out_);
+        client_->start(id, std::move(order), now_);
     }
+    client_->hand_out(now_, out_);
     client_meter_.end();
     bytes_per_task_ = (heap_bytes() - before) / std::max(tasks_, 1U);
     carry_out();

@@ -50,12 +50,20 @@ struct AttemptId {
 
 }  // namespace repartir
 
-/// Hash for unordered containers; nothing that is visible may depend on its order.
+/// Hash for unordered containers; nothing that is visible may depend on its order. Elements of one
+/// job follow each other, so that who goes through them in order goes through memory in order.
 template <>
 struct std::hash<repartir::TaskId> {
     std::size_t operator()(const repartir::TaskId& id) const noexcept {
         const std::uint64_t high = (std::uint64_t{id.job.words[0]} << 32U) | id.job.words[1];
-        const std::uint64_t low = (std::uint64_t{id.job.words[2]} << 32U) | id.element;
-        return static_cast<std::size_t>((high ^ (low * 0x9E3779B97F4A7C15ULL)));
+        const std::uint64_t job = (high ^ id.job.words[2]) * 0x9E3779B97F4A7C15ULL;
+        return static_cast<std::size_t>((job ^ (job >> 32U)) + id.element);
+    }
+};
+/// As above; attempts of one task that differ in their number alone are rare.
+template <>
+struct std::hash<repartir::AttemptId> {
+    std::size_t operator()(const repartir::AttemptId& id) const noexcept {
+        return std::hash<repartir::TaskId>()(id.task) + (std::size_t{id.number} << 32U);
     }
 };

@@ -99,16 +99,17 @@ bool Reactor::anyone_could(const Held& held) const {
 }
 
 /// Sets an attempt aside that no worker in reach could run, so that those behind it go on.
-void Reactor::strand(const AttemptId& id, Held& held) {
+void Reactor::strand(Entry& entry) {
+    Held& held = entry.second;
     held.waits_since = now_;
-    stranded_.emplace(std::pair(now_, held.arrival), id);
+    stranded_.emplace(std::pair(now_, held.arrival), &entry);
 }
 
 /// A worker came: what was set aside may be for it.
 void Reactor::unstrand() {
-    for (const auto& [key, id] : std::exchange(stranded_, {})) {
-        const Held& held = attempts_.find(id)->second;
-        (held.order.high ? high_ : normal_).emplace(held.arrival, id);
+    for (const auto& [key, entry] : std::exchange(stranded_, {})) {
+        const Held& held = entry->second;
+        (held.order.high ? high_ : normal_).emplace(held.arrival, entry);
     }
 }
 
@@ -118,21 +119,28 @@ void Reactor::stop_waiting(const Held& held) {
     stranded_.erase({held.waits_since, held.arrival});
 }
 
+void Reactor::hand_out(base::BootTime now, Outbox& out) {
+    now_ = now;
+    if (to_hand_out_) {
+        place(out);
+    }
+}
+
 /// Hands out what waits, the oldest first, one message for each worker.
 void Reactor::place(Outbox& out) {
-    std::map<WorkerId, std::vector<AttemptId>> batches;
+    to_hand_out_ = false;
+    std::map<WorkerId, std::vector<Entry*>> batches;
     while (!ready_.empty() && (!high_.empty() || !normal_.empty())) {
         auto& lane = high_.empty() ? normal_ : high_;
-        const AttemptId id = lane.begin()->second;
-        const auto entry = attempts_.find(id);
-        Held& held = entry->second;
+        Entry& entry = *lane.begin()->second;
+        Held& held = entry.second;
         const std::optional<WorkerId> chosen = choose(held);
         if (!chosen && anyone_could(held)) {
             break;  // the oldest waits for room, and the others behind it, so that it gets some
         }
         if (!chosen) {
             lane.erase(lane.begin());
-            strand(id, held);
+            strand(entry);
             continue;
         }
         lane.erase(lane.begin());
@@ -140,28 +148,28 @@ void Reactor::place(Outbox& out) {
         held.at = chosen;
         held.lease = ++lease_;
         wire::set_epoch(held.order.task, held.lease);
-        leases_.emplace(leased(id, held), entry);
-        worker.here.emplace(held.arrival, id);
+        leases_.emplace(held.lease, &entry);
+        worker.here.emplace_hint(worker.here.end(), held.arrival, &entry);
         static_cast<void>(worker.tasks.take(1));
         static_cast<void>(worker.input.take(held.order.task.size()));
-        batches[*chosen].push_back(id);
+        batches[*chosen].push_back(&entry);
         rank(*chosen, worker);
     }
-    for (const auto& [worker, ids] : batches) {
-        submit(worker, ids, out);
+    for (const auto& [worker, entries] : batches) {
+        submit(worker, entries, out);
         set_timer(worker, workers_[worker]);
     }
     steal(out);
     count_slots(out);
 }
 
-void Reactor::submit(WorkerId id, const std::vector<AttemptId>& ids, Outbox& out) {
+void Reactor::submit(WorkerId id, const std::vector<Entry*>& entries, Outbox& out) {
     acknowledge(id, workers_[id], out);
-    for (std::size_t at = 0; at < ids.size();) {
+    for (std::size_t at = 0; at < entries.size();) {
         std::vector<std::string_view> tasks;
         std::size_t bytes = 0;
-        for (; at < ids.size() && tasks.size() < wire::batch_max; ++at) {
-            const std::string_view task = attempts_.find(ids[at])->second.order.task;
+        for (; at < entries.size() && tasks.size() < wire::batch_max; ++at) {
+            const std::string_view task = entries[at]->second.order.task;
             if (!tasks.empty() && bytes + task.size() > wire::frame_body_bytes_max) {
                 break;
             }

@@ -376,6 +376,9 @@ void Reactor::tick(base::BootTime now, Outbox& out) {
 }
 
 base::BootTime Reactor::next() const {
+    if (to_hand_out_) {
+        return now_;
+    }
     base::BootTime first = timers_.empty() ? never : timers_.begin()->first;
     if (out_of_reach_ != never && !unreachable(now_)) {
         first = std::min(first, out_of_reach_ + options_.reach);
@@ -389,7 +392,7 @@ base::BootTime Reactor::next() const {
     base::BootTime oldest = never;
     for (const auto* lane : {&high_, &normal_}) {
         if (!lane->empty()) {
-            oldest = std::min(oldest, attempts_.find(lane->begin()->second)->second.waits_since);
+            oldest = std::min(oldest, lane->begin()->second->second.waits_since);
         }
     }
     return std::min(first, std::max(oldest, out_of_reach_) + options_.reach);

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -149,8 +150,8 @@ class Reactor {
     /// Nothing is dialled before the first tick().
     explicit Reactor(Options options);
 
-    /// Run an attempt. Finished follows exactly once.
-    void start(const AttemptId& id, Order&& order, base::BootTime now, Outbox& out);
+    /// Run an attempt, from the next hand_out() on. Finished follows exactly once.
+    void start(const AttemptId& id, Order&& order, base::BootTime now);
     /// End an attempt; ids that are not here are ignored. @param force without its grace
     void cancel(const AttemptId& id, bool force, base::BootTime now, Outbox& out);
 
@@ -164,6 +165,9 @@ class Reactor {
     void disconnected(WorkerId id, std::string_view why, base::BootTime now, Outbox& out);
     /// A message came whole.
     void received(WorkerId id, const wire::Message& message, base::BootTime now, Outbox& out);
+    /// Nothing else is to be told for now: hands out what waits, in as few messages as it takes.
+    /// The next tick() does it too.
+    void hand_out(base::BootTime now, Outbox& out);
     /// All messages that had come are handled: acknowledges them and grants credit, unless that may
     /// wait for the next message to this worker.
     void flush(WorkerId id, Outbox& out);
@@ -192,11 +196,15 @@ class Reactor {
         std::uint64_t arrival = 0;
         base::BootTime waits_since{0};
         std::optional<WorkerId> at;
-        std::uint64_t lease = 0;             // the epoch of its place there
+        std::uint64_t lease = 0;             // the epoch of its place there; 0: none
         bool cancelled = false;              // the worker was told to end it
         bool unwanted = false;               // it was asked back, to be run by somebody else
         std::array<std::uint64_t, 3> got{};  // bytes of output
     };
+    using Attempts = std::unordered_map<AttemptId, Held>;
+    using Entry = Attempts::value_type;  // its address stays until it is erased
+    /// In the order of arrival.
+    using Lane = std::map<std::uint64_t, Entry*>;
     struct Worker {
         explicit Worker(const Options& options)
             : detector({options.heartbeat, 30 * options.heartbeat}, base::BootTime(0)),
@@ -223,7 +231,7 @@ class Reactor {
         bool draining = false;
         bool reclaiming = false;                  // it was asked to give something back
         bool reconciling = false;                 // it came back, and has not said yet what it has
-        std::map<std::uint64_t, AttemptId> here;  // by arrival
+        Lane here;                                // what it has
         std::vector<std::uint64_t> seen;          // results to acknowledge
         std::size_t seen_bytes = 0;               // of their messages
         std::uint64_t beat = 0;                   // our heartbeats on this connection
@@ -240,8 +248,6 @@ class Reactor {
         std::uint32_t counted_window = 0;   // its part of window_sum_
         bool counted_up = false;            // its part of up_
     };
-
-    using Attempts = std::map<AttemptId, Held>;
 
     void welcome(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
     [[nodiscard]] bool serves(const Worker& worker, const wire::Instance& instance) const;
@@ -266,25 +272,27 @@ class Reactor {
     void place(Outbox& out);
     void give_up_waiting(Outbox& out);
     [[nodiscard]] std::optional<WorkerId> choose(const Held& held) const;
-    void submit(WorkerId id, const std::vector<AttemptId>& ids, Outbox& out);
+    void submit(WorkerId id, const std::vector<Entry*>& entries, Outbox& out);
     void steal(Outbox& out);
     [[nodiscard]] bool anyone_could(const Held& held) const;
-    void strand(const AttemptId& id, Held& held);
+    void strand(Entry& entry);
     void unstrand();
     void stop_waiting(const Held& held);
     [[nodiscard]] std::uint32_t ask_back(WorkerId id, std::size_t most, bool unwanted, Outbox& out);
     void settle_unwanted(Worker& worker);
-    void wait_again(const AttemptId& id, Held& held);
-    void finish(Attempts::iterator found, Finished&& finished, Outbox& out);
-    void end_here(const AttemptId& id, End end, std::optional<Error> why, Outbox& out);
+    void wait_again(Entry& entry);
+    void finish(Entry& entry, Finished&& finished, Outbox& out);
+    void end_here(Entry& entry, End end, std::optional<Error> why, Outbox& out);
     void result(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
     void output(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
     void reconcile(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
     void reclaimed(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
     void refused(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
-    [[nodiscard]] Attempts::iterator entry_at(const AttemptId& lease, WorkerId worker);
-    [[nodiscard]] static AttemptId leased(const AttemptId& id, const Held& held) noexcept {
-        return {id.task, id.number, id.issuer, held.lease};
+    [[nodiscard]] Entry* entry_at(const AttemptId& lease, WorkerId worker) const;
+    /// @return the attempt as its worker knows it.
+    [[nodiscard]] static AttemptId leased(const Entry& entry) noexcept {
+        const AttemptId& id = entry.first;
+        return {id.task, id.number, id.issuer, entry.second.lease};
     }
 
     template <class T>
@@ -296,13 +304,13 @@ class Reactor {
     base::Prng random_;
     std::vector<Worker> workers_;
     Attempts attempts_;
-    std::map<AttemptId, Attempts::iterator> leases_;  // as workers know them
-    std::uint64_t lease_ = 0;                         // the latest one: they only grow
-    // Attempts that are at no worker, in the order of arrival.
-    std::map<std::uint64_t, AttemptId> high_;
-    std::map<std::uint64_t, AttemptId> normal_;
+    std::unordered_map<std::uint64_t, Entry*> leases_;  // that are current
+    std::uint64_t lease_ = 0;                           // the latest one: they only grow
+    // Attempts that are at no worker.
+    Lane high_;
+    Lane normal_;
     // Attempts that no worker in reach could run, by since when and arrival.
-    std::map<std::pair<base::BootTime, std::uint64_t>, AttemptId> stranded_;
+    std::map<std::pair<base::BootTime, std::uint64_t>, Entry*> stranded_;
     std::set<std::pair<std::uint64_t, WorkerId>> ready_;   // may get more, the least loaded first
     std::set<std::pair<std::size_t, WorkerId>> backlogs_;  // have tasks that wait at the worker
     std::set<std::pair<base::BootTime, WorkerId>> timers_;
@@ -316,6 +324,7 @@ class Reactor {
     std::uint64_t rate_ = 0;        // bytes of output per second from workers, smoothed
     std::size_t up_ = 0;            // workers
     std::uint32_t unwanted_ = 0;    // attempts that are asked back from workers
+    bool to_hand_out_ = false;      // place() has something to do
     base::BootTime now_{0};
     base::BootTime out_of_reach_ = base::BootTime::max();  // since when no worker is up
     Stats stats_;

@@ -56,6 +56,7 @@ class Fixture {
     void say(WorkerId id, wire::MessageType type, const T& value) {
         const std::string body = codec::encode(value);
         reactor.received(id, {type, wire::version_max, ++correlation, body}, now, out);
+        reactor.hand_out(now, out);
     }
     /// @return the attempt as its worker knows it; itself where no worker has it.
     AttemptId lease(const AttemptId& one) const { return reactor.lease_of(one).value_or(one); }
@@ -71,7 +72,8 @@ class Fixture {
         wire::append_task(order.task, attempt(element), Task::binary("true"), false);
         order.demand.cores = cores;
         order.high = high;
-        reactor.start(attempt(element), std::move(order), now, out);
+        reactor.start(attempt(element), std::move(order), now);
+        reactor.hand_out(now, out);
     }
     /// The worker tells that an attempt exited.
     void result(WorkerId id, const AttemptId& one, const std::string& output = {}) {

@@ -30,9 +30,8 @@ std::uint32_t Reactor::ask_back(WorkerId id, std::size_t most, bool unwanted, Ou
     Worker& worker = workers_[id];
     std::vector<AttemptId> wanted;
     for (auto it = worker.here.rbegin(); it != worker.here.rend() && wanted.size() < most; ++it) {
-        Held& held = attempts_.find(it->second)->second;
-        held.unwanted = unwanted;
-        wanted.push_back(leased(it->second, held));
+        it->second->second.unwanted = unwanted;
+        wanted.push_back(leased(*it->second));
     }
     unwanted_ += unwanted ? static_cast<std::uint32_t>(wanted.size()) : 0;
     worker.reclaiming = true;
@@ -50,7 +49,7 @@ std::uint32_t Reactor::give_back(std::uint32_t most, base::BootTime now, Outbox&
     std::uint32_t returned = 0;
     for (auto* lane : {&normal_, &high_}) {
         while (returned < most && !lane->empty()) {
-            const AttemptId id = std::prev(lane->end())->second;
+            const AttemptId id = std::prev(lane->end())->second->first;
             lane->erase(std::prev(lane->end()));
             attempts_.erase(id);
             out.emplace_back(Returned{id});
@@ -66,9 +65,8 @@ std::uint32_t Reactor::give_back(std::uint32_t most, base::BootTime now, Outbox&
 
 /// What was asked back of a worker and did not come has begun, or is lost with it.
 void Reactor::settle_unwanted(Worker& worker) {
-    for (const auto& [arrival, id] : worker.here) {
-        Held& held = attempts_.find(id)->second;
-        unwanted_ -= std::exchange(held.unwanted, false) ? 1U : 0U;
+    for (const auto& [arrival, entry] : worker.here) {
+        unwanted_ -= std::exchange(entry->second.unwanted, false) ? 1U : 0U;
     }
 }
 
@@ -79,8 +77,8 @@ void Reactor::reclaimed(WorkerId id, Worker& worker, const wire::Message& messag
         return;
     }
     static_cast<void>(list->ids.each([&](const AttemptId& attempt) {
-        const auto entry = entry_at(attempt, id);
-        if (entry == attempts_.end()) {
+        Entry* const entry = entry_at(attempt, id);
+        if (entry == nullptr) {
             return;
         }
         const AttemptId own = entry->first;
@@ -89,9 +87,9 @@ void Reactor::reclaimed(WorkerId id, Worker& worker, const wire::Message& messag
         ++stats_.moved;
         const bool unwanted = std::exchange(held.unwanted, false);
         unwanted_ -= unwanted ? 1U : 0U;
-        wait_again(own, held);
+        wait_again(*entry);
         if (held.cancelled) {
-            end_here(own, End::cancelled, std::nullopt, out);
+            end_here(*entry, End::cancelled, std::nullopt, out);
         } else if (unwanted) {
             (held.order.high ? high_ : normal_).erase(held.arrival);
             attempts_.erase(own);

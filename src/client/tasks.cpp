@@ -27,39 +27,42 @@ bool by_machine(const wire::AttemptRecord& report) {
 
 }  // namespace
 
-/// @return the attempt of which the worker has this lease; the end when it has not, or no more.
-Reactor::Attempts::iterator Reactor::entry_at(const AttemptId& lease, WorkerId worker) {
-    const auto known = leases_.find(lease);
-    return known != leases_.end() && known->second->second.at == worker ? known->second
-                                                                        : attempts_.end();
+/// @return the attempt of which the worker has this lease; nullptr when it has not, or no more.
+Reactor::Entry* Reactor::entry_at(const AttemptId& lease, WorkerId worker) const {
+    const auto known = leases_.find(lease.epoch);
+    const bool is_it = known != leases_.end() && known->second->second.at == worker &&
+                       leased(*known->second) == lease;
+    return is_it ? known->second : nullptr;
 }
 
 std::optional<AttemptId> Reactor::lease_of(const AttemptId& id) const {
     const auto found = attempts_.find(id);
-    return found != attempts_.end() && found->second.at ? std::optional(leased(id, found->second))
+    return found != attempts_.end() && found->second.at ? std::optional(leased(*found))
                                                         : std::nullopt;
 }
 
-void Reactor::start(const AttemptId& id, Order&& order, base::BootTime now, Outbox& out) {
+void Reactor::start(const AttemptId& id, Order&& order, base::BootTime now) {
     now_ = now;
-    Held& held = attempts_[id];
-    held.order = std::move(order);
-    held.arrival = ++arrival_;
-    wait_again(id, held);
-    place(out);
+    Entry& entry = *attempts_.try_emplace(id).first;
+    entry.second.order = std::move(order);
+    entry.second.arrival = ++arrival_;
+    wait_again(entry);
+    to_hand_out_ = true;
 }
 
 /// Puts an attempt that is at no worker back in its place in the queue.
-void Reactor::wait_again(const AttemptId& id, Held& held) {
-    leases_.erase(leased(id, held));
+void Reactor::wait_again(Entry& entry) {
+    Held& held = entry.second;
+    leases_.erase(std::exchange(held.lease, 0));
     held.at.reset();
     held.got = {};
     held.waits_since = now_;
-    (held.order.high ? high_ : normal_).emplace(held.arrival, id);
+    Lane& lane = held.order.high ? high_ : normal_;
+    lane.emplace_hint(lane.end(), held.arrival, &entry);
 }
 
-void Reactor::finish(Attempts::iterator found, Finished&& finished, Outbox& out) {
-    Held& held = found->second;
+void Reactor::finish(Entry& entry, Finished&& finished, Outbox& out) {
+    Held& held = entry.second;
     if (held.at) {
         const WorkerId at = *held.at;
         workers_[at].here.erase(held.arrival);
@@ -68,25 +71,24 @@ void Reactor::finish(Attempts::iterator found, Finished&& finished, Outbox& out)
         stop_waiting(held);
     }
     unwanted_ -= held.unwanted ? 1U : 0U;
-    leases_.erase(leased(found->first, held));
-    attempts_.erase(found);
+    leases_.erase(held.lease);
+    attempts_.erase(finished.attempt);
     ++stats_.finished;
     out.push_back(std::move(finished));
 }
 
 /// Ends an attempt of which no worker tells the end.
-void Reactor::end_here(const AttemptId& id, End end, std::optional<Error> why, Outbox& out) {
+void Reactor::end_here(Entry& entry, End end, std::optional<Error> why, Outbox& out) {
     Finished finished;
-    finished.attempt = id;
+    finished.attempt = entry.first;
     finished.report.ending = {end, 0};
     if (why) {
         finished.report.error = wire::to_record(*why);
     }
-    const auto found = attempts_.find(id);
-    if (const auto at = found->second.at) {
+    if (const auto at = entry.second.at) {
         finished.report.where = options_.workers[*at];
     }
-    finish(found, std::move(finished), out);
+    finish(entry, std::move(finished), out);
 }
 
 void Reactor::cancel(const AttemptId& id, bool force, base::BootTime now, Outbox& out) {
@@ -98,12 +100,12 @@ void Reactor::cancel(const AttemptId& id, bool force, base::BootTime now, Outbox
     Held& held = found->second;
     if (held.at && workers_[*held.at].link == Link::up) {
         held.cancelled = true;  // where it is not known yet whether it is there, it is told then
-        const AttemptId lease = leased(id, held);
+        const AttemptId lease = leased(*found);
         send(*held.at, wire::MessageType::task_cancel,
              codec::fields(std::span<const AttemptId>(&lease, 1), force), out);
         return;
     }
-    end_here(id, End::cancelled, std::nullopt, out);
+    end_here(*found, End::cancelled, std::nullopt, out);
     place(out);
 }
 
@@ -114,19 +116,19 @@ void Reactor::lose(WorkerId id, Worker& worker, Outbox& out) {
     bool any = false;
     settle_unwanted(worker);
     const auto here = std::exchange(worker.here, {});
-    for (const auto& [arrival, attempt] : here) {
-        Held& held = attempts_.find(attempt)->second;
+    for (const auto& [arrival, entry] : here) {
+        Held& held = entry->second;
         // it runs the oldest first, as many as it has room for
         const bool may_have_run = cores < std::max(worker.site.slots, 1U);
         cores += held.order.demand.cores;
-        wait_again(attempt, held);
+        wait_again(*entry);
         if (held.cancelled) {
-            end_here(attempt, End::cancelled, std::nullopt, out);
+            end_here(*entry, End::cancelled, std::nullopt, out);
         } else if (may_have_run) {
             any = true;
             ++stats_.lost;
             end_here(
-                attempt, End::not_started,
+                *entry, End::not_started,
                 Error(Domain::wire, Code::unreachable, Fault::node,
                       "worker '" + options_.workers[id] + "' was lost while it had the task (" +
                           worker.why + "): look at its log; the task is run again elsewhere"),
@@ -158,9 +160,9 @@ std::optional<Error> Reactor::unreachable(base::BootTime now) const {
 /// When no worker can be reached for too long, or none that could run it, what waits ends.
 void Reactor::give_up_waiting(Outbox& out) {
     while (!stranded_.empty() && now_ - stranded_.begin()->first.first >= options_.reach) {
-        const AttemptId id = stranded_.begin()->second;
-        const core::Demand& demand = attempts_.find(id)->second.order.demand;
-        end_here(id, End::not_started,
+        Entry& entry = *stranded_.begin()->second;
+        const core::Demand& demand = entry.second.order.demand;
+        end_here(entry, End::not_started,
                  Error(Domain::scheduler, Code::cannot_schedule, Fault::policy,
                        "the task asks for " + std::to_string(demand.cores) + " cores and " +
                            std::to_string(demand.memory_bytes) +
@@ -174,11 +176,11 @@ void Reactor::give_up_waiting(Outbox& out) {
     }
     for (auto* lane : {&high_, &normal_}) {
         while (!lane->empty()) {
-            const AttemptId id = lane->begin()->second;
-            if (now_ - attempts_.find(id)->second.waits_since < options_.reach) {
+            Entry& entry = *lane->begin()->second;
+            if (now_ - entry.second.waits_since < options_.reach) {
                 break;
             }
-            end_here(id, End::not_started, why, out);
+            end_here(entry, End::not_started, why, out);
         }
     }
 }
@@ -195,16 +197,16 @@ void Reactor::reconcile(WorkerId id, Worker& worker, const wire::Message& messag
     std::set<AttemptId> there;
     std::vector<AttemptId> over;
     static_cast<void>(list->ids.each([&](const AttemptId& lease) {
-        if (entry_at(lease, id) != attempts_.end()) {
+        if (entry_at(lease, id) != nullptr) {
             there.insert(lease);
         } else {
             over.push_back(lease);
         }
     }));
     std::vector<AttemptId> cancelled;
-    for (const auto& [arrival, attempt] : std::map(worker.here)) {
-        Held& held = attempts_.find(attempt)->second;
-        const AttemptId lease = leased(attempt, held);
+    for (const auto& [arrival, entry] : Lane(worker.here)) {
+        Held& held = entry->second;
+        const AttemptId lease = leased(*entry);
         if (there.contains(lease)) {
             if (held.cancelled) {
                 cancelled.push_back(lease);
@@ -213,9 +215,9 @@ void Reactor::reconcile(WorkerId id, Worker& worker, const wire::Message& messag
         }
         worker.here.erase(arrival);
         ++stats_.moved;
-        wait_again(attempt, held);
+        wait_again(*entry);
         if (held.cancelled) {
-            end_here(attempt, End::cancelled, std::nullopt, out);
+            end_here(*entry, End::cancelled, std::nullopt, out);
         }
     }
     for (const auto& [ids, force] : {std::pair(&over, true), std::pair(&cancelled, false)}) {
@@ -237,8 +239,8 @@ void Reactor::result(WorkerId id, Worker& worker, const wire::Message& message, 
     worker.seen.push_back(result->sequence);
     worker.throughput.paused();
     worker.seen_bytes += message.body.size();
-    const auto entry = entry_at(result->attempt, id);
-    if (entry == attempts_.end()) {
+    Entry* const entry = entry_at(result->attempt, id);
+    if (entry == nullptr) {
         ++stats_.stale;
         return;
     }
@@ -255,11 +257,11 @@ void Reactor::result(WorkerId id, Worker& worker, const wire::Message& message, 
         worker.prefetch.ran(
             std::clamp(base::BootTime(result->report.wall), base::BootTime(0), run_max));
     }
-    finish(entry,
+    finish(*entry,
            Finished{entry->first, result->report, tail_of(result->out), tail_of(result->err),
                     tail_of(result->value)},
            out);
-    place(out);
+    to_hand_out_ = true;
 }
 
 void Reactor::output(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out) {
@@ -277,8 +279,8 @@ void Reactor::output(WorkerId id, Worker& worker, const wire::Message& message, 
         rate_ = core::smoothed_rate(rate_, *sample);
         count_slots(out);
     }
-    const auto entry = entry_at(piece->attempt, id);
-    if (entry == attempts_.end()) {
+    Entry* const entry = entry_at(piece->attempt, id);
+    if (entry == nullptr) {
         return;
     }
     std::uint64_t& got = entry->second.got[channel];
@@ -299,8 +301,8 @@ void Reactor::refused(WorkerId id, Worker& worker, const wire::Message& message,
                 told ? std::string_view(told->error.sentence) : "it sent what cannot be read", out);
         return;
     }
-    if (const auto entry = entry_at(told->attempt, id); entry != attempts_.end()) {
-        end_here(AttemptId(entry->first), End::not_started, wire::to_error(told->error), out);
+    if (Entry* const entry = entry_at(told->attempt, id)) {
+        end_here(*entry, End::not_started, wire::to_error(told->error), out);
         place(out);
     }
 }

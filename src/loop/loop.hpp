@@ -88,8 +88,11 @@ class Loop {
     /// is posted and never run is destroyed with the loop. Any thread.
     void post(std::move_only_function<void() noexcept> function);
 
-    /// @return boot time as of the last return from waiting: cheap, right inside callbacks.
+    /// @return boot time as of the last return from waiting, or update_now(): cheap, right inside
+    /// callbacks.
     [[nodiscard]] base::BootTime now() const noexcept { return now_; }
+    /// Looks at the clock, for who calls what uses now() from outside a callback.
+    void update_now() noexcept { now_ = base::now(); }
 
   private:
     static constexpr std::size_t batch_max = 64;  // events taken from the kernel at once

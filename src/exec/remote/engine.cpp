@@ -242,6 +242,7 @@ void Engine::answer() {
         const std::scoped_lock lock(mutex_);
         answering_.swap(requests_);
     }
+    loop_->update_now();
     for (Request& request : answering_) {
         std::visit([this](auto& one) { handle(one); }, request);
     }
@@ -256,7 +257,7 @@ void Engine::handle(Observe& request) {
 }
 
 void Engine::handle(GiveBack& request) {
-    static_cast<void>(reactor_.give_back(request.most, base::now(), outbox_));
+    static_cast<void>(reactor_.give_back(request.most, loop_->now(), outbox_));
     giving_back_ = false;
 }
 
@@ -343,8 +344,8 @@ void Engine::look_at_certificates(base::BootTime now) {
     }
 }
 
-/// Carries out what the reactor wants, in order, and what comes of it.
-void Engine::carry_out() {
+/// Carries out what the reactor wants, in order, and what comes of it; what is to be sent waits.
+void Engine::perform() {
     if (std::exchange(carrying_, true)) {
         return;
     }
@@ -355,6 +356,19 @@ void Engine::carry_out() {
         }
         doing_.clear();
     }
+    carrying_ = false;
+}
+
+/// Carries out all, and sends.
+void Engine::carry_out() {
+    if (carrying_) {
+        return;  // further up the stack it is done
+    }
+    const base::BootTime now = loop_->now();
+    do {
+        reactor_.hand_out(now, outbox_);
+        perform();
+    } while (!outbox_.empty());
     for (Link* const link : unflushed_) {
         link->unflushed = false;
         if (link->current() != nullptr) {
@@ -362,11 +376,10 @@ void Engine::carry_out() {
         }
     }
     unflushed_.clear();
-    if (reactor_.unreachable(base::now()).has_value() != out_of_reach_) {
+    if (reactor_.unreachable(now).has_value() != out_of_reach_) {
         out_of_reach_ = !out_of_reach_;
         tell_capacity();
     }
-    carrying_ = false;
     set_timer();
 }
 
@@ -439,7 +452,7 @@ void Engine::tell_capacity() {
         can_.task_slots_max = capacity_.task_slots_max;
         can_.round_trip = capacity_.round_trip;
         can_.bytes_per_second = capacity_.bytes_per_second;
-        can_.unreachable = reactor_.unreachable(base::now());
+        can_.unreachable = reactor_.unreachable(loop_->now());
         now = can_;
     }
     running_slots_ = capacity_.slots;

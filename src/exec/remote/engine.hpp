@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -96,6 +97,7 @@ class Engine final : private loop::Timer {
         AttemptSink* sink = nullptr;
         std::unique_ptr<base::Spool> out, err;  // once more came than a result has room for
     };
+    using Jobs = std::unordered_map<AttemptId, Job>;
     struct Call {
         StartCall request;
         TaskId task;
@@ -128,6 +130,7 @@ class Engine final : private loop::Timer {
 
     void on_timer(base::BootTime now) noexcept override;
     void carry_out();
+    void perform();
     void carry_out(client::Dial& effect);
     void carry_out(client::Send& effect);
     void carry_out(client::Admit& effect);
@@ -138,7 +141,7 @@ class Engine final : private loop::Timer {
     void carry_out(client::Capacity& effect);
 
     void take_output(Job& job, wire::Channel channel, std::uint64_t offset, std::string_view bytes);
-    void end_task(std::map<AttemptId, Job>::iterator job, client::Finished& finished);
+    void end_task(Jobs::iterator job, client::Finished& finished);
     void begin_call(Call& call);
     [[nodiscard]] Error too_large(const Call& call) const;
     void end_call_try(Call& call, client::Finished& finished);
@@ -165,9 +168,9 @@ class Engine final : private loop::Timer {
     std::vector<Link*> unflushed_;              // of them, each once: something was sent
     std::deque<client::WorkerId> to_dial_;      // later
     std::size_t dialling_ = 0;                  // connections that are not open yet
-    std::map<AttemptId, Job> jobs_;
-    std::map<CallId, Call> calls_;
-    std::map<AttemptId, CallId> tries_;              // of calls that are at the reactor
+    Jobs jobs_;
+    std::unordered_map<CallId, Call> calls_;
+    std::unordered_map<AttemptId, CallId> tries_;    // of calls that are at the reactor
     std::multimap<base::BootTime, CallId> retries_;  // of calls that wait for theirs
     JobId job_ = JobId::random();
     std::uint32_t element_ = 0;

@@ -34,15 +34,15 @@ void Engine::Link::close() {
 void Engine::Link::on_open(net::Connection& connection) noexcept {
     dialled(connection);
     if (&connection == current_) {
-        engine_.reactor_.connected(id_, base::now(), engine_.outbox_);
+        engine_.reactor_.connected(id_, engine_.loop_->now(), engine_.outbox_);
         engine_.carry_out();
     }
 }
 
 void Engine::Link::on_message(net::Connection& connection, const wire::Message& message) noexcept {
     if (&connection == current_) {
-        engine_.reactor_.received(id_, message, base::now(), engine_.outbox_);
-        engine_.carry_out();  // at once: it may be for this very connection
+        engine_.reactor_.received(id_, message, engine_.loop_->now(), engine_.outbox_);
+        engine_.perform();  // at once: it may be for this very connection
     }
 }
 
@@ -62,7 +62,7 @@ void Engine::Link::on_closed(net::Connection& connection, const Error* why) noex
     dialled(connection);
     connections_.remove_if([&](const Held& one) { return one.connection.get() == &connection; });
     if (was_current) {
-        engine_.reactor_.disconnected(id_, sentence, base::now(), engine_.outbox_);
+        engine_.reactor_.disconnected(id_, sentence, engine_.loop_->now(), engine_.outbox_);
         engine_.carry_out();
     }
 }

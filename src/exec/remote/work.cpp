@@ -86,11 +86,11 @@ void Engine::handle(StartTask& request) {
     wire::append_task(order.task, request.id, *request.task, streams(*request.task));
     order.demand = demand_of(*request.task);
     order.high = request.task->priority() == Priority::high;
-    reactor_.start(request.id, std::move(order), base::now(), outbox_);
+    reactor_.start(request.id, std::move(order), loop_->now());
 }
 
 void Engine::handle(CancelTask& request) {
-    reactor_.cancel(request.id, request.force, base::now(), outbox_);
+    reactor_.cancel(request.id, request.force, loop_->now(), outbox_);
 }
 
 void Engine::take_output(Job& job, wire::Channel channel, std::uint64_t offset,
@@ -161,7 +161,7 @@ void Engine::carry_out(client::Returned& effect) {
     }
 }
 
-void Engine::end_task(std::map<AttemptId, Job>::iterator found, client::Finished& finished) {
+void Engine::end_task(Jobs::iterator found, client::Finished& finished) {
     const AttemptId id = found->first;
     Job job = std::move(found->second);
     jobs_.erase(found);
@@ -205,7 +205,7 @@ void Engine::begin_call(Call& call) {
     wire::append_call(order.task, attempt, call.request.function, call.request.arguments,
                       call.request.options.timeout, call.request.options.priority);
     order.high = call.request.options.priority == Priority::high;
-    reactor_.start(attempt, std::move(order), base::now(), outbox_);
+    reactor_.start(attempt, std::move(order), loop_->now());
 }
 
 void Engine::end_call_try(Call& call, client::Finished& finished) {
@@ -238,7 +238,7 @@ void Engine::end_call_try(Call& call, client::Finished& finished) {
 }
 
 void Engine::wait_for_next_try(Call& call, base::BootTime delay) {
-    call.due = base::later(base::now(), delay);
+    call.due = base::later(loop_->now(), delay);
     retries_.emplace(call.due, call.request.id);
 }
 
@@ -251,7 +251,7 @@ void Engine::handle(CancelCall& request) {
     const Call& call = found->second;
     const AttemptId attempt = call.state.id(call.task, issuer_);
     if (tries_.contains(attempt)) {
-        reactor_.cancel(attempt, false, base::now(), outbox_);
+        reactor_.cancel(attempt, false, loop_->now(), outbox_);
     }
     end_call(request.id, fail(detail::cancelled_error()));
 }
