@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <atomic>
 #include <filesystem>
+#include <future>
 #include <string>
 #include <thread>
 #include <utility>
@@ -51,14 +53,25 @@ class PoolRemoteTest : public ::testing::Test {
                               return n / 2;
                           })
                 .function("nothing", [] {})
+                .function("pass",
+                          [this](bool kept) {
+                              while (kept && !gate_.load()) {
+                                  gate_.wait(false);
+                              }
+                          })
                 .build();
         EXPECT_TRUE(made) << (made ? "" : made.error().sentence());
         worker_.emplace(std::move(*made));
         thread_ = std::thread([this] { EXPECT_TRUE(worker_->run()); });
     }
     ~PoolRemoteTest() override {
+        open_gate();
         stop();
         std::filesystem::remove_all(folder_);
+    }
+    void open_gate() {
+        gate_ = true;
+        gate_.notify_all();
     }
     void stop() {
         if (thread_.joinable()) {
@@ -69,6 +82,7 @@ class PoolRemoteTest : public ::testing::Test {
     std::string address() const { return "unix:" + folder_ + "/w"; }
 
     std::string folder_;
+    std::atomic<bool> gate_{false};  // which "pass" waits for, if it is told to
     std::optional<Worker> worker_;
     std::thread thread_;
 };
@@ -95,6 +109,108 @@ TEST_F(PoolRemoteTest, ManyCallsAtOnce) {
     }
     for (int i = 0; i < 5000; ++i) {
         ASSERT_EQ(std::move(all[static_cast<std::size_t>(i)]).get().value(), i);
+    }
+}
+
+// The caller sees to the network while it waits, the engine's thread rests, and comes back when there
+// is other work, or none for a while.
+TEST_F(PoolRemoteTest, CallsOneByOneAndOtherWorkAmongThem) {
+    auto pool = Pool::builder().remote_workers(address()).build().value();
+    for (int round = 0; round < 20; ++round) {
+        for (int i = 0; i < 100; ++i) {
+            ASSERT_EQ(pool.submit_remote<int>("halve", 2 * i).get().value(), i);
+        }
+        auto program = pool.submit(Task::binary("true").backend(Backend::remote));
+        auto unheard = pool.submit_remote<int>("halve", 8);  // nobody waits for it in get()
+        ASSERT_EQ(pool.submit_remote<int>("halve", 10).get().value(), 5);
+        ASSERT_TRUE(std::move(program).get().value().ok());
+        ASSERT_TRUE(unheard.wait_for(20s));
+        if (round % 5 == 0) {
+            std::promise<int> heard;
+            pool.submit_remote<int>("halve", 12).on_ready([&](Result<int> n) {
+                heard.set_value(n.value());
+            });
+            ASSERT_EQ(heard.get_future().get(), 6);
+        }
+    }
+}
+
+TEST_F(PoolRemoteTest, ManyThreadsMayCallOneByOne) {
+    auto pool = Pool::builder().remote_workers(address()).build().value();
+    std::vector<std::thread> callers;
+    std::atomic<int> right = 0;
+    for (int thread = 0; thread < 4; ++thread) {
+        callers.emplace_back([&] {
+            for (int i = 0; i < 500; ++i) {
+                right += pool.submit_remote<int>("halve", 2 * i).get().value() == i ? 1 : 0;
+            }
+        });
+    }
+    for (std::thread& caller : callers) {
+        caller.join();
+    }
+    EXPECT_EQ(right, 2000);
+}
+
+TEST_F(PoolRemoteTest, FunctionsOfThePoolMayCallToo) {
+    auto pool = Pool::builder().cpu_workers(2).remote_workers(address()).build().value();
+    std::vector<Pending<int>> all;
+    for (int i = 0; i < 50; ++i) {
+        all.push_back(pool.submit(
+            [&pool, i] { return pool.submit_remote<int>("halve", 2 * i).get().value_or(-1); }));
+    }
+    for (int i = 0; i < 50; ++i) {
+        EXPECT_EQ(std::move(all[static_cast<std::size_t>(i)]).get().value(), i);
+    }
+}
+
+// The worker calls short functions on the thread that sees to its network. One that is short no more
+// must not keep the others, nor the heartbeats.
+TEST_F(PoolRemoteTest, AShortFunctionThatTakesLongAfterAllKeepsNobodyWaiting) {
+    RemoteOptions options;
+    options.workers = {address()};
+    options.heartbeat = 100ms;  // three of them missing, and the worker is suspected
+    auto pool = Pool::builder().remote(options).build().value();
+    for (int round = 0; round < 3; ++round) {
+        for (int i = 0; i < 200; ++i) {
+            ASSERT_TRUE(pool.submit_remote<void>("pass", false).get());
+        }
+        gate_ = false;
+        std::vector<Pending<void>> others;
+        others.push_back(pool.submit_remote<void>("pass", false));
+        auto kept = pool.submit_remote<void>("pass", true);
+        for (int i = 0; i < 50; ++i) {
+            others.push_back(pool.submit_remote<void>("pass", false));
+        }
+        for (auto& one : others) {
+            ASSERT_TRUE(std::move(one).get());
+        }
+        ASSERT_TRUE(pool.submit(Task::binary("sleep", "0.5").backend(Backend::remote)).get()->ok());
+        ASSERT_FALSE(kept.ready());
+        open_gate();
+        ASSERT_TRUE(std::move(kept).get());
+    }
+}
+
+TEST_F(PoolRemoteTest, ACallerWhoWaitsIsToldWhenThePoolEnds) {
+    for (const int warm : {0, 50}) {
+        gate_ = false;
+        std::optional<Pool> pool = Pool::builder().remote_workers(address()).build().value();
+        for (int i = 0; i < warm; ++i) {
+            ASSERT_TRUE(pool->submit_remote<void>("nothing").get());
+        }
+        std::atomic<bool> waits = false;
+        auto pending = pool->submit_remote<void>("pass", true);
+        std::thread caller([&] {
+            waits = true;
+            EXPECT_FALSE(std::move(pending).get());
+        });
+        while (!waits) {
+            std::this_thread::yield();
+        }
+        pool.reset();
+        caller.join();
+        open_gate();
     }
 }
 

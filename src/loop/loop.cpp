@@ -2,6 +2,7 @@
 #include "loop/loop.hpp"
 
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 
 #include <algorithm>
 #include <cassert>
@@ -85,35 +86,58 @@ void Loop::remove(Handler& handler) noexcept {
     }
 }
 
-int Loop::wait(base::BootTime timeout) noexcept {
-    const auto capacity = static_cast<int>(batch_max);
-    if (precise_) {
-        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(timeout);
-        timespec limit{};
-        limit.tv_sec = seconds.count();
-        limit.tv_nsec = (timeout - seconds).count();
-        const int count = ::epoll_pwait2(epoll_.get(), batch_.data(), capacity,
-                                         timeout == base::never ? nullptr : &limit, nullptr);
-        // EPERM is what older containers' seccomp filters say of calls that they do not know.
-        if (count >= 0 || (errno != ENOSYS && errno != EPERM)) {
-            return count;
-        }
-        precise_ = false;
+/// Sees to it that a wait ends then, or before. @return false when there is no descriptor for it
+bool Loop::arm(base::BootTime until) noexcept {
+    if (armed_ <= until) {
+        return true;
     }
-    // Rounded up: waking a little late is right, waking early would spin.
-    const auto rounded = std::chrono::ceil<std::chrono::milliseconds>(
-        std::min(timeout, base::BootTime(std::chrono::hours(24))));
-    const int limit_ms = timeout == base::never ? -1 : static_cast<int>(rounded.count());
-    return ::epoll_wait(epoll_.get(), batch_.data(), capacity, limit_ms);
+    if (!alarm_) {
+        base::Fd alarm(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+        epoll_event event{};
+        event.events = EPOLLIN | EPOLLET;
+        if (!alarm || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, alarm.get(), &event) != 0) {
+            return false;
+        }
+        alarm_ = std::move(alarm);
+    }
+    const base::BootTime at = std::max(until, base::BootTime(1));  // 0 would disarm it
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(at);
+    itimerspec when{};
+    when.it_value.tv_sec = seconds.count();
+    when.it_value.tv_nsec = (at - seconds).count();
+    if (::timerfd_settime(alarm_.get(), TFD_TIMER_ABSTIME, &when, nullptr) != 0) {
+        return false;
+    }
+    armed_ = until;
+    return true;
 }
 
-/// Looks for events, without sleeping. @return how many there are; 0: none came, or it was woken
+/// Sleeps until there are events, or until then. @return how many there are
+int Loop::wait(base::BootTime until) noexcept {
+    int limit = -1;
+    if (until != base::never && !arm(until)) {
+        // Rounded up: waking a little late is right, waking early would spin.
+        const base::BootTime left = std::max(until - base::now(), base::BootTime(0));
+        limit = static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(
+                                     std::min(left, base::BootTime(std::chrono::hours(24))))
+                                     .count());
+    }
+    return ::epoll_wait(epoll_.get(), batch_.data(), static_cast<int>(batch_max), limit);
+}
+
+/// Looks for events, without sleeping, once at least. @return how many there are; 0: none came, or
+/// it was woken
 int Loop::look(base::BootTime duration) noexcept {
-    const base::BootTime end = base::now() + duration;
-    int count = 0;
-    do {
-        count = wait(base::BootTime(0));
-    } while (count == 0 && !gate_.knocked() && base::now() < end);
+    const auto glance = [this] {
+        return ::epoll_wait(epoll_.get(), batch_.data(), static_cast<int>(batch_max), 0);
+    };
+    int count = glance();
+    if (count == 0 && duration > base::BootTime(0)) {
+        const base::BootTime end = base::now() + duration;
+        while (count == 0 && !gate_.knocked() && base::now() < end) {
+            count = glance();
+        }
+    }
     return count;
 }
 
@@ -146,24 +170,20 @@ std::size_t Loop::run_posted() noexcept {
 }
 
 std::size_t Loop::run_once(base::BootTime timeout, base::BootTime spin) noexcept {
-    const base::BootTime due = timers_.next();
-    if (due != base::never) {
-        now_ = base::now();
-        timeout = std::min(timeout, std::max(due - now_, base::BootTime(0)));
+    base::BootTime until = timers_.next();
+    if (timeout != base::never && timeout > base::BootTime(0)) {
+        until = std::min(until, base::later(base::now(), timeout));
     }
-    int count = 0;
-    if (spin > base::BootTime(0)) {
-        count = look(std::min(spin, timeout));
-        timeout = timeout == base::never ? timeout : std::max(timeout - spin, base::BootTime(0));
-    }
-    if (count == 0) {
-        if (timeout > base::BootTime(0) && !gate_.lie_down()) {
-            timeout = base::BootTime(0);
-        }
-        count = wait(timeout);
+    const bool sleeps = timeout > base::BootTime(0);
+    int count = !sleeps || spin > base::BootTime(0) ? look(std::min(spin, timeout)) : 0;
+    if (count == 0 && sleeps) {
+        count = gate_.lie_down() ? wait(until) : look(base::BootTime(0));
         gate_.get_up();
     }
     now_ = base::now();
+    if (armed_ <= now_) {
+        armed_ = base::never;  // it has gone off
+    }
     std::size_t calls = count > 0 ? dispatch(static_cast<std::size_t>(count)) : 0;
     if (timers_.next() <= now_) {
         calls += timers_.fire(now_);

@@ -98,19 +98,23 @@ class Loop {
     static constexpr std::size_t batch_max = 64;  // events taken from the kernel at once
 
     Loop(base::Fd epoll, base::Fd waker) noexcept;
-    int wait(base::BootTime timeout) noexcept;
+    int wait(base::BootTime until) noexcept;
+    bool arm(base::BootTime until) noexcept;
     int look(base::BootTime duration) noexcept;
     std::size_t dispatch(std::size_t count) noexcept;
     std::size_t run_posted() noexcept;
 
     base::Fd epoll_;
     base::Fd waker_;  // eventfd, edge-triggered and therefore never read
+    // timerfd, as above; made when it is needed. It stays armed over many waits, as long as nothing
+    // is due before: a timeout of epoll's own would be set up and taken down for each of them.
+    base::Fd alarm_;
+    base::BootTime armed_ = base::never;  // when it goes off
     TimerQueue timers_;
     base::BootTime now_;
     std::array<epoll_event, batch_max> batch_{};
     std::size_t batch_position_ = 0;  // what comes before has been dispatched
     std::size_t batch_size_ = 0;
-    bool precise_ = true;                                            // epoll_pwait2 exists
     std::vector<std::move_only_function<void() noexcept>> running_;  // swapped with posted_
 
     alignas(detail::cache_line_bytes) WakeGate<> gate_;  // from here on other threads write

@@ -3,20 +3,13 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
-#include <cerrno>
 #include <chrono>
-#include <cstddef>
 #include <functional>
 #include <thread>
 #include <utility>
@@ -285,39 +278,73 @@ TEST_F(LoopTest, AnIdleLoopUsesNoCpu) {
     EXPECT_LT(used, 10ms);
 }
 
-// Makes epoll_pwait2 fail in this process from now on, as older kernels and containers do.
-bool refuse_precise_waiting(int os_error) {
-    std::array<sock_filter, 4> program{
-        sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 0, 1),
-        sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(os_error)),
-        sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-    const sock_fprog filter{.len = program.size(), .filter = program.data()};
-    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-           ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+TEST_F(LoopTest, ATimerThatIsSetEarlierWakesEarlierAndOneThatIsSetLaterLater) {
+    Alarm first;
+    Alarm second;
+    for (int round = 0; round < 20; ++round) {
+        first.fired = second.fired = BootTime(0);
+        const BootTime begin = base::now();
+        loop_.set(first, begin + 1h);
+        loop_.run_once(1ms);  // sleeps with that in mind
+        loop_.set(second, begin + 3ms);
+        while (second.fired == BootTime(0)) {
+            loop_.run_once(base::never);
+        }
+        EXPECT_GE(second.fired - begin, 3ms);
+        loop_.set(first, base::now() + 1ms);
+        const BootTime again = base::now();
+        while (first.fired == BootTime(0)) {
+            loop_.run_once(base::never);
+        }
+        EXPECT_LT(first.fired - again, 1s);
+    }
 }
 
-TEST_F(LoopTest, WithoutPreciseWaitingTimersAreLateButNotEarly) {
-    for (const int os_error : {ENOSYS, EPERM}) {
-        const pid_t pid = ::fork();
-        if (pid == 0) {
-            Alarm alarm;
-            const BootTime begin = base::now();
-            if (!refuse_precise_waiting(os_error)) {
-                ::_exit(2);
-            }
-            loop_.set(alarm, begin + 3500us);
-            int rounds = 0;
-            while (alarm.fired == BootTime(0)) {
-                loop_.run_once(base::never);
-                ++rounds;
-            }
-            ::_exit(alarm.fired - begin >= 3500us && rounds <= 3 ? 0 : 1);
+TEST_F(LoopTest, ATimerThatIsDueAlreadyFiresAtOnce) {
+    Alarm alarm;
+    for (const BootTime due : {BootTime(0), BootTime(-5), BootTime(1), base::now() - 1s}) {
+        alarm.fired = BootTime(0);
+        loop_.set(alarm, due);
+        for (int rounds = 0; alarm.fired == BootTime(0); ++rounds) {
+            ASSERT_LT(rounds, 3);
+            loop_.run_once(base::never);
         }
-        int status = -1;
-        ::waitpid(pid, &status, 0);
-        EXPECT_EQ(status, 0);
     }
+}
+
+TEST_F(LoopTest, WithoutADescriptorForItTimersAreLateButNotEarly) {
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    rlimit none = before;
+    none.rlim_cur = 0;
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    Alarm alarm;
+    const BootTime begin = base::now();
+    loop_.set(alarm, begin + 3500us);
+    int rounds = 0;
+    for (; alarm.fired == BootTime(0) && rounds < 100; ++rounds) {
+        loop_.run_once(base::never);
+    }
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    EXPECT_GE(alarm.fired - begin, 3500us);
+    EXPECT_LE(rounds, 3);
+}
+
+TEST_F(LoopTest, WhoLooksSeesEventsTimersAndWakeUps) {
+    Ends ends = make_ends();
+    Note note;
+    ASSERT_TRUE(loop_.add(ends.reader.get(), EPOLLIN, note));
+    ASSERT_EQ(::write(ends.writer.get(), "x", 1), 1);
+    EXPECT_EQ(loop_.run_once(base::never, 1h), 1U);
+    loop_.remove(note);
+    Alarm alarm;
+    loop_.set(alarm, base::now() + 2ms);
+    while (alarm.fired == BootTime(0)) {
+        loop_.run_once(base::never, 50us);
+    }
+    std::thread other([&] { loop_.post([]() noexcept {}); });
+    EXPECT_EQ(loop_.run_once(base::never, 1h), 1U);
+    other.join();
 }
 
 TEST_F(LoopTest, RegularFilesAreRefused) {

@@ -194,8 +194,9 @@ void Engine::drive(const detail::StateBase& state) noexcept {
         caller_waits_ = true;
         return;
     }
+    loop_->update_now();
     while (!state.ready() && !ending_) {
-        const base::BootTime begin = base::now();
+        const base::BootTime begin = loop_->now();
         loop_->run_once(base::never, spin_.budget());
         spin_.waited(loop_->now() - begin);
     }

@@ -45,8 +45,8 @@ core::Demand demand_of(const Task& task) {
     return demand;
 }
 
-Attempt attempt_of(const client::Finished& finished) {
-    Result<Attempt> attempt = wire::to_attempt(finished.report, std::chrono::system_clock::now());
+Attempt attempt_of(const client::Finished& finished, std::chrono::system_clock::time_point now) {
+    Result<Attempt> attempt = wire::to_attempt(finished.report, now);
     if (attempt) {
         return *std::move(attempt);
     }
@@ -167,7 +167,7 @@ void Engine::end_task(Jobs::iterator found, client::Finished& finished) {
     jobs_.erase(found);
     --at_workers_;
     AttemptResult result;
-    result.attempt = attempt_of(finished);
+    result.attempt = attempt_of(finished, std::chrono::system_clock::now());
     if (streams(*job.task)) {
         take_output(job, wire::Channel::out, finished.out.offset, finished.out.bytes);
         take_output(job, wire::Channel::err, finished.err.offset, finished.err.bytes);
@@ -211,7 +211,7 @@ void Engine::begin_call(Call& call) {
 void Engine::end_call_try(Call& call, client::Finished& finished) {
     const CallId id = call.request.id;
     tries_.erase(finished.attempt);
-    const Attempt attempt = attempt_of(finished);
+    const Attempt attempt = attempt_of(finished, {});  // nobody asks when it was
     const auto delay = call.state.ended(attempt, call.request.options.retry, random_);
     if (delay) {
         wait_for_next_try(call, *delay);

@@ -149,7 +149,7 @@ void Daemon::lead() {
     step_in();
     while (!over_ && !stopped_.load()) {
         if (runner_->idle()) {
-            const base::BootTime begin = base::now();
+            const base::BootTime begin = loop_->now();
             loop_->run_once(base::never, spin_.budget());
             spin_.waited(loop_->now() - begin);
         } else {  // whatever runs has more use for the core; short calls that began others wait
@@ -193,6 +193,9 @@ bool Daemon::make_short_calls() {
     std::vector<Runner::Called> called;
     short_calls_.make(called);
     const bool leads = lead_.take();
+    if (leads) {
+        loop_->update_now();
+    }
     for (Runner::Called& one : called) {
         if (leads) {
             runner_->on(one);
@@ -284,7 +287,7 @@ void Daemon::on_open(net::Server::Id id, const net::Peer& peer) noexcept {
 }
 
 void Daemon::on_message(net::Server::Id id, const wire::Message& message) noexcept {
-    reactor_->received(id, message, base::now(), outbox_);
+    reactor_->received(id, message, loop_->now(), outbox_);
 }
 
 void Daemon::on_drained(net::Server::Id /*id*/) noexcept { carry_out(); }
@@ -302,11 +305,11 @@ void Daemon::on_refused(const Error& why) noexcept {
 }
 
 void Daemon::on_finished(const AttemptId& id, Ended&& ended) noexcept {
-    reactor_->finished(id, std::move(ended), base::now(), outbox_);
+    reactor_->finished(id, std::move(ended), loop_->now(), outbox_);
 }
 
 void Daemon::on_grew(const AttemptId& id, wire::Channel channel, std::uint64_t bytes) noexcept {
-    reactor_->grew(id, channel, bytes, base::now(), outbox_);
+    reactor_->grew(id, channel, bytes, loop_->now(), outbox_);
 }
 
 void Daemon::on_timer(base::BootTime now) noexcept {

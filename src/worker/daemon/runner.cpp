@@ -64,7 +64,6 @@ struct Runner::Run final : loop::Timer {
     std::array<std::uint64_t, 2> told{};      // of them, how much the owner knows of
     Captured out, err;                        // of other programs, once they ended
     std::stop_source stop{std::nostopstate};  // of a function
-    std::chrono::system_clock::time_point started;  // of a function
     base::BootTime began{0};                        // of a function
     std::string value;                              // that a function gave
     bool ended = false;                             // and its owner knows
@@ -165,8 +164,7 @@ void Runner::start(const AttemptId& id, const std::string& bytes) {
 }
 
 void Runner::call(Run& run, const wire::TaskView& view) {
-    run.started = std::chrono::system_clock::now();
-    run.began = base::now();
+    run.began = loop_.now();
     run.stop = std::stop_source();
     if (view.timeout.count() > 0) {
         loop_.set(run, base::later(run.began, view.timeout));
@@ -182,7 +180,7 @@ void Runner::call(Run& run, const wire::TaskView& view) {
 }
 
 void Runner::call_elsewhere(Call&& call) {
-    auto work = [this, call = std::move(call)] { tell(make(call)); };
+    auto work = [this, call = std::move(call)] { tell(make(call, base::now())); };
     auto pending = detail::submit_function(crew_->crew(), std::move(work), Priority::normal);
     std::move(pending).detach();
 }
@@ -192,8 +190,7 @@ void Runner::take_short(std::vector<Call>& calls) {
     short_time_ = base::BootTime(0);
 }
 
-Runner::Called Runner::make(const Call& call) {
-    const base::BootTime began = base::now();
+Runner::Called Runner::make(const Call& call, base::BootTime began) {
     Result<std::string> value = call.stop.stop_requested()
                                     ? fail(detail::cancelled_error())
                                     : call.function->call(call.arguments, call.stop);

@@ -107,8 +107,8 @@ class Runner final : private AttemptSink {
     void take_short(std::vector<Call>& calls);
     /// Has a call made by the crew.
     void call_elsewhere(Call&& call);
-    /// Makes a call. Any thread.
-    [[nodiscard]] static Called make(const Call& call);
+    /// Makes a call. Any thread. @param began now
+    [[nodiscard]] static Called make(const Call& call, base::BootTime began);
     /// Tells the owner of a call.
     void on(Called& called);
     /// Has the owner told of a call. Any thread.

@@ -15,6 +15,7 @@ void ShortCalls::load(std::vector<Call>& calls) {
 
 void ShortCalls::make(std::vector<Called>& called) {
     const auto count = static_cast<std::uint32_t>(calls_.size());
+    base::BootTime now = base::now();
     for (std::uint32_t i = 0; i <= count; ++i) {
         std::uint32_t begun = i;
         if (!begun_.compare_exchange_strong(begun, i < count ? i + 1 : over)) {
@@ -24,7 +25,8 @@ void ShortCalls::make(std::vector<Called>& called) {
             return;
         }
         if (i < count) {
-            called_[i] = Runner::make(calls_[i]);
+            called_[i] = Runner::make(calls_[i], now);
+            now = called_[i]->ended;
         }
     }
     for (std::optional<Called>& one : called_) {
