@@ -18,8 +18,9 @@ import sys
 # name, file, what stands there, what stands there when the fault is planted
 FAULTS = [
     ("a client accepts a result of an attempt that is not current", "src/client/tasks.cpp",
-     "leases_.find(lease)",
-     "leases_.lower_bound(AttemptId{lease.task, 0, 0, 0})"),
+     "leases_.find(lease.epoch)",
+     "std::ranges::find_if(leases_, [&](const auto& one) { "
+     "return one.second->first.task == lease.task; })"),
     ("a client forgets the tasks of a worker that was lost", "src/client/reactor.cpp",
      "worker.link != Link::up && !worker.here.empty() && now_ >= worker.lost_at",
      "false"),
@@ -48,7 +49,7 @@ FAULTS = [
      "there.contains(lease)",
      "true"),
     ("what a worker gave back is forgotten", "src/client/reclaim.cpp",
-     "wait_again(own, held);",
+     "wait_again(*entry);",
      ";"),
     ("output begins in the middle after a reconnection", "src/worker/reactor.cpp",
      "flow.sent = 0;",

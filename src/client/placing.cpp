@@ -32,11 +32,11 @@ void Reactor::count(Worker& worker) {
 std::uint32_t Reactor::load_of_others(const Worker& worker, std::uint32_t permille) const {
     const std::uint64_t slots = std::max(worker.site.slots, 1U);
     std::uint64_t ours = 0;
-    for (const auto& [arrival, id] : worker.here) {
+    for (const auto& [arrival, entry] : worker.here) {
         if (ours >= slots) {
             break;  // it runs the oldest first
         }
-        ours += attempts_.find(id)->second.order.demand.cores;
+        ours += entry->second.order.demand.cores;
     }
     const std::uint64_t all = std::min(permille, 1000U);
     const std::uint64_t own = 1000 * std::min(ours, slots) / slots;

@@ -13,8 +13,8 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <unordered_map>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -229,13 +229,13 @@ class Reactor {
         bool welcomed = false;         // ever
         std::optional<WorkerId> twin;  // that is the same worker at another address
         bool draining = false;
-        bool reclaiming = false;                  // it was asked to give something back
-        bool reconciling = false;                 // it came back, and has not said yet what it has
-        Lane here;                                // what it has
-        std::vector<std::uint64_t> seen;          // results to acknowledge
-        std::size_t seen_bytes = 0;               // of their messages
-        std::uint64_t beat = 0;                   // our heartbeats on this connection
-        base::BootTime beat_at{0};                // when the latest one was sent, or hello
+        bool reclaiming = false;          // it was asked to give something back
+        bool reconciling = false;         // it came back, and has not said yet what it has
+        Lane here;                        // what it has
+        std::vector<std::uint64_t> seen;  // results to acknowledge
+        std::size_t seen_bytes = 0;       // of their messages
+        std::uint64_t beat = 0;           // our heartbeats on this connection
+        base::BootTime beat_at{0};        // when the latest one was sent, or hello
         base::BootTime next_beat{0};
         base::BootTime heartbeat{0};
         std::uint64_t heard = 0;  // its latest heartbeat

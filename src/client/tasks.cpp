@@ -31,7 +31,7 @@ bool by_machine(const wire::AttemptRecord& report) {
 Reactor::Entry* Reactor::entry_at(const AttemptId& lease, WorkerId worker) const {
     const auto known = leases_.find(lease.epoch);
     const bool is_it = known != leases_.end() && known->second->second.at == worker &&
-                       leased(*known->second) == lease;
+                       known->second->first.task == lease.task;
     return is_it ? known->second : nullptr;
 }
 

@@ -72,10 +72,9 @@ class Loop {
     void cancel(Timer& timer) noexcept { timers_.cancel(timer); }
 
     /// Waits for events at most `timeout` (base::never: for ever; zero: looks only), then calls
-    /// what is ready: handlers, due timers, posted functions. Not reentrant. @param spin how long of
-    /// it to look again and again before it sleeps, see Spin @return how many calls were made.
-    std::size_t run_once(base::BootTime timeout,
-                         base::BootTime spin = base::BootTime(0)) noexcept;
+    /// what is ready: handlers, due timers, posted functions. Not reentrant. @param spin how long
+    /// of it to look again and again before it sleeps, see Spin @return how many calls were made.
+    std::size_t run_once(base::BootTime timeout, base::BootTime spin = base::BootTime(0)) noexcept;
     /// run_once until stop() is called.
     void run() noexcept;
 

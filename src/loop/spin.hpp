@@ -12,8 +12,8 @@ namespace repartir::loop {
 /// to nothing where the one who is waited for runs on the same core, which then looks in vain. So
 /// this one tries: some waits asleep, some awake, and stays with what was shorter (the adaptive
 /// choice of Karlin, Li, Manasse, Owicki, "Empirical studies of competitive spinning for a
-/// shared-memory multiprocessor", SOSP 1991, section 4, with measured means of both). Who waits long
-/// never looks. A value; pure.
+/// shared-memory multiprocessor", SOSP 1991, section 4, with measured means of both). Who waits
+/// long never looks. A value; pure.
 class Spin {
   public:
     /// So long one looks, then one sleeps: about what a wake-up costs.

@@ -205,8 +205,8 @@ class Reactor {
         base::BootTime heartbeat{0};
         base::BootTime next_beat{0};
         base::BootTime heard_at{0};
-        std::uint64_t heard = 0;  // the peer's last heartbeat
-        std::uint64_t beat = 0;   // ours
+        std::uint64_t heard = 0;          // the peer's last heartbeat
+        std::uint64_t beat = 0;           // ours
         std::vector<AttemptId> accepted;  // and it was not told yet
         std::uint64_t asked = 0;          // the correlation of the message that they came with
     };

@@ -34,9 +34,10 @@ namespace repartir::exec {
 ///
 /// A thread that calls one function after the other would pay four wake-ups for each call: of the
 /// engine's thread to send it, of the worker, of the engine's thread when the answer is there, and
-/// its own. So the engine's thread rests while nothing but such calls is under way: the caller sends
-/// its call itself (ask), and takes the lead while it waits (drive). The engine's thread comes back
-/// when nobody has had the lead for a moment, or when whoever leaves it leaves work behind.
+/// its own. So the engine's thread rests while nothing but such calls is under way: the caller
+/// sends its call itself (ask), and takes the lead while it waits (drive). The engine's thread
+/// comes back when nobody has had the lead for a moment, or when whoever leaves it leaves work
+/// behind.
 class Engine final : private loop::Timer {
   public:
     /// Starts the thread. Errors: as RemoteExecutor::connect
@@ -163,7 +164,7 @@ class Engine final : private loop::Timer {
     std::vector<char> scratch_;
     client::Reactor reactor_;
     client::Outbox outbox_;
-    client::Outbox doing_;  // of carry_out() alone
+    client::Outbox doing_;                      // of carry_out() alone
     std::vector<std::unique_ptr<Link>> links_;  // by worker
     std::vector<Link*> unflushed_;              // of them, each once: something was sent
     std::deque<client::WorkerId> to_dial_;      // later

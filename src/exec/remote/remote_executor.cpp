@@ -112,8 +112,6 @@ CallId RemoteExecutor::call(std::string_view function, std::string_view argument
 
 void RemoteExecutor::cancel(CallId id) { impl_->engine->cancel(id); }
 
-void RemoteExecutor::drive(const detail::StateBase& state) noexcept {
-    impl_->engine->drive(state);
-}
+void RemoteExecutor::drive(const detail::StateBase& state) noexcept { impl_->engine->drive(state); }
 
 }  // namespace repartir

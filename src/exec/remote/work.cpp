@@ -131,7 +131,7 @@ void Engine::carry_out(client::Output& effect) {
             call.value.clear();
         }
         if (call.value.size() + effect.bytes.size() > value_bytes_max_) {
-            reactor_.cancel(effect.attempt, true, base::now(), outbox_);  // the rest is for nobody
+            reactor_.cancel(effect.attempt, true, loop_->now(), outbox_);  // the rest is for nobody
             end_call(found->second, fail(too_large(call)));
             return;
         }

@@ -64,16 +64,13 @@ struct Runner::Run final : loop::Timer {
     std::array<std::uint64_t, 2> told{};      // of them, how much the owner knows of
     Captured out, err;                        // of other programs, once they ended
     std::stop_source stop{std::nostopstate};  // of a function
-    base::BootTime began{0};                        // of a function
-    std::string value;                              // that a function gave
-    bool ended = false;                             // and its owner knows
+    base::BootTime began{0};                  // of a function
+    std::string value;                        // that a function gave
+    bool ended = false;                       // and its owner knows
 };
 
 Runner::Runner(loop::Loop& loop, Owner& owner, std::string name)
-    : loop_(loop),
-      owner_(owner),
-      name_(std::move(name)),
-      spill_dir_(base::temporary_folder()) {}
+    : loop_(loop), owner_(owner), name_(std::move(name)), spill_dir_(base::temporary_folder()) {}
 
 Result<std::unique_ptr<Runner>> Runner::create(loop::Loop& loop, Owner& owner,
                                                FunctionTable functions,
@@ -171,7 +168,8 @@ void Runner::call(Run& run, const wire::TaskView& view) {
     }
     Function& function = functions_.find(view.program.second)->second;
     Call call{run.id, &function, std::string(view.input), run.stop.get_token()};
-    if (keeps_short_ && function.longest <= short_max && short_time_ + function.longest <= short_time_max) {
+    if (keeps_short_ && function.longest <= short_max &&
+        short_time_ + function.longest <= short_time_max) {
         short_time_ += function.longest;
         short_.push_back(std::move(call));
         return;

@@ -31,7 +31,8 @@ using FunctionTable = std::map<std::string, detail::RemoteFunction, std::less<>>
 
 /// Starts programs on a CpuExecutor and functions on a crew of threads, hears on their threads how
 /// they end, and tells its owner on the loop's. Calls that take no longer than it takes to wake a
-/// thread are kept for the owner, see take_short(). What an attempt wrote stays here until forget().
+/// thread are kept for the owner, see take_short(). What an attempt wrote stays here until
+/// forget().
 ///
 /// One thread: the one that leads the loop.
 class Runner final : private AttemptSink {
@@ -147,9 +148,9 @@ class Runner final : private AttemptSink {
     bool keeps_short_ = false;
     std::vector<Call> short_;
     base::BootTime short_time_{0};  // that they will take
-    std::mutex mutex_;            // guards what follows
-    std::vector<Event> events_;   // told() is posted while there are some
-    std::vector<Event> telling_;  // of told() alone
+    std::mutex mutex_;              // guards what follows
+    std::vector<Event> events_;     // told() is posted while there are some
+    std::vector<Event> telling_;    // of told() alone
     // Last: their threads call into the rest.
     std::unique_ptr<CpuExecutor> programs_;
     std::optional<Scheduler> crew_;

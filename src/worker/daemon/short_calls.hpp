@@ -13,7 +13,8 @@ namespace repartir::worker {
 /// A list of calls. The thread that makes them may be kept by one; then another thread steps in and
 /// has what has ended and what has not begun. The late thread has that one call.
 ///
-/// load() and make(): one thread, again and again. step_in(): another, at most once for each load().
+/// load() and make(): one thread, again and again. step_in(): another, at most once for each
+/// load().
 class ShortCalls {
   public:
     using Call = Runner::Call;
