@@ -29,7 +29,10 @@ struct Capabilities {
     std::uint32_t running_slots = 0;  ///< of `slots`, those that run at once, the others wait there
                                       ///< for their turn; 0: all of them run, so that none of
                                       ///< them is ever asked for again (give_back)
-    std::uint32_t task_slots_max = 0;        ///< the most that one task can have of them; 0: all
+    std::uint32_t task_slots_max = 0;  ///< the most that one task can have of them; 0: all
+    /// It has been as large as it is for so long that nobody is to wait for it to grow: tasks that
+    /// ask for more than it has, and that no other executor may run, end as not_started.
+    bool settled = false;
     std::chrono::nanoseconds round_trip{0};  ///< until something sent there is answered
     std::uint64_t bytes_per_second = 0;      ///< to and from there; 0: not measured
     /// Set: nobody has been there for so long that no task is to wait any more. Tasks that no other

@@ -8,18 +8,27 @@ bool out_of_reach(const Outcome& outcome) noexcept {
     return outcome.error() != nullptr && outcome.error()->code() == Code::unreachable;
 }
 
+/// It was accepted in the hope for a machine that did not come.
+bool cannot_run(const Outcome& outcome) noexcept {
+    return outcome.error() != nullptr && outcome.error()->code() == Code::cannot_schedule;
+}
+
 }  // namespace
 
 void Verdict::add(const Outcome& outcome, bool halted) noexcept {
     if (out_of_reach(outcome)) {
         unreachable = true;
+    } else if (cannot_run(outcome)) {
+        cannot_schedule = true;
     } else {
         add(outcome.ending, halted);
     }
 }
 
 int exit_code_of(const Outcome& outcome) noexcept {
-    return out_of_reach(outcome) ? exit_unreachable : outcome.exit_code();
+    return out_of_reach(outcome) ? exit_unreachable
+           : cannot_run(outcome) ? exit_cannot_schedule
+                                 : outcome.exit_code();
 }
 
 void Verdict::add(const Ending& ending, bool halted) noexcept {

@@ -25,14 +25,15 @@ struct Verdict {
 
     /// Counts an ending. Ends that --halt caused are failures of others: pass them with halted.
     void add(const Ending& ending, bool halted) noexcept;
-    /// Counts a task that was accepted: as its ending, unless no worker could be reached for it.
+    /// Counts a task that was accepted: as its ending, unless no worker could be reached for it, or
+    /// none that could run it.
     void add(const Outcome& outcome, bool halted) noexcept;
     /// Counts an Error that refused a task.
     void add(const Error& error) noexcept;
 };
 
 /// @return what `repartir run` exits with for its one program: Outcome::exit_code(), or 3 when no
-/// worker could be reached for it.
+/// worker could be reached for it, 6 when none could run it.
 [[nodiscard]] int exit_code_of(const Outcome& outcome) noexcept;
 
 /// @return the worst of what happened, in the order 6, 3, 5, 4, 1, or 0.

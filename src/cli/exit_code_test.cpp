@@ -65,5 +65,16 @@ TEST(ExitCode, ATaskForWhichNoWorkerWasInReachIsNoFailureOfItsOwn) {
     EXPECT_EQ(exit_code_of(outcome), exit_unreachable);
 }
 
+TEST(ExitCode, ATaskThatNoWorkerIsLargeEnoughForCannotBeScheduled) {
+    Outcome outcome;
+    outcome.ending = {End::not_started, 0};
+    outcome.attempts.emplace_back().error =
+        Error(Domain::scheduler, Code::cannot_schedule, Fault::policy, "too large");
+    Verdict verdict;
+    verdict.add(outcome, false);
+    EXPECT_EQ(exit_code(verdict), exit_cannot_schedule);
+    EXPECT_EQ(exit_code_of(outcome), exit_cannot_schedule);
+}
+
 }  // namespace
 }  // namespace repartir::cli

@@ -57,6 +57,7 @@ void TaskLanes::put_back(TaskRecord& record) {
 void TaskLanes::remove(TaskRecord& record) noexcept {
     Lane& lane = *lane_of(record.sites, record.group);
     (record.too_large ? lane.aside : lane.queues)[queue_of(record)].remove(record);
+    aside_ -= record.too_large ? 1U : 0U;
     record.too_large = false;
     --size_;
 }
@@ -195,6 +196,7 @@ void TaskLanes::set_aside(Lane& lane, std::size_t queue,
         }
         lane.queues[queue].remove(*head);
         head->too_large = true;
+        ++aside_;
         lane.aside[queue].push_back(*head);
     }
 }
@@ -224,6 +226,24 @@ TaskRecord* TaskLanes::pop_within(core::SiteSet these) noexcept {
     return nullptr;
 }
 
+TaskRecord* TaskLanes::pop_aside_within(core::SiteSet these) noexcept {
+    if (aside_ == 0) {
+        return nullptr;
+    }
+    for (Lane& lane : lanes_) {
+        if ((lane.sites & ~these) != 0) {
+            continue;
+        }
+        for (const TaskQueue& queue : lane.aside) {
+            if (TaskRecord* const first = queue.front(); first != nullptr) {
+                remove(*first);
+                return first;
+            }
+        }
+    }
+    return nullptr;
+}
+
 void TaskLanes::site_grew(std::size_t site) noexcept {
     for (Lane& lane : lanes_) {
         if (((lane.sites >> site) & 1U) == 0) {
@@ -232,6 +252,7 @@ void TaskLanes::site_grew(std::size_t site) noexcept {
         for (std::size_t queue = 0; queue < lane.queues.size(); ++queue) {
             for (TaskRecord* one = lane.aside[queue].front(); one != nullptr; one = one->next) {
                 one->too_large = false;
+                --aside_;
             }
             lane.queues[queue].take_back(lane.aside[queue]);
         }

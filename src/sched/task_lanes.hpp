@@ -47,6 +47,9 @@ class TaskLanes {
     [[nodiscard]] TaskRecord* pop_any() noexcept;
     /// Takes any one task out that only sites of `these` could run. @return nullptr when none.
     [[nodiscard]] TaskRecord* pop_within(core::SiteSet these) noexcept;
+    /// Takes any one task out that stands aside and that only sites of `these` could run.
+    /// @return nullptr when none.
+    [[nodiscard]] TaskRecord* pop_aside_within(core::SiteSet these) noexcept;
     /// The site is elastic: tasks may be too large for it as it is.
     void site_is_elastic(std::size_t site) noexcept { elastic_ |= core::SiteSet{1} << site; }
     /// A site can take more than before: what stood aside is looked at again.
@@ -95,8 +98,7 @@ class TaskLanes {
                                       std::size_t queue, std::span<const core::Site> sites);
     TaskRecord* pop_of(Lane& lane) noexcept;
     /// Has those at the head of a lane stand aside that none of its sites could run.
-    static void set_aside(Lane& lane, std::size_t queue,
-                          std::span<const core::Site> sites) noexcept;
+    void set_aside(Lane& lane, std::size_t queue, std::span<const core::Site> sites) noexcept;
     /// @return of the lanes not tried yet, the one whose head was accepted first.
     [[nodiscard]] Lane* next_lane(std::size_t queue) noexcept;
     [[nodiscard]] std::array<Priority, 3> next_order() const noexcept;
@@ -107,6 +109,7 @@ class TaskLanes {
     core::SiteSet elastic_ = 0;
     bool keep_considered_ = false;
     std::size_t size_ = 0;
+    std::size_t aside_ = 0;  // of them, those that stand aside
     std::uint64_t starts_ = 0;
 };
 

@@ -352,6 +352,7 @@ void TaskPlane::cancel(Follower& follower) noexcept {
 void TaskPlane::run(Lock& lock, Deferred& deferred) noexcept {
     pump(lock);
     if (elastic_ != 0) {
+        end_too_large(deferred);
         ask_back(deferred);
     }
     lock.unlock();

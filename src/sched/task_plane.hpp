@@ -110,6 +110,10 @@ class TaskPlane final : public AttemptSink {
     /// @param back it was here before
     void enqueue(TaskRecord& record, bool back, Deferred& deferred);
     void settle_unreachable(TaskRecord& record, Deferred& deferred) noexcept;
+    /// Ends tasks for which nobody is large enough, nor to be expected.
+    void end_too_large(Deferred& deferred) noexcept;
+    /// Ends a task that waits, without a try. @param why as its only attempt's
+    void settle_unbegun(TaskRecord& record, Error why, Deferred& deferred) noexcept;
     /// Keeps why the task starts where it does.
     void keep_candidates(const TaskRecord& record);
     /// An attempt ended: how long it ran is remembered, and remarked on.
@@ -139,6 +143,7 @@ class TaskPlane final : public AttemptSink {
     std::vector<Station> stations_;                    // likewise
     core::SiteSet elastic_ = 0;
     core::SiteSet unreachable_ = 0;
+    core::SiteSet settled_ = 0;
     core::CostBook costs_;
     TaskLanes lanes_{costs_};
     std::unordered_map<TaskId, std::vector<Candidate>> candidates_;  // of running_, to explain

@@ -145,6 +145,7 @@ void TaskPlane::resize(std::size_t at, Capabilities&& now, Deferred& deferred) {
         site.task_slots_max != before.task_slots_max) {
         lanes_.site_grew(at);
     }
+    settled_ = now.settled ? settled_ | bit : settled_ & ~bit;
     stations_[at].unreachable = std::move(now.unreachable);
     unreachable_ = stations_[at].unreachable ? unreachable_ | bit : unreachable_ & ~bit;
     while (TaskRecord* const record = lanes_.pop_within(unreachable_)) {
@@ -165,10 +166,31 @@ void TaskPlane::enqueue(TaskRecord& record, bool back, Deferred& deferred) {
 
 void TaskPlane::settle_unreachable(TaskRecord& record, Deferred& deferred) noexcept {
     const auto site = static_cast<std::size_t>(std::countr_zero(record.sites));
+    settle_unbegun(record, *stations_[site].unreachable, deferred);
+}
+
+void TaskPlane::end_too_large(Deferred& deferred) noexcept {
+    while (TaskRecord* const record = lanes_.pop_aside_within(settled_ | unreachable_)) {
+        std::vector<core::Site> there;  // as they look to one task
+        for (std::size_t i = 0; i < sites_.size(); ++i) {
+            if (((record->sites >> i) & 1U) != 0) {
+                core::Site& site = there.emplace_back(sites_[i]);
+                site.slots = site.task_slots_max != 0 ? site.task_slots_max : site.slots;
+            }
+        }
+        settle_unbegun(*record,
+                       Error(Domain::scheduler, Code::cannot_schedule, Fault::policy,
+                             core::why_never(core::demand_of(record->task), there)),
+                       deferred);
+    }
+}
+
+void TaskPlane::settle_unbegun(TaskRecord& record, Error why, Deferred& deferred) noexcept {
+    const auto site = static_cast<std::size_t>(std::countr_zero(record.sites));
     Attempt attempt;
     attempt.number = record.state.number() + 1;
     attempt.backend = sites_[site].backend;
-    attempt.error = stations_[site].unreachable;
+    attempt.error = std::move(why);
     record.attempts.push_back(std::move(attempt));
     Outcome outcome = cancelled_outcome(record);
     outcome.ending = Ending{End::not_started, 0};

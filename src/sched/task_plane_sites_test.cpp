@@ -104,6 +104,32 @@ TEST(Sites, WhatIsLargerThanAllThatIsThereWaitsAndHoldsNobodyBack) {
     wide.cancel();
 }
 
+TEST(Sites, WhatIsTooLargeEndsOnceNobodyLargerIsToBeExpected) {
+    Two f(0, 8);
+    f.remote.can.task_slots_max = 2;
+    f.remote.resize(8);
+    auto wide = f.submit("wide", 5);
+    auto a = f.submit("a");
+    EXPECT_EQ(f.scheduler->stats().tasks_queued, 1U);
+    f.remote.can.settled = true;
+    f.remote.resize(8);
+    const auto outcome = std::move(wide).get();
+    ASSERT_NE(outcome->error(), nullptr);
+    EXPECT_EQ(outcome->error()->code(), Code::cannot_schedule);
+    EXPECT_EQ(outcome->error()->sentence(),
+              "the task asks for 5 cores, the largest executor has 2: ask for less or add slots");
+    auto late = f.submit("late", 3);
+    EXPECT_EQ(std::move(late).get()->error()->code(), Code::cannot_schedule) << "at once";
+    f.remote.can.settled = false;
+    f.remote.can.task_slots_max = 4;
+    f.remote.resize(8);
+    auto other = f.submit("other", 5);
+    auto fits = f.submit("fits", 4);
+    EXPECT_THAT(f.remote.started(), ElementsAre("a", "fits"));
+    EXPECT_EQ(f.scheduler->stats().tasks_queued, 1U) << "a larger one may come";
+    other.cancel();
+}
+
 TEST(Sites, NoTaskGetsMoreThanTheLargestMachineHas) {
     Two f(0, 8);
     f.remote.can.task_slots_max = 4;

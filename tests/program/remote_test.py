@@ -183,6 +183,15 @@ class Refusals(RemoteTest):
         self.assertIn("does not exist", done.stderr)
         self.assertLess(time.monotonic() - started, 8)
 
+    def test_a_task_that_is_larger_than_all_workers(self):
+        _, address = self.worker("w")
+        done = self.run_program("run", "--remote", address, "--reach", "300ms", "--cores", "5",
+                                "--", "true", ":::", "a", "b")
+        self.assertEqual(done.returncode, 6, done.stderr)
+        for task in ("task 1 (a)", "task 2 (b)"):
+            self.assertIn(task + ": could not be started: the task asks for 5 cores, the largest "
+                          "executor has 2", done.stderr)
+
     def test_tcp_needs_certificates(self):
         done = self.run_program("run", "--remote", "127.0.0.1:1", "--", "true")
         self.assertEqual(done.returncode, 2)

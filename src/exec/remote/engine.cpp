@@ -56,6 +56,7 @@ Engine::Engine(std::unique_ptr<loop::Loop> loop, net::Security security, client:
       addresses_(std::move(addresses)),
       spill_dir_(base::temporary_folder()),
       value_bytes_max_(value_bytes_max),
+      reach_(options.reach),
       scratch_(scratch_bytes),
       reactor_(std::move(options)),
       issuer_(base::random_seed()),
@@ -321,6 +322,11 @@ void Engine::on_timer(base::BootTime now) noexcept {
         begin_call(calls_.find(id)->second);
     }
     look_at_certificates(now);
+    if (now >= settles_) {
+        settles_ = base::never;
+        settled_ = true;
+        tell_capacity();
+    }
     reactor_.tick(now, outbox_);
     carry_out();
 }
@@ -385,7 +391,7 @@ void Engine::carry_out() {
 }
 
 void Engine::set_timer() {
-    base::BootTime next = reactor_.next();
+    base::BootTime next = std::min(reactor_.next(), settles_);
     if (!retries_.empty()) {
         next = std::min(next, retries_.begin()->first);
     }
@@ -439,6 +445,10 @@ void Engine::carry_out(client::Close& effect) {
 }
 
 void Engine::carry_out(client::Capacity& effect) {
+    if (effect.task_slots_max != capacity_.task_slots_max) {
+        settled_ = false;
+        settles_ = base::later(base::now(), reach_);
+    }
     capacity_ = effect;
     tell_capacity();
 }
@@ -451,6 +461,7 @@ void Engine::tell_capacity() {
         can_.slots = capacity_.window;
         can_.running_slots = capacity_.slots;
         can_.task_slots_max = capacity_.task_slots_max;
+        can_.settled = settled_;
         can_.round_trip = capacity_.round_trip;
         can_.bytes_per_second = capacity_.bytes_per_second;
         can_.unreachable = reactor_.unreachable(loop_->now());

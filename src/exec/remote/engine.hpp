@@ -161,6 +161,7 @@ class Engine final : private loop::Timer {
     const std::vector<net::Address> addresses_;
     const std::string spill_dir_;  // of tasks that name none
     const std::uint64_t value_bytes_max_;
+    const base::BootTime reach_;  // how long tasks wait for workers that they can run on
     std::vector<char> scratch_;
     client::Reactor reactor_;
     client::Outbox outbox_;
@@ -180,8 +181,10 @@ class Engine final : private loop::Timer {
     Executor* self_ = nullptr;
     AttemptSink* observer_ = nullptr;
     client::Capacity capacity_;
-    base::BootTime looked_at_{0};  // the files of certificates
+    base::BootTime looked_at_{0};           // the files of certificates
+    base::BootTime settles_ = base::never;  // when nobody is to wait for a larger worker any more
     bool out_of_reach_ = false;
+    bool settled_ = false;
     bool carrying_ = false;
     bool ending_ = false;
 
