@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Tests of who takes part: cases.py and remote_cases.py, against folders made for them, and that
-each goal is about something that is measured."""
+"""Tests of who takes part: cases.py and remote_cases.py, against folders made for them, that each
+goal is about something that is measured, and of harness/python_peer.py."""
+import argparse
+import contextlib
+import io
 import json
 import pathlib
 import shutil
+import sys
 import tempfile
 import unittest
 
@@ -12,6 +16,8 @@ import cases
 import remote_cases
 
 FOLDER = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(FOLDER / "harness"))
+import python_peer  # noqa: E402
 
 
 class Participants(unittest.TestCase):
@@ -88,6 +94,39 @@ class Participants(unittest.TestCase):
         remote = remote_cases.Remote(self.catalogue())
         self.assertEqual(remote.certificates(), remote.certificates())
         self.assertEqual((self.build / "called").read_text().split(), ["init", "issue", "issue"])
+
+
+class PythonPeers(unittest.TestCase):
+    """What the drivers of Python peers print."""
+
+    def figures(self, problem, mode, one, many):
+        """The line of one measurement with four items."""
+        options = argparse.Namespace(mode=mode, count=4)
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            python_peer.measure(problem, "peer", options, {}, one, many)
+        return json.loads(out.getvalue())
+
+    def test_one_at_a_time(self):
+        calls = []
+        line = self.figures("remote_call", "latency", lambda: calls.append(1) is None, None)
+        self.assertEqual(len(calls), 5, "one of them warms up")
+        self.assertEqual((line["items"], line["correct"]), (4, True))
+        self.assertLessEqual(line["call_p50_ns"], line["call_p99_ns"])
+
+    def test_many(self):
+        counts = []
+        line = self.figures("remote_programs", "true", None,
+                            lambda count: counts.append(count) is None)
+        self.assertEqual(counts, [1, 4])
+        self.assertNotIn("latency_p50_ns", line)
+        self.assertTrue(line["correct"])
+
+    def test_one_wrong_answer_makes_all_wrong(self):
+        answers = iter([True, True, False, True, True])
+        line = self.figures("remote_programs", "latency", lambda: next(answers), None)
+        self.assertFalse(line["correct"])
+        self.assertIn("latency_p50_ns", line)
 
 
 if __name__ == "__main__":
