@@ -9,6 +9,17 @@
 #include "wire/task.hpp"
 
 namespace repartir::client {
+namespace {
+
+Error too_large(std::size_t bytes) {
+    return Error(Domain::wire, Code::too_large, Fault::user,
+                 "with its arguments and input it takes " + std::to_string(bytes) + " bytes, and " +
+                     std::to_string(wire::task_bytes_max) +
+                     " are the most that are sent to a worker: have it read a file that the worker "
+                     "can reach");
+}
+
+}  // namespace
 
 /// Brings what is counted of a worker up to date.
 void Reactor::count(Worker& worker) {
@@ -134,6 +145,10 @@ void Reactor::place(Outbox& out) {
         auto& lane = high_.empty() ? normal_ : high_;
         Entry& entry = *lane.begin()->second;
         Held& held = entry.second;
+        if (held.order.task.size() > wire::task_bytes_max) {
+            end_here(entry, End::not_started, too_large(held.order.task.size()), out);
+            continue;
+        }
         const std::optional<WorkerId> chosen = choose(held);
         if (!chosen && anyone_could(held)) {
             break;  // the oldest waits for room, and the others behind it, so that it gets some

@@ -5,6 +5,7 @@
 
 #include "client/reactor.hpp"
 #include "client/reactor_fixture.hpp"
+#include "wire/limits.hpp"
 
 namespace repartir::client {
 namespace {
@@ -101,6 +102,25 @@ TEST(ClientPlacingTest, WhatAWorkerRunsForUsIsNobodyElses) {
     f.say(1, wire::MessageType::heartbeat, busy);  // half of it is ours; more than all is all
     f.start(3);
     EXPECT_EQ(f.submitted(), (std::vector<std::uint32_t>{1}));
+}
+
+TEST(ClientPlacingTest, WhatIsLargerThanAMessageEndsAndHoldsNobodyUp) {
+    Fixture f(1);
+    f.welcome(0, 2);
+    f.out.clear();
+    Order order;
+    wire::append_call(order.task, attempt(1), "f", std::string(wire::message_bytes_max, 'x'), 0ms,
+                      Priority::normal);
+    f.reactor.start(attempt(1), std::move(order), f.now);
+    f.start(2);
+    const std::vector<Effect> all = f.out;
+    const auto ended = f.take<Finished>();
+    ASSERT_EQ(ended.size(), 1U);
+    EXPECT_EQ(ended[0].report.error->code, "too_large");
+    EXPECT_NE(ended[0].report.error->sentence.find("are the most that are sent to a worker"),
+              std::string::npos);
+    f.out = all;
+    EXPECT_EQ(f.submitted(), std::vector<std::uint32_t>{1});
 }
 
 }  // namespace

@@ -14,6 +14,10 @@ inline constexpr std::size_t frame_body_bytes_max = 64UL * 1024;
 /// A whole message: a command line may have 2 MiB, a task's inline input and a function's arguments
 /// the rest. What is larger travels as pieces of output or by a blob.
 inline constexpr std::size_t message_bytes_max = 16UL * 1024 * 1024;
+/// A task or a call, encoded: the rest of its message is for what goes around it.
+inline constexpr std::size_t task_bytes_max = message_bytes_max - 64UL * 1024;
+/// A task's inline input: the rest is for its arguments and environment.
+inline constexpr std::size_t input_bytes_max = 15UL * 1024 * 1024;
 /// All messages of one connection that have begun and not ended, together.
 inline constexpr std::size_t unfinished_bytes_max = 2 * message_bytes_max;
 /// Messages of one connection that have begun and not ended.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "exec/remote/engine.hpp"
+#include "wire/limits.hpp"
 
 namespace repartir {
 namespace {
@@ -83,6 +84,9 @@ Result<void> RemoteExecutor::accepts(const Task& task) const {
     }
     if (task.stdout_kind() == Output::inherit || task.stderr_kind() == Output::inherit) {
         return stays_here("writes to its submitter's terminal", "capture its output");
+    }
+    if (task.extras().input.size() > wire::input_bytes_max) {
+        return stays_here("has more than 15 MiB of input", "have it read a file of the worker's");
     }
     return {};
 }

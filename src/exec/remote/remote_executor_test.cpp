@@ -350,6 +350,20 @@ TEST_F(RemoteExecutorTest, AShortValueMayBeTooLargeToo) {
     EXPECT_EQ(answer->get().error().code(), Code::too_large);
 }
 
+TEST_F(RemoteExecutorTest, ArgumentsThatFitNoMessageAreRefused) {
+    Host host(at("w"));
+    connect({at("w")});
+    const auto large = std::make_shared<Answer>();
+    executor_->call("add", std::string(20'000'000, 'x'), {}, large);
+    const auto small = std::make_shared<Answer>();
+    executor_->call("add", detail::encode_arguments(40, 2), {}, small);
+    const auto refused = large->get();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), Code::too_large);
+    EXPECT_TRUE(small->get());
+    EXPECT_FALSE(executor_->accepts(Task::binary("wc").stdin_bytes(std::string(20'000'000, 'x'))));
+}
+
 TEST_F(RemoteExecutorTest, ACallThatIsCancelledEndsAtOnce) {
     Host host(at("w"));
     connect({at("w")});
