@@ -39,7 +39,7 @@ enum class LogLevel : std::uint8_t { debug, info, warning, error };
 [[nodiscard]] std::string_view to_string(LogLevel level) noexcept;  ///< "debug", "info", ...
 
 /// Takes a line of the log, without time and level: logfmt, such as
-/// `event=listening address=0.0.0.0:9000`. Called on the worker's thread.
+/// `event=listening address=0.0.0.0:9000`. Called on a thread of the worker's, one call at a time.
 using LogSink = std::function<void(LogLevel, std::string_view line)>;
 
 /// How a worker is set up. Every field but `listen` has a working default.
@@ -57,8 +57,8 @@ struct WorkerOptions {
     /// its own. Nothing: this process's.
     std::optional<std::uint64_t> open_files;
     LogSink log;  ///< empty: none
-    /// Called on the worker's thread when it begins to serve, and then each tick_interval until it
-    /// ends: a sign of life, such as for a watchdog. Empty: none.
+    /// Called on a thread of the worker's when it begins to serve, and then each tick_interval until
+    /// it ends: a sign of life, such as for a watchdog. Empty: none.
     std::function<void()> on_tick;
     std::chrono::milliseconds tick_interval{1000};
 };
