@@ -57,8 +57,8 @@ struct WorkerOptions {
     /// its own. Nothing: this process's.
     std::optional<std::uint64_t> open_files;
     LogSink log;  ///< empty: none
-    /// Called on a thread of the worker's when it begins to serve, and then each tick_interval until
-    /// it ends: a sign of life, such as for a watchdog. Empty: none.
+    /// Called on a thread of the worker's when it begins to serve, and then each tick_interval
+    /// until it ends: a sign of life, such as for a watchdog. Empty: none.
     std::function<void()> on_tick;
     std::chrono::milliseconds tick_interval{1000};
 };
