@@ -18,9 +18,8 @@ import sys
 # name, file, what stands there, what stands there when the fault is planted
 FAULTS = [
     ("a client accepts a result of an attempt that is not current", "src/client/tasks.cpp",
-     "leases_.find(lease.epoch)",
-     "std::ranges::find_if(leases_, [&](const auto& one) { "
-     "return one.second->first.task == lease.task; })"),
+     "found->second.at == worker && found->second.lease == lease.epoch",
+     "found->second.at.has_value()"),
     ("a client forgets the tasks of a worker that was lost", "src/client/reactor.cpp",
      "worker.link != Link::up && !worker.here.empty() && now_ >= worker.lost_at",
      "false"),

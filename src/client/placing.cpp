@@ -130,6 +130,19 @@ void Reactor::stop_waiting(const Held& held) {
     stranded_.erase({held.waits_since, held.arrival});
 }
 
+/// Few are there, and most come at the end and go at the beginning.
+void Reactor::put(Here& here, Entry& entry) {
+    const std::uint64_t arrival = entry.second.arrival;
+    const auto at = here.empty() || here.back().first < arrival
+                        ? here.end()
+                        : std::ranges::lower_bound(here, arrival, {}, &Here::value_type::first);
+    here.emplace(at, arrival, &entry);
+}
+
+void Reactor::remove(Here& here, const Held& held) {
+    here.erase(std::ranges::lower_bound(here, held.arrival, {}, &Here::value_type::first));
+}
+
 void Reactor::hand_out(base::BootTime now, Outbox& out) {
     now_ = now;
     if (to_hand_out_) {
@@ -163,8 +176,7 @@ void Reactor::place(Outbox& out) {
         held.at = chosen;
         held.lease = ++lease_;
         wire::set_epoch(held.order.task, held.lease);
-        leases_.emplace(held.lease, &entry);
-        worker.here.emplace_hint(worker.here.end(), held.arrival, &entry);
+        put(worker.here, entry);
         static_cast<void>(worker.tasks.take(1));
         static_cast<void>(worker.input.take(held.order.task.size()));
         batches[*chosen].push_back(&entry);

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -201,10 +202,23 @@ class Reactor {
         bool unwanted = false;               // it was asked back, to be run by somebody else
         std::array<std::uint64_t, 3> got{};  // bytes of output
     };
-    using Attempts = std::unordered_map<AttemptId, Held>;
+    /// Attempts are found by the id that their owner gave them, and as their worker knows them: ids
+    /// that differ in the epoch alone.
+    struct TryHash {
+        std::size_t operator()(const AttemptId& id) const noexcept {
+            return std::hash<AttemptId>()(id);  // which leaves the epoch out
+        }
+    };
+    struct SameTry {
+        bool operator()(const AttemptId& a, const AttemptId& b) const noexcept {
+            return a.task == b.task && a.number == b.number && a.issuer == b.issuer;
+        }
+    };
+    using Attempts = std::unordered_map<AttemptId, Held, TryHash, SameTry>;
     using Entry = Attempts::value_type;  // its address stays until it is erased
     /// In the order of arrival.
     using Lane = std::map<std::uint64_t, Entry*>;
+    using Here = std::deque<std::pair<std::uint64_t, Entry*>>;
     struct Worker {
         explicit Worker(const Options& options)
             : detector({options.heartbeat, 30 * options.heartbeat}, base::BootTime(0)),
@@ -231,7 +245,7 @@ class Reactor {
         bool draining = false;
         bool reclaiming = false;          // it was asked to give something back
         bool reconciling = false;         // it came back, and has not said yet what it has
-        Lane here;                        // what it has
+        Here here;                        // what it has, in the order of arrival
         std::vector<std::uint64_t> seen;  // results to acknowledge
         std::size_t seen_bytes = 0;       // of their messages
         std::uint64_t beat = 0;           // our heartbeats on this connection
@@ -278,6 +292,8 @@ class Reactor {
     void strand(Entry& entry);
     void unstrand();
     void stop_waiting(const Held& held);
+    static void put(Here& here, Entry& entry);
+    static void remove(Here& here, const Held& held);
     [[nodiscard]] std::uint32_t ask_back(WorkerId id, std::size_t most, bool unwanted, Outbox& out);
     void settle_unwanted(Worker& worker);
     void wait_again(Entry& entry);
@@ -288,7 +304,7 @@ class Reactor {
     void reconcile(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
     void reclaimed(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
     void refused(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
-    [[nodiscard]] Entry* entry_at(const AttemptId& lease, WorkerId worker) const;
+    [[nodiscard]] Entry* entry_at(const AttemptId& lease, WorkerId worker);
     /// @return the attempt as its worker knows it.
     [[nodiscard]] static AttemptId leased(const Entry& entry) noexcept {
         const AttemptId& id = entry.first;
@@ -304,8 +320,7 @@ class Reactor {
     base::Prng random_;
     std::vector<Worker> workers_;
     Attempts attempts_;
-    std::unordered_map<std::uint64_t, Entry*> leases_;  // that are current
-    std::uint64_t lease_ = 0;                           // the latest one: they only grow
+    std::uint64_t lease_ = 0;  // the latest one: they only grow
     // Attempts that are at no worker.
     Lane high_;
     Lane normal_;

@@ -83,7 +83,7 @@ void Reactor::reclaimed(WorkerId id, Worker& worker, const wire::Message& messag
         }
         const AttemptId own = entry->first;
         Held& held = entry->second;
-        worker.here.erase(held.arrival);
+        remove(worker.here, held);
         ++stats_.moved;
         const bool unwanted = std::exchange(held.unwanted, false);
         unwanted_ -= unwanted ? 1U : 0U;

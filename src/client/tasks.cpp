@@ -28,17 +28,20 @@ bool by_machine(const wire::AttemptRecord& report) {
 }  // namespace
 
 /// @return the attempt of which the worker has this lease; nullptr when it has not, or no more.
-Reactor::Entry* Reactor::entry_at(const AttemptId& lease, WorkerId worker) const {
-    const auto known = leases_.find(lease.epoch);
-    const bool is_it = known != leases_.end() && known->second->second.at == worker &&
-                       known->second->first.task == lease.task;
-    return is_it ? known->second : nullptr;
+Reactor::Entry* Reactor::entry_at(const AttemptId& lease, WorkerId worker) {
+    const auto found = attempts_.find(lease);
+    if (found == attempts_.end()) {
+        return nullptr;
+    }
+    const bool is_it = found->second.at == worker && found->second.lease == lease.epoch;
+    return is_it ? &*found : nullptr;
 }
 
 std::optional<AttemptId> Reactor::lease_of(const AttemptId& id) const {
     const auto found = attempts_.find(id);
-    return found != attempts_.end() && found->second.at ? std::optional(leased(*found))
-                                                        : std::nullopt;
+    return found != attempts_.end() && found->first == id && found->second.at
+               ? std::optional(leased(*found))
+               : std::nullopt;
 }
 
 void Reactor::start(const AttemptId& id, Order&& order, base::BootTime now) {
@@ -53,7 +56,7 @@ void Reactor::start(const AttemptId& id, Order&& order, base::BootTime now) {
 /// Puts an attempt that is at no worker back in its place in the queue.
 void Reactor::wait_again(Entry& entry) {
     Held& held = entry.second;
-    leases_.erase(std::exchange(held.lease, 0));
+    held.lease = 0;
     held.at.reset();
     held.got = {};
     held.waits_since = now_;
@@ -65,13 +68,12 @@ void Reactor::finish(Entry& entry, Finished&& finished, Outbox& out) {
     Held& held = entry.second;
     if (held.at) {
         const WorkerId at = *held.at;
-        workers_[at].here.erase(held.arrival);
+        remove(workers_[at].here, held);
         rank(at, workers_[at]);
     } else {
         stop_waiting(held);
     }
     unwanted_ -= held.unwanted ? 1U : 0U;
-    leases_.erase(held.lease);
     attempts_.erase(finished.attempt);
     ++stats_.finished;
     out.push_back(std::move(finished));
@@ -94,7 +96,7 @@ void Reactor::end_here(Entry& entry, End end, std::optional<Error> why, Outbox& 
 void Reactor::cancel(const AttemptId& id, bool force, base::BootTime now, Outbox& out) {
     now_ = now;
     const auto found = attempts_.find(id);
-    if (found == attempts_.end()) {
+    if (found == attempts_.end() || found->first != id) {
         return;
     }
     Held& held = found->second;
@@ -204,7 +206,7 @@ void Reactor::reconcile(WorkerId id, Worker& worker, const wire::Message& messag
         }
     }));
     std::vector<AttemptId> cancelled;
-    for (const auto& [arrival, entry] : Lane(worker.here)) {
+    for (const auto& [arrival, entry] : Here(worker.here)) {
         Held& held = entry->second;
         const AttemptId lease = leased(*entry);
         if (there.contains(lease)) {
@@ -213,7 +215,7 @@ void Reactor::reconcile(WorkerId id, Worker& worker, const wire::Message& messag
             }
             continue;
         }
-        worker.here.erase(arrival);
+        remove(worker.here, held);
         ++stats_.moved;
         wait_again(*entry);
         if (held.cancelled) {
