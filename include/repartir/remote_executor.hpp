@@ -48,10 +48,10 @@ class CallSink {
     CallSink(const CallSink&) = delete;
     CallSink& operator=(const CallSink&) = delete;
     virtual ~CallSink() = default;
-    /// Called exactly once, on any thread. @param value what the function gave, encoded; good
-    /// during the call. Errors: what the function failed with, not_found (no such function there),
-    /// unreachable, cancelled, timed_out, shut_down
-    virtual void returned(Result<std::string_view> value) noexcept = 0;
+    /// Called exactly once, on any thread. @param value what the function gave, encoded. Errors:
+    /// what the function failed with, not_found (no such function there), unreachable, cancelled,
+    /// timed_out, shut_down
+    virtual void returned(Result<std::string> value) noexcept = 0;
 };
 
 /// Names a call to a RemoteExecutor; 0 names none.

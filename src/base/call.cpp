@@ -2,13 +2,31 @@
 // What the headers of functions declare: the errors that calling one can end in.
 #include "repartir/detail/call.hpp"
 
+#include <sys/mman.h>
+
+#include <cstdint>
 #include <exception>
 #include <string>
 #include <utility>
 
+#include "repartir/detail/remote_call.hpp"
 #include "repartir/function.hpp"
 
 namespace repartir::detail {
+
+void prefer_large_pages(std::string& text) noexcept {
+    constexpr std::size_t large = 2UL * 1024 * 1024;
+    if (text.capacity() < 2 * large) {
+        return;
+    }
+    // SAFETY: only computed with, to find the large pages that lie wholly inside.
+    const auto begin = reinterpret_cast<std::uintptr_t>(text.data());
+    const std::uintptr_t first = (begin + large - 1) / large * large;
+    const std::uintptr_t last = (begin + text.capacity()) / large * large;
+    if (first < last) {  // a hint: where it is refused, small pages serve
+        ::madvise(text.data() + (first - begin), last - first, MADV_HUGEPAGE);
+    }
+}
 
 Error cancelled_error() noexcept {
     return Error(Domain::function, Code::cancelled, Fault::user,

@@ -102,6 +102,7 @@ struct Output {
     wire::Channel channel{};
     std::uint64_t offset = 0;
     std::string bytes;
+    std::uint64_t total = 0;  ///< of this stream, as its worker says; 0: not known
 };
 /// An attempt has not begun, and will not: it was asked for with give_back().
 struct Returned {

@@ -80,11 +80,34 @@ void SendQueue::push(MessageType type, std::uint64_t correlation, std::string&& 
     const auto flow = bulk_.find(order.flow);
     if (!order.bulk && flow == bulk_.end() && body.size() <= wire::frame_body_bytes_max) {
         std::string& out = bulk_.empty() && begin_ == 0 ? ready_ : urgent_;
-        wire::append_frame(out, type, correlation, body, 0, options_);
+        static_cast<void>(frame(out, type, correlation, body, 0));
         return;
     }
     bulk_bytes_ += body.size() + wire::header_bytes;
     bulk_[order.flow].push_back({type, correlation, std::move(body), 0});
+}
+
+/// Frames one part of a message. To compress what does not compress costs more than to send it, and
+/// such data comes in long rows: after some vain tries only a few bodies of them are tried.
+std::size_t SendQueue::frame(std::string& out, MessageType type, std::uint64_t correlation,
+                             std::string_view body, std::size_t offset) {
+    constexpr unsigned tries_max = 4;
+    constexpr unsigned skips_max = 60;
+    const std::size_t old = out.size();
+    const bool large = body.size() - offset >= wire::compress_bytes_min;
+    if (!options_.compress || !large || vain_.skips != 0) {
+        vain_.skips -= options_.compress && large ? 1U : 0U;
+        const wire::FrameOptions plain{options_.version, false};
+        return wire::append_frame(out, type, correlation, body, offset, plain);
+    }
+    const std::size_t end = wire::append_frame(out, type, correlation, body, offset, options_);
+    const std::size_t sent = out.size() - old - wire::header_bytes;
+    const std::size_t gain = end - offset - sent;
+    vain_.tries = gain < sent / 8 ? vain_.tries + 1 : 0;
+    if (vain_.tries == tries_max) {
+        vain_ = {tries_max - 1, skips_max};  // one vain try more, and again
+    }
+    return end;
 }
 
 bool SendQueue::may_begin(const Waiting& message) const noexcept {
@@ -118,8 +141,8 @@ void SendQueue::frame_bulk() {
             ++begun_;
             begun_bytes_ += size;
         }
-        const std::size_t end = wire::append_frame(ready_, message.type, message.correlation,
-                                                   message.body, message.offset, options_);
+        const std::size_t end =
+            frame(ready_, message.type, message.correlation, message.body, message.offset);
         bulk_bytes_ -= end - message.offset;
         message.offset = end;
         if (end == size) {

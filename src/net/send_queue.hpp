@@ -55,12 +55,21 @@ class SendQueue {
         std::size_t offset = 0;  // what comes before is framed
     };
     using Flow = std::deque<Waiting>;
+    /// Bodies in a row that hardly became shorter, and how many more are not tried.
+    struct Vain {
+        unsigned tries = 0;
+        unsigned skips = 0;
+    };
 
     [[nodiscard]] bool may_begin(const Waiting& message) const noexcept;
     [[nodiscard]] std::map<std::uint64_t, Flow>::iterator next_flow();
     void frame_bulk();
+    [[nodiscard]] std::size_t frame(std::string& out, wire::MessageType type,
+                                    std::uint64_t correlation, std::string_view body,
+                                    std::size_t offset);
 
     wire::FrameOptions options_;
+    Vain vain_;
     std::string ready_;      // framed, in the order in which it goes
     std::size_t begin_ = 0;  // of it, what is not sent
     std::string urgent_;     // framed: goes before all bulk

@@ -151,5 +151,45 @@ TEST(SendQueueTest, GoodbyeIsTheLast) {
     EXPECT_EQ(order.back(), 2U);
 }
 
+std::string noise(std::size_t bytes, unsigned seed) {
+    std::string text(bytes, '\0');
+    for (char& one : text) {
+        seed = seed * 1'664'525U + 1'013'904'223U;
+        one = static_cast<char>(seed >> 24U);
+    }
+    return text;
+}
+
+// What does not compress is sent as it is after some vain tries, and what does soon is compressed.
+TEST(SendQueueTest, VainCompressionIsGivenUpAndTriedAgain) {
+    SendQueue queue;
+    queue.set({wire::version_max, true});
+    const auto bytes_of = [&](std::string body) {
+        queue.push(MessageType::task_submit, 1, std::move(body));
+        std::size_t sent = 0;
+        while (!queue.empty()) {
+            const std::size_t some = queue.next().size();
+            queue.sent(some);
+            sent += some;
+        }
+        return sent;
+    };
+    const std::string text(4096, 'x');
+    EXPECT_LT(bytes_of(text), 200U);
+    for (unsigned i = 0; i < 4; ++i) {
+        EXPECT_GE(bytes_of(noise(4096, i)), 4096U);
+    }
+    EXPECT_GE(bytes_of(text), 4096U) << "it is not tried";
+    EXPECT_LT(bytes_of("short"), 100U);
+    unsigned until = 0;
+    while (bytes_of(text) >= 4096 && until < 200) {
+        ++until;
+    }
+    EXPECT_LE(until, 60U);
+    EXPECT_LT(bytes_of(text), 200U) << "and goes on";
+    EXPECT_GE(bytes_of(noise(4096, 9)), 4096U);
+    EXPECT_LT(bytes_of(text), 200U) << "one is not a row";
+}
+
 }  // namespace
 }  // namespace repartir::net

@@ -104,8 +104,10 @@ struct TaskOutput {
     Channel channel = Channel::out;
     std::uint64_t offset = 0;  ///< of the piece in its stream
     std::string_view bytes;
-    static constexpr auto codec_fields = std::tuple(&TaskOutput::attempt, &TaskOutput::channel,
-                                                    &TaskOutput::offset, &TaskOutput::bytes);
+    std::uint64_t total = 0;  ///< bytes of its stream, once the attempt has ended; 0: not known
+    static constexpr auto codec_fields =
+        std::tuple(&TaskOutput::attempt, &TaskOutput::channel, &TaskOutput::offset,
+                   &TaskOutput::bytes, &TaskOutput::total);
 };
 
 /// Still here, and how busy.

@@ -148,7 +148,9 @@ void Reactor::read(const AttemptId& id, wire::Channel channel, std::uint64_t off
         }
         if (!bytes.empty()) {
             send(session->connection, wire::MessageType::task_output, ++asked_,
-                 wire::TaskOutput{id, channel, offset, bytes}, out);
+                 wire::TaskOutput{id, channel, offset, bytes,
+                                  held->phase == Phase::ended ? flow.known : 0},
+                 out);
             flow.sent += bytes.size();
         }
     }

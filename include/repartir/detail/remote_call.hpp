@@ -17,6 +17,10 @@
 
 namespace repartir::detail {
 
+/// Has the memory of a large string made of large pages, as far as the system has some. Before it
+/// is written to: a fault for each 4 KiB of it would cost more than to write them.
+void prefer_large_pages(std::string& text) noexcept;
+
 /// Takes encoded arguments, gives an encoded result. Any thread, several at once.
 using RemoteFunction = std::function<Result<std::string>(std::string_view, const std::stop_token&)>;
 
@@ -115,7 +119,11 @@ template <class F>
             if constexpr (std::is_void_v<typename decltype(result)::value_type>) {
                 return std::string();
             } else {
-                return codec::encode(*result);
+                std::string encoded;
+                encoded.reserve(codec::encoded_size(*result));
+                prefer_large_pages(encoded);
+                codec::append(encoded, *result);
+                return encoded;
             }
         };
 }

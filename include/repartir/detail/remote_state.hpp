@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -30,8 +31,9 @@ class RemoteState final : public SharedState<R> {
     class Sink final : public CallSink {
       public:
         explicit Sink(RemoteState& state) noexcept : state_(state) {}
-        void returned(Result<std::string_view> value) noexcept override {
-            state_.resolve(value ? decoded(*value) : Result<R>(fail(std::move(value).error())));
+        void returned(Result<std::string> value) noexcept override {
+            state_.resolve(value ? decoded(*std::move(value))
+                                 : Result<R>(fail(std::move(value).error())));
             state_.release();
         }
 
@@ -60,10 +62,17 @@ class RemoteState final : public SharedState<R> {
     }
 
   private:
-    static Result<R> decoded(std::string_view bytes) noexcept {
+    static Result<R> decoded(std::string&& bytes) noexcept {
         try {
             if constexpr (std::is_void_v<R>) {
                 return {};
+            } else if constexpr (std::is_same_v<R, std::string>) {
+                const Result<std::string_view> text = codec::decode<std::string_view>(bytes);
+                if (!text) {
+                    return fail(text.error());
+                }
+                bytes.erase(0, bytes.size() - text->size());  // a large one is not copied
+                return std::move(bytes);
             } else {
                 return codec::decode<R>(bytes);
             }

@@ -119,9 +119,7 @@ Result<std::unique_ptr<Engine>> Engine::create(RemoteOptions options) {
 }
 
 void Engine::run() noexcept {
-    while (!lead_.take()) {
-        std::this_thread::yield();  // a caller has it who sends the first call
-    }
+    come_back(0, true);
     on_timer(base::now());
     while (!ending_) {
         loop_->run_once(base::never);
@@ -147,9 +145,13 @@ void Engine::rest() {
         recalled_ = false;
     }
     resting_ = true;
-    std::uint64_t turns = turns_;
+    const std::uint64_t turns = turns_;
     lead_.leave();
-    bool wanted = asked();  // by somebody who saw us at work still
+    come_back(turns, asked());  // by somebody who saw us at work still
+}
+
+/// Rests until the lead is to be had and wanted. @param turns of callers so far
+void Engine::come_back(std::uint64_t turns, bool wanted) {
     std::unique_lock lock(rest_mutex_);
     while (!wanted || !lead_.take()) {
         const auto recalled = [this] { return std::exchange(recalled_, false); };

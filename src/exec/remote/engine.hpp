@@ -116,6 +116,7 @@ class Engine final : private loop::Timer {
 
     void run() noexcept;
     void rest();
+    void come_back(std::uint64_t turns, bool wanted);
     void hand_back(std::size_t calls_left_alone);
     void recall();
     [[nodiscard]] bool asked() const;
@@ -146,7 +147,8 @@ class Engine final : private loop::Timer {
     void begin_call(Call& call);
     [[nodiscard]] Error too_large(const Call& call) const;
     void end_call_try(Call& call, client::Finished& finished);
-    void end_call(CallId id, Result<std::string_view> value);
+    void end_call(CallId id, Result<std::string> value);
+    static void make_room(Call& call, std::uint64_t bytes);
     void wait_for_next_try(Call& call, base::BootTime delay);
     void dial_next();
     void dialled();
@@ -199,7 +201,7 @@ class Engine final : private loop::Timer {
     std::vector<Request> answering_;  // of answer() alone
 
     std::atomic<bool> caller_waits_{false};  // who would have taken the lead
-    std::atomic<bool> resting_{false};       // the engine's thread: whoever has work for it recalls
+    std::atomic<bool> resting_{true};        // the engine's thread: whoever has work for it recalls
     std::atomic<bool> sound_{false};         // it rests until it is recalled
     std::atomic<std::uint64_t> turns_{0};    // how often a caller had the lead
     std::mutex rest_mutex_;                  // guards what follows

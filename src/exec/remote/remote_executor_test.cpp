@@ -169,9 +169,8 @@ class Host {
 
 class Answer final : public CallSink {
   public:
-    void returned(Result<std::string_view> value) noexcept override {
-        promise_.set_value(value ? Result<std::string>(std::string(*value))
-                                 : Result<std::string>(fail(value.error())));
+    void returned(Result<std::string> value) noexcept override {
+        promise_.set_value(std::move(value));
     }
     Result<std::string> get() { return promise_.get_future().get(); }
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // What becomes of tasks and calls.
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "exec/remote/engine.hpp"
 #include "exec/remote/link.hpp"
+#include "repartir/detail/remote_call.hpp"
 #include "repartir/function.hpp"
 #include "wire/limits.hpp"
 #include "wire/task.hpp"
@@ -135,7 +137,19 @@ void Engine::carry_out(client::Output& effect) {
             end_call(found->second, fail(too_large(call)));
             return;
         }
+        if (effect.total > call.value.capacity() && effect.total <= value_bytes_max_) {
+            make_room(call, effect.total);
+        }
         call.value += effect.bytes;
+    }
+}
+
+/// Makes room for a value at once, instead of moving it again and again as it grows.
+void Engine::make_room(Call& call, std::uint64_t bytes) {
+    try {
+        call.value.reserve(bytes);
+        detail::prefer_large_pages(call.value);
+    } catch (const std::bad_alloc&) {  // it may end before it has come so far
     }
 }
 
@@ -230,10 +244,10 @@ void Engine::end_call_try(Call& call, client::Finished& finished) {
     } else if (finished.value.offset + finished.value.bytes.size() > value_bytes_max_) {
         end_call(id, fail(too_large(call)));
     } else if (finished.value.offset == 0) {
-        end_call(id, std::string_view(finished.value.bytes));
+        end_call(id, std::move(finished.value.bytes));
     } else {
         call.value += finished.value.bytes;
-        end_call(id, std::string_view(call.value));
+        end_call(id, std::move(call.value));
     }
 }
 
@@ -256,7 +270,7 @@ void Engine::handle(CancelCall& request) {
     end_call(request.id, fail(detail::cancelled_error()));
 }
 
-void Engine::end_call(CallId id, Result<std::string_view> value) {
+void Engine::end_call(CallId id, Result<std::string> value) {
     const auto found = calls_.find(id);
     const Call& call = found->second;
     if (call.due.count() != 0) {
