@@ -20,7 +20,9 @@ struct RemoteOptions {
     std::vector<std::string> workers;  ///< addresses: "host:9000", "[::1]:9000", "unix:/path"
     NetworkSecurity security;
     std::string name;  ///< of this client, for people; empty: this machine's
-    std::chrono::milliseconds heartbeat{1000};  ///< how often each end is to be heard
+    /// How often each end is to be heard; with more than 1,000 workers as much less often as they
+    /// are more, down to every 5 s.
+    std::chrono::milliseconds heartbeat{1000};
     /// How long a worker whose connection broke may take to come back with what it had, before
     /// that is run elsewhere.
     std::chrono::milliseconds reattach{4000};

@@ -24,6 +24,13 @@ bool differs(std::int64_t now, std::int64_t told) {
 
 }  // namespace
 
+base::BootTime heartbeat_for(std::size_t workers, base::BootTime wanted) noexcept {
+    constexpr base::BootTime most = std::chrono::seconds(5);
+    constexpr std::int64_t few = 1000;
+    const auto many = static_cast<std::int64_t>(std::min<std::size_t>(workers, 5 * few));
+    return many <= few || wanted >= most ? wanted : std::min(wanted * many / few, most);
+}
+
 Reactor::Reactor(Options options) : options_(std::move(options)), random_(options_.seed) {
     for (WorkerId id = 0; id < options_.workers.size(); ++id) {
         workers_.emplace_back(options_);

@@ -38,7 +38,7 @@ client::Options reactor_options(const RemoteOptions& options) {
     result.name = options.name.empty() ? client_name() : options.name;
     result.compression = options.compression;
     result.tasks_max = options.tasks_max;
-    result.heartbeat = options.heartbeat;
+    result.heartbeat = client::heartbeat_for(options.workers.size(), options.heartbeat);
     result.reattach = options.reattach;
     result.time_to_live = options.time_to_live;
     result.reach = options.reach;
