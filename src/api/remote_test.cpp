@@ -53,6 +53,14 @@ class PoolRemoteTest : public ::testing::Test {
                               return n / 2;
                           })
                 .function("nothing", [] {})
+                .function("repeat",
+                          [](const std::string& text, std::uint32_t times) {
+                              std::string all;
+                              for (std::uint32_t i = 0; i < times; ++i) {
+                                  all += text;
+                              }
+                              return all;
+                          })
                 .function("pass",
                           [this](bool kept) {
                               while (kept && !gate_.load()) {
@@ -110,6 +118,21 @@ TEST_F(PoolRemoteTest, ManyCallsAtOnce) {
     for (int i = 0; i < 5000; ++i) {
         ASSERT_EQ(std::move(all[static_cast<std::size_t>(i)]).get().value(), i);
     }
+}
+
+TEST_F(PoolRemoteTest, ALargeTextComesWhole) {
+    auto pool = Pool::builder().remote_workers(address()).build().value();
+    const std::string piece = "0123456789abcdefghijklmnopqrstuvwxyz!?\n";
+    for (const std::uint32_t times : {0U, 1U, 5000U, 300'000U}) {
+        const auto text = pool.submit_remote<std::string>("repeat", piece, times).get();
+        ASSERT_TRUE(text) << text.error().sentence();
+        ASSERT_EQ(text->size(), piece.size() * times);
+        for (std::size_t at = 0; at < text->size(); at += piece.size()) {
+            ASSERT_EQ(text->compare(at, piece.size(), piece), 0) << at;
+        }
+    }
+    EXPECT_EQ(pool.submit_remote<std::string>("halve", 8).get().error().code(), Code::malformed)
+        << "it gives a number";
 }
 
 // The caller sees to the network while it waits, the engine's thread rests, and comes back when
