@@ -43,5 +43,26 @@ TEST(Crc32cTest, TheInstructionAgreesWithTheTableAndPiecesWithTheWhole) {
     }
 }
 
+// Long ones are taken in three stripes side by side.
+TEST(Crc32cTest, LongOnesAgreeWithTheTableToo) {
+    base::Prng random(9);
+    std::string bytes;
+    while (bytes.size() < 70'000) {
+        bytes += static_cast<char>(random.next());
+    }
+    const std::string_view text = bytes;
+    for (std::size_t size = 6000; size < 6400; ++size) {
+        ASSERT_EQ(crc32c(text.substr(1, size)), crc32c_by_table(text.substr(1, size))) << size;
+    }
+    for (int i = 0; i < 200; ++i) {
+        const std::size_t begin = random.next() % 1000;
+        const std::size_t size = random.next() % (text.size() - begin);
+        const std::uint32_t before = static_cast<std::uint32_t>(random.next());
+        ASSERT_EQ(crc32c(text.substr(begin, size), before),
+                  crc32c_by_table(text.substr(begin, size), before))
+            << begin << ' ' << size;
+    }
+}
+
 }  // namespace
 }  // namespace repartir::wire
