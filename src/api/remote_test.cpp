@@ -53,6 +53,17 @@ class PoolRemoteTest : public ::testing::Test {
                               return n / 2;
                           })
                 .function("nothing", [] {})
+                .function("stay",
+                          [this](const std::stop_token& token, bool stays) {
+                              stays_ = stays;
+                              stays_.notify_all();
+                              std::atomic<bool> told = !stays;
+                              const std::stop_callback listens(token, [&] {
+                                  told = true;
+                                  told.notify_all();
+                              });
+                              told.wait(false);
+                          })
                 .function("repeat",
                           [](const std::string& text, std::uint32_t times) {
                               std::string all;
@@ -90,7 +101,8 @@ class PoolRemoteTest : public ::testing::Test {
     std::string address() const { return "unix:" + folder_ + "/w"; }
 
     std::string folder_;
-    std::atomic<bool> gate_{false};  // which "pass" waits for, if it is told to
+    std::atomic<bool> stays_{false};  // "stay" does
+    std::atomic<bool> gate_{false};   // which "pass" waits for, if it is told to
     std::optional<Worker> worker_;
     std::thread thread_;
 };
@@ -213,6 +225,24 @@ TEST_F(PoolRemoteTest, AShortFunctionThatTakesLongAfterAllKeepsNobodyWaiting) {
         open_gate();
         ASSERT_TRUE(std::move(kept).get());
     }
+}
+
+TEST_F(PoolRemoteTest, AShortFunctionThatStaysIsToldWhenItsWorkerStopsOrItIsCancelled) {
+    auto pool = Pool::builder().remote_workers(address()).build().value();
+    const auto warm_up = [&] {
+        for (int i = 0; i < 200; ++i) {
+            ASSERT_TRUE(pool.submit_remote<void>("stay", false).get());
+        }
+    };
+    warm_up();
+    auto cancelled = pool.submit_remote<void>("stay", true);
+    stays_.wait(false);
+    cancelled.cancel();
+    EXPECT_FALSE(std::move(cancelled).get());
+    warm_up();
+    auto stays = pool.submit_remote<void>("stay", true);
+    stays_.wait(false);
+    stop();  // hangs, where the function is not told
 }
 
 TEST_F(PoolRemoteTest, ACallerWhoWaitsIsToldWhenThePoolEnds) {

@@ -161,6 +161,7 @@ void Daemon::lead() {
         }
     }
     linger();
+    runner_->stop_functions();  // the other thread may be in one
     {
         const std::scoped_lock lock(standby_mutex_);
         ended_ = true;  // and the lead is kept

@@ -103,9 +103,7 @@ Result<std::unique_ptr<Runner>> Runner::create(loop::Loop& loop, Owner& owner,
 }
 
 Runner::~Runner() {
-    for (auto& [id, run] : runs_) {
-        run->stop.request_stop();
-    }
+    stop_functions();
     crew_.reset();
     programs_->shutdown();
 }
@@ -216,6 +214,12 @@ void Runner::stop(const AttemptId& id, bool force) {
     run.stop.request_stop();
     end_call(run, {End::cancelled, 0}, std::nullopt, base::now() - run.began);
     owner_.on_told();
+}
+
+void Runner::stop_functions() noexcept {
+    for (auto& [id, run] : runs_) {
+        run->stop.request_stop();
+    }
 }
 
 void Runner::forget(const AttemptId& id) { runs_.erase(id); }

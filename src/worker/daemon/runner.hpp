@@ -72,6 +72,8 @@ class Runner final : private AttemptSink {
     /// @return a piece of what an attempt wrote, shorter where there is no more.
     [[nodiscard]] std::string read(const AttemptId& id, wire::Channel channel, std::uint64_t offset,
                                    std::uint64_t bytes) const;
+    /// Tells all functions that they need not go on.
+    void stop_functions() noexcept;
     /// Nobody will ask for what it wrote again. It has finished.
     void forget(const AttemptId& id);
 
