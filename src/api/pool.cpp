@@ -26,7 +26,7 @@ Result<Pool> PoolBuilder::build() {
     cpu.topology = options_.topology;
     cpu.slots = program_slots_ != 0 ? program_slots_ : options_.workers;
     if (capture_bytes_ != 0) {
-        cpu.capture_bytes = capture_bytes_;
+        cpu.capture_bytes = remote_.capture_bytes = capture_bytes_;
     }
     // The scheduler first: it registers for membarrier, which makes the kernel wait for
     // milliseconds once a process has threads.

@@ -284,6 +284,20 @@ TEST_F(PoolRemoteTest, ProgramsRunHereAndThere) {
     EXPECT_GT(where["remote"], 0);
 }
 
+TEST_F(PoolRemoteTest, WhatIsCapturedBeyondTheLimitOfThePoolSpills) {
+    for (const bool small : {false, true}) {
+        auto builder = Pool::builder().remote_workers(address());
+        if (small) {
+            builder.capture_limit(100'000);
+        }
+        auto pool = std::move(builder).build().value();
+        const Task task = Task::binary("head", "-c", "1000000", "/dev/zero");
+        const auto outcome = pool.submit(Task(task).backend(Backend::remote)).get();
+        EXPECT_EQ(outcome->out.size(), 1'000'000U);
+        EXPECT_EQ(outcome->out.in_memory(), !small);
+    }
+}
+
 TEST_F(PoolRemoteTest, ABackendIsObeyed) {
     auto pool = Pool::builder().remote_workers(address()).build().value();
     const auto where = [&](Backend backend) {

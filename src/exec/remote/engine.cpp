@@ -50,12 +50,12 @@ client::Options reactor_options(const RemoteOptions& options) {
 }  // namespace
 
 Engine::Engine(std::unique_ptr<loop::Loop> loop, net::Security security, client::Options options,
-               std::vector<net::Address> addresses, std::uint64_t value_bytes_max)
+               std::vector<net::Address> addresses, Limits limits)
     : loop_(std::move(loop)),
       security_(std::move(security)),
       addresses_(std::move(addresses)),
       spill_dir_(base::temporary_folder()),
-      value_bytes_max_(value_bytes_max),
+      limits_(limits),
       reach_(options.reach),
       scratch_(scratch_bytes),
       reactor_(std::move(options)),
@@ -106,7 +106,7 @@ Result<std::unique_ptr<Engine>> Engine::create(RemoteOptions options) {
     }
     std::unique_ptr<Engine> engine(new Engine(std::move(*loop), std::move(*security),
                                               reactor_options(options), std::move(addresses),
-                                              options.value_bytes_max));
+                                              {options.capture_bytes, options.value_bytes_max}));
     try {
         engine->thread_ = std::thread([raw = engine.get()] { raw->run(); });
     } catch (const std::system_error& problem) {

@@ -92,6 +92,11 @@ class Engine final : private loop::Timer {
     using Request =
         std::variant<Observe, StartTask, CancelTask, GiveBack, StartCall, CancelCall, End>;
 
+    /// As in RemoteOptions.
+    struct Limits {
+        std::uint64_t capture_bytes = 0;
+        std::uint64_t value_bytes_max = 0;
+    };
     /// A task's attempt, until its sink is told.
     struct Job {
         const Task* task = nullptr;
@@ -112,7 +117,7 @@ class Engine final : private loop::Timer {
     class Link;
 
     Engine(std::unique_ptr<loop::Loop> loop, net::Security security, client::Options options,
-           std::vector<net::Address> addresses, std::uint64_t value_bytes_max);
+           std::vector<net::Address> addresses, Limits limits);
 
     void run() noexcept;
     void rest();
@@ -162,7 +167,7 @@ class Engine final : private loop::Timer {
     const net::Security security_;
     const std::vector<net::Address> addresses_;
     const std::string spill_dir_;  // of tasks that name none
-    const std::uint64_t value_bytes_max_;
+    const Limits limits_;
     const base::BootTime reach_;  // how long tasks wait for workers that they can run on
     std::vector<char> scratch_;
     client::Reactor reactor_;

@@ -14,15 +14,15 @@
 namespace repartir::exec {
 namespace {
 
-constexpr std::uint64_t capture_bytes_default = 4ULL << 20U;
 constexpr std::uint64_t output_bytes_default = 1ULL << 30U;
 
 bool streams(const Task& task) { return task.extras().on_output != nullptr; }
 
-std::unique_ptr<base::Spool> spool_for(const Task& task, const std::string& folder, bool is_out) {
+std::unique_ptr<base::Spool> spool_for(const Task& task, const std::string& folder, bool is_out,
+                                       std::uint64_t capture_bytes) {
     const TaskExtras& extras = task.extras();
     const base::SpoolLimits limits{
-        extras.capture_bytes != 0 ? extras.capture_bytes : capture_bytes_default,
+        extras.capture_bytes != 0 ? extras.capture_bytes : capture_bytes,
         extras.output_bytes != 0 ? extras.output_bytes : output_bytes_default};
     return std::make_unique<base::Spool>(
         limits, extras.spill_dir.empty() ? folder : extras.spill_dir, is_out ? "stdout" : "stderr");
@@ -109,7 +109,7 @@ void Engine::take_output(Job& job, wire::Channel channel, std::uint64_t offset,
     }
     std::unique_ptr<base::Spool>& spool = is_out ? job.out : job.err;
     if (!spool) {
-        spool = spool_for(*job.task, spill_dir_, is_out);
+        spool = spool_for(*job.task, spill_dir_, is_out, limits_.capture_bytes);
     }
     if (offset == 0) {
         spool->restart();
@@ -120,7 +120,7 @@ void Engine::take_output(Job& job, wire::Channel channel, std::uint64_t offset,
 Error Engine::too_large(const Call& call) const {
     return Error(Domain::function, Code::too_large, Fault::task,
                  "the function '" + call.request.function + "' gave more than " +
-                     std::to_string(value_bytes_max_) +
+                     std::to_string(limits_.value_bytes_max) +
                      " bytes: have it write a file, or raise value_bytes_max");
 }
 
@@ -132,12 +132,12 @@ void Engine::carry_out(client::Output& effect) {
         if (effect.offset == 0) {
             call.value.clear();
         }
-        if (call.value.size() + effect.bytes.size() > value_bytes_max_) {
+        if (call.value.size() + effect.bytes.size() > limits_.value_bytes_max) {
             reactor_.cancel(effect.attempt, true, loop_->now(), outbox_);  // the rest is for nobody
             end_call(found->second, fail(too_large(call)));
             return;
         }
-        if (effect.total > call.value.capacity() && effect.total <= value_bytes_max_) {
+        if (effect.total > call.value.capacity() && effect.total <= limits_.value_bytes_max) {
             make_room(call, effect.total);
         }
         call.value += effect.bytes;
@@ -241,7 +241,7 @@ void Engine::end_call_try(Call& call, client::Finished& finished) {
     } else if (finished.value.lost != 0) {
         end_call(id, fail(Error(Domain::function, Code::io_error, Fault::node,
                                 "what the function '" + name + "' gave was lost by its worker")));
-    } else if (finished.value.offset + finished.value.bytes.size() > value_bytes_max_) {
+    } else if (finished.value.offset + finished.value.bytes.size() > limits_.value_bytes_max) {
         end_call(id, fail(too_large(call)));
     } else if (finished.value.offset == 0) {
         end_call(id, std::move(finished.value.bytes));
