@@ -171,6 +171,7 @@ void Engine::come_back(std::uint64_t turns, bool wanted) {
             sound_ = false;
         }
     }
+    sound_ = false;  // the lead may have become free just now: the next rest is a light one again
     resting_ = false;
 }
 

@@ -43,6 +43,9 @@ void Engine::Link::on_message(net::Connection& connection, const wire::Message& 
     if (&connection == current_) {
         engine_.reactor_.received(id_, message, engine_.loop_->now(), engine_.outbox_);
         engine_.perform();  // at once: it may be for this very connection
+        if (&connection != current_) {
+            engine_.carry_out();  // the message ended it: no on_drained() follows
+        }
     }
 }
 
