@@ -30,10 +30,8 @@ bool by_machine(const wire::AttemptRecord& report) {
 /// @return the attempt of which the worker has this lease; nullptr when it has not, or no more.
 Reactor::Entry* Reactor::entry_at(const AttemptId& lease, WorkerId worker) {
     const auto found = attempts_.find(lease);
-    if (found == attempts_.end()) {
-        return nullptr;
-    }
-    const bool is_it = found->second.at == worker && found->second.lease == lease.epoch;
+    const bool is_it = found != attempts_.end() && found->second.at == worker &&
+                       found->second.lease == lease.epoch;
     return is_it ? &*found : nullptr;
 }
 
