@@ -43,7 +43,7 @@ void Reactor::count(Worker& worker) {
 std::uint32_t Reactor::load_of_others(const Worker& worker, std::uint32_t permille) const {
     const std::uint64_t slots = std::max(worker.site.slots, 1U);
     std::uint64_t ours = 0;
-    for (const auto& [arrival, entry] : worker.here) {
+    for (const auto& [lease, entry] : worker.here) {
         if (ours >= slots) {
             break;  // it runs the oldest first
         }
@@ -54,7 +54,8 @@ std::uint32_t Reactor::load_of_others(const Worker& worker, std::uint32_t permil
     return static_cast<std::uint32_t>(all - std::min(all, own));
 }
 
-/// Brings a worker's place among those that may get more up to date.
+/// Brings a worker's place among those that may get more up to date. Its place among those that may
+/// give some back is brought up to date when somebody asks: mostly it is the same again by then.
 void Reactor::rank(WorkerId id, Worker& worker) {
     count(worker);
     std::uint64_t load = not_ready;
@@ -69,23 +70,15 @@ void Reactor::rank(WorkerId id, Worker& worker) {
                    (std::uint64_t{worker.others_permille} << 20U) / 1000;
         }
     }
-    const std::size_t busy = std::min<std::size_t>(worker.here.size(), worker.site.slots);
-    const std::size_t backlog = worker.link == Link::up && !worker.reclaiming && !worker.reconciling
-                                    ? worker.here.size() - busy
-                                    : 0;
-    if (backlog != worker.backlog) {
-        backlogs_.erase({worker.backlog, id});
-        worker.backlog = backlog;
-        if (backlog != 0) {
-            backlogs_.emplace(backlog, id);
-        }
-    }
     if (load != worker.load) {
         ready_.erase({worker.load, id});
         worker.load = load;
         if (load != not_ready) {
             ready_.emplace(load, id);
         }
+    }
+    if (!std::exchange(worker.unsettled, true)) {
+        unsettled_.push_back(id);
     }
 }
 
@@ -130,17 +123,8 @@ void Reactor::stop_waiting(const Held& held) {
     stranded_.erase({held.waits_since, held.arrival});
 }
 
-/// Few are there, and most come at the end and go at the beginning.
-void Reactor::put(Here& here, Entry& entry) {
-    const std::uint64_t arrival = entry.second.arrival;
-    const auto at = here.empty() || here.back().first < arrival
-                        ? here.end()
-                        : std::ranges::lower_bound(here, arrival, {}, &Here::value_type::first);
-    here.emplace(at, arrival, &entry);
-}
-
 void Reactor::remove(Here& here, const Held& held) {
-    here.erase(std::ranges::lower_bound(here, held.arrival, {}, &Here::value_type::first));
+    here.erase(std::ranges::lower_bound(here, held.lease, {}, &Here::value_type::first));
 }
 
 void Reactor::hand_out(base::BootTime now, Outbox& out) {
@@ -153,7 +137,8 @@ void Reactor::hand_out(base::BootTime now, Outbox& out) {
 /// Hands out what waits, the oldest first, one message for each worker.
 void Reactor::place(Outbox& out) {
     to_hand_out_ = false;
-    std::map<WorkerId, std::vector<Entry*>> batches;
+    const std::uint64_t before = lease_;
+    std::vector<WorkerId> to;
     while (!ready_.empty() && (!high_.empty() || !normal_.empty())) {
         auto& lane = high_.empty() ? normal_ : high_;
         Entry& entry = *lane.begin()->second;
@@ -176,27 +161,32 @@ void Reactor::place(Outbox& out) {
         held.at = chosen;
         held.lease = ++lease_;
         wire::set_epoch(held.order.task, held.lease);
-        put(worker.here, entry);
+        if (worker.here.empty() || worker.here.back().first <= before) {
+            to.push_back(*chosen);
+        }
+        worker.here.emplace_back(held.lease, &entry);
         static_cast<void>(worker.tasks.take(1));
         static_cast<void>(worker.input.take(held.order.task.size()));
-        batches[*chosen].push_back(&entry);
         rank(*chosen, worker);
     }
-    for (const auto& [worker, entries] : batches) {
-        submit(worker, entries, out);
-        set_timer(worker, workers_[worker]);
+    for (const WorkerId id : to) {
+        submit(id, before, out);
+        set_timer(id, workers_[id]);
     }
     steal(out);
     count_slots(out);
 }
 
-void Reactor::submit(WorkerId id, const std::vector<Entry*>& entries, Outbox& out) {
-    acknowledge(id, workers_[id], out);
-    for (std::size_t at = 0; at < entries.size();) {
+/// Sends a worker what it got by leases after that one.
+void Reactor::submit(WorkerId id, std::uint64_t after, Outbox& out) {
+    Worker& worker = workers_[id];
+    acknowledge(id, worker, out);
+    auto next = std::ranges::upper_bound(worker.here, after, {}, &Here::value_type::first);
+    while (next != worker.here.end()) {
         std::vector<std::string_view> tasks;
         std::size_t bytes = 0;
-        for (; at < entries.size() && tasks.size() < wire::batch_max; ++at) {
-            const std::string_view task = entries[at]->second.order.task;
+        for (; next != worker.here.end() && tasks.size() < wire::batch_max; ++next) {
+            const std::string_view task = next->second->second.order.task;
             if (!tasks.empty() && bytes + task.size() > wire::frame_body_bytes_max) {
                 break;
             }

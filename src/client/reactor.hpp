@@ -199,14 +199,14 @@ class Reactor {
     static constexpr std::uint64_t not_ready = ~std::uint64_t{0};
 
     struct Held {
-        Order order;
-        std::uint64_t arrival = 0;
-        base::BootTime waits_since{0};
         std::optional<WorkerId> at;
-        std::uint64_t lease = 0;             // the epoch of its place there; 0: none
+        std::uint64_t lease = 0;  // the epoch of its place there; 0: none
+        std::uint64_t arrival = 0;
         bool cancelled = false;              // the worker was told to end it
         bool unwanted = false;               // it was asked back, to be run by somebody else
         std::array<std::uint64_t, 3> got{};  // bytes of output
+        Order order;
+        base::BootTime waits_since{0};
     };
     /// Attempts are found by the id that their owner gave them, and as their worker knows them: ids
     /// that differ in the epoch alone.
@@ -224,49 +224,53 @@ class Reactor {
     using Entry = Attempts::value_type;  // its address stays until it is erased
     /// In the order of arrival.
     using Lane = std::map<std::uint64_t, Entry*>;
+    /// By lease, which is the order in which the worker got them.
     using Here = std::deque<std::pair<std::uint64_t, Entry*>>;
+    /// With thousands of workers each is out of the caches when its next message comes: what
+    /// messages and tasks need stands first, and together.
     struct Worker {
         explicit Worker(const Options& options)
             : detector({options.heartbeat, 30 * options.heartbeat}, base::BootTime(0)),
-              quarantine(options.quarantine),
+              output(options.output_bytes_max),
               prefetch(1, options.tasks_max),
-              output(options.output_bytes_max) {}
+              quarantine(options.quarantine) {}
         Link link = Link::down;
+        bool welcomed = false;  // ever
+        bool draining = false;
+        bool reclaiming = false;            // it was asked to give something back
+        bool reconciling = false;           // it came back, and has not said yet what it has
+        bool counted_up = false;            // its part of up_
+        bool unsettled = false;             // it is in unsettled_
+        std::uint32_t others_permille = 0;  // of its slots that ran others' work when last heard
+        core::Detector detector;
+        std::vector<std::uint64_t> seen;  // results to acknowledge
+        std::size_t seen_bytes = 0;       // of their messages
+        core::Allowance tasks;
+        core::Allowance input;
+        core::Grantor output;
+        Here here;  // what it has
+        core::Prefetch prefetch;
+        std::uint32_t counted_slots = 0;   // its part of slots_sum_
+        std::uint32_t counted_window = 0;  // its part of window_sum_
+        std::uint64_t load = not_ready;    // its key in ready_
+        std::size_t backlog = 0;           // its key in backlogs_; 0: not there
+        base::BootTime wake{0};            // its key in timers_
+        base::BootTime next_beat{0};
+        core::Throughput throughput;
+        core::Site site;  // as it said when it was last up
+        core::Quarantine quarantine;
         base::BootTime due{0};       // what its link does next: dial, or give up greeting
         base::BootTime lost_at{0};   // while it is down with attempts: when they are lost
         std::uint32_t failures = 0;  // to reach it, in a row
         std::string why;             // it is not up
-        core::Detector detector;
-        core::Quarantine quarantine;
-        core::Prefetch prefetch;
-        core::Allowance tasks;
-        core::Allowance input;
-        core::Grantor output;
-        core::Throughput throughput;
-        core::Site site;  // as it said when it was last up
         wire::Instance instance{};
         std::uint64_t incarnation = 0;
-        bool welcomed = false;         // ever
         std::optional<WorkerId> twin;  // that is the same worker at another address
-        bool draining = false;
-        bool reclaiming = false;          // it was asked to give something back
-        bool reconciling = false;         // it came back, and has not said yet what it has
-        Here here;                        // what it has, in the order of arrival
-        std::vector<std::uint64_t> seen;  // results to acknowledge
-        std::size_t seen_bytes = 0;       // of their messages
-        std::uint64_t beat = 0;           // our heartbeats on this connection
-        base::BootTime beat_at{0};        // when the latest one was sent, or hello
-        base::BootTime next_beat{0};
+        std::uint64_t beat = 0;        // our heartbeats on this connection
+        base::BootTime beat_at{0};     // when the latest one was sent, or hello
         base::BootTime heartbeat{0};
         std::uint64_t heard = 0;  // its latest heartbeat
         base::BootTime heard_at{0};
-        std::uint32_t others_permille = 0;  // of its slots that ran others' work then
-        std::uint64_t load = not_ready;     // its key in ready_
-        std::size_t backlog = 0;            // its key in backlogs_; 0: not there
-        base::BootTime wake{0};             // its key in timers_
-        std::uint32_t counted_slots = 0;    // its part of slots_sum_
-        std::uint32_t counted_window = 0;   // its part of window_sum_
-        bool counted_up = false;            // its part of up_
     };
 
     void welcome(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
@@ -287,18 +291,18 @@ class Reactor {
     void set_timer(WorkerId id, Worker& worker);
     void count(Worker& worker);
     void rank(WorkerId id, Worker& worker);
+    void settle_backlogs();
     void count_slots(Outbox& out);
 
     void place(Outbox& out);
     void give_up_waiting(Outbox& out);
     [[nodiscard]] std::optional<WorkerId> choose(const Held& held) const;
-    void submit(WorkerId id, const std::vector<Entry*>& entries, Outbox& out);
+    void submit(WorkerId id, std::uint64_t after, Outbox& out);
     void steal(Outbox& out);
     [[nodiscard]] bool anyone_could(const Held& held) const;
     void strand(Entry& entry);
     void unstrand();
     void stop_waiting(const Held& held);
-    static void put(Here& here, Entry& entry);
     static void remove(Here& here, const Held& held);
     [[nodiscard]] std::uint32_t ask_back(WorkerId id, std::size_t most, bool unwanted, Outbox& out);
     void settle_unwanted(Worker& worker);
@@ -334,6 +338,7 @@ class Reactor {
     std::map<std::pair<base::BootTime, std::uint64_t>, Entry*> stranded_;
     std::set<std::pair<std::uint64_t, WorkerId>> ready_;   // may get more, the least loaded first
     std::set<std::pair<std::size_t, WorkerId>> backlogs_;  // have tasks that wait at the worker
+    std::vector<WorkerId> unsettled_;  // whose place in backlogs_ is not up to date
     std::set<std::pair<base::BootTime, WorkerId>> timers_;
     std::uint64_t arrival_ = 0;
     std::uint64_t asked_ = 0;

@@ -11,13 +11,36 @@
 
 namespace repartir::client {
 
+/// Brings the order of those that have tasks waiting up to date.
+void Reactor::settle_backlogs() {
+    for (const WorkerId id : unsettled_) {
+        Worker& worker = workers_[id];
+        worker.unsettled = false;
+        const std::size_t busy = std::min<std::size_t>(worker.here.size(), worker.site.slots);
+        const bool may = worker.link == Link::up && !worker.reclaiming && !worker.reconciling;
+        const std::size_t backlog = may ? worker.here.size() - busy : 0;
+        if (backlog != worker.backlog) {
+            backlogs_.erase({worker.backlog, id});
+            worker.backlog = backlog;
+            if (backlog != 0) {
+                backlogs_.emplace(backlog, id);
+            }
+        }
+    }
+    unsettled_.clear();
+}
+
 /// When nothing waits here and a worker idles: asks the one with the longest queue for half of it.
 void Reactor::steal(Outbox& out) {
-    if (!high_.empty() || !normal_.empty() || ready_.empty() || backlogs_.empty()) {
+    if (!high_.empty() || !normal_.empty() || ready_.empty()) {
         return;
     }
     const Worker& idle = workers_[ready_.begin()->second];
     if (idle.here.size() >= idle.site.slots) {
+        return;
+    }
+    settle_backlogs();
+    if (backlogs_.empty()) {
         return;
     }
     const auto [backlog, id] = *backlogs_.rbegin();
@@ -56,6 +79,7 @@ std::uint32_t Reactor::give_back(std::uint32_t most, base::BootTime now, Outbox&
             ++returned;
         }
     }
+    settle_backlogs();
     if (returned < most && !backlogs_.empty()) {
         const auto [backlog, id] = *backlogs_.rbegin();
         returned += ask_back(id, std::min<std::size_t>(most - returned, backlog), true, out);
@@ -65,7 +89,7 @@ std::uint32_t Reactor::give_back(std::uint32_t most, base::BootTime now, Outbox&
 
 /// What was asked back of a worker and did not come has begun, or is lost with it.
 void Reactor::settle_unwanted(Worker& worker) {
-    for (const auto& [arrival, entry] : worker.here) {
+    for (const auto& [lease, entry] : worker.here) {
         unwanted_ -= std::exchange(entry->second.unwanted, false) ? 1U : 0U;
     }
 }

@@ -116,7 +116,7 @@ void Reactor::lose(WorkerId id, Worker& worker, Outbox& out) {
     bool any = false;
     settle_unwanted(worker);
     const auto here = std::exchange(worker.here, {});
-    for (const auto& [arrival, entry] : here) {
+    for (const auto& [epoch, entry] : here) {
         Held& held = entry->second;
         // it runs the oldest first, as many as it has room for
         const bool may_have_run = cores < std::max(worker.site.slots, 1U);
@@ -204,7 +204,7 @@ void Reactor::reconcile(WorkerId id, Worker& worker, const wire::Message& messag
         }
     }));
     std::vector<AttemptId> cancelled;
-    for (const auto& [arrival, entry] : Here(worker.here)) {
+    for (const auto& [epoch, entry] : Here(worker.here)) {
         Held& held = entry->second;
         const AttemptId lease = leased(*entry);
         if (there.contains(lease)) {

@@ -248,7 +248,9 @@ std::expected<std::optional<Message>, FrameFault> Framer::advance() {
 
 std::expected<std::optional<Message>, FrameFault> Framer::next() {
     if (!fault_) {
-        release(plain_);
+        if (!plain_.empty()) {
+            release(plain_);
+        }
         auto message = advance();
         if (message) {
             return message;

@@ -80,16 +80,16 @@ class Framer {
     [[nodiscard]] Checked<bool> join(const FrameHeader& header, std::string_view& body);
     [[nodiscard]] Checked<std::optional<Message>> advance();
 
-    std::string_view input_;   // read, not looked at
-    std::string begun_;        // a frame of which a part has come
-    bool begun_used_ = false;  // it was whole, and the last message lies in it
-    std::string plain_;        // the last message, where it lies in no frame
-    std::map<std::uint64_t, Unfinished> unfinished_;
-    std::size_t unfinished_bytes_ = 0;
+    std::string_view input_;  // read, not looked at
     std::optional<FrameFault> fault_;
     std::uint16_t version_ = 0;  // 0: not agreed yet
     bool admitted_ = false;
     bool compression_ = false;
+    bool begun_used_ = false;  // begun_ was whole, and the last message lies in it
+    std::map<std::uint64_t, Unfinished> unfinished_;
+    std::string begun_;  // a frame of which a part has come
+    std::string plain_;  // the last message, where it lies in no frame
+    std::size_t unfinished_bytes_ = 0;
 };
 
 /// How frames of one connection are written.
