@@ -71,9 +71,9 @@ class Meter {
 
 /// One direction of a connection: what was written in this step is read in the next one.
 struct Pipe {
-    std::string written;
     std::string arrived;
     wire::Framer framer;
+    std::string written;
     wire::FrameOptions options;
 
     template <class Send>
@@ -84,8 +84,8 @@ struct Pipe {
         } while (at < send.body.size());
     }
     void pass() {
-        arrived.clear();
-        arrived.swap(written);
+        arrived = written;  // as a kernel does: each end goes on with its own memory
+        written.clear();
     }
     /// Calls `use` with each message that arrived.
     template <class Use>

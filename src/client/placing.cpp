@@ -43,7 +43,7 @@ void Reactor::count(Worker& worker) {
 std::uint32_t Reactor::load_of_others(const Worker& worker, std::uint32_t permille) const {
     const std::uint64_t slots = std::max(worker.site.slots, 1U);
     std::uint64_t ours = 0;
-    for (const auto& [lease, entry] : worker.here) {
+    for (const auto& [lease, entry] : worker.here.all()) {
         if (ours >= slots) {
             break;  // it runs the oldest first
         }
@@ -123,8 +123,26 @@ void Reactor::stop_waiting(const Held& held) {
     stranded_.erase({held.waits_since, held.arrival});
 }
 
-void Reactor::remove(Here& here, const Held& held) {
-    here.erase(std::ranges::lower_bound(here, held.lease, {}, &Here::value_type::first));
+void Reactor::Here::remove(std::uint64_t lease) {
+    constexpr std::size_t part = 32;
+    const auto front = items_.begin() + static_cast<std::ptrdiff_t>(gone_);
+    const auto at = std::ranges::lower_bound(front, items_.end(), lease, {}, &Item::first);
+    std::move_backward(front, at, at + 1);
+    ++gone_;
+    if (gone_ > items_.size() / part) {
+        items_.erase(items_.begin(), front + 1);
+        gone_ = 0;
+    }
+}
+
+Reactor::Entry* Reactor::Here::find(std::uint64_t lease) const {
+    const auto found = std::ranges::lower_bound(all(), lease, {}, &Item::first);
+    return found != all().end() && found->first == lease ? found->second : nullptr;
+}
+
+std::span<const Reactor::Here::Item> Reactor::Here::after(std::uint64_t lease) const {
+    const auto first = std::ranges::upper_bound(all(), lease, {}, &Item::first);
+    return all().subspan(static_cast<std::size_t>(first - all().begin()));
 }
 
 void Reactor::hand_out(base::BootTime now, Outbox& out) {
@@ -161,10 +179,10 @@ void Reactor::place(Outbox& out) {
         held.at = chosen;
         held.lease = ++lease_;
         wire::set_epoch(held.order.task, held.lease);
-        if (worker.here.empty() || worker.here.back().first <= before) {
+        if (worker.here.after(before).empty()) {
             to.push_back(*chosen);
         }
-        worker.here.emplace_back(held.lease, &entry);
+        worker.here.add(held.lease, entry);
         static_cast<void>(worker.tasks.take(1));
         static_cast<void>(worker.input.take(held.order.task.size()));
         rank(*chosen, worker);
@@ -181,12 +199,12 @@ void Reactor::place(Outbox& out) {
 void Reactor::submit(WorkerId id, std::uint64_t after, Outbox& out) {
     Worker& worker = workers_[id];
     acknowledge(id, worker, out);
-    auto next = std::ranges::upper_bound(worker.here, after, {}, &Here::value_type::first);
-    while (next != worker.here.end()) {
+    auto left = worker.here.after(after);
+    while (!left.empty()) {
         std::vector<std::string_view> tasks;
         std::size_t bytes = 0;
-        for (; next != worker.here.end() && tasks.size() < wire::batch_max; ++next) {
-            const std::string_view task = next->second->second.order.task;
+        for (; !left.empty() && tasks.size() < wire::batch_max; left = left.subspan(1)) {
+            const std::string_view task = left.front().second->second.order.task;
             if (!tasks.empty() && bytes + task.size() > wire::frame_body_bytes_max) {
                 break;
             }

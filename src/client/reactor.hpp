@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -224,8 +223,28 @@ class Reactor {
     using Entry = Attempts::value_type;  // its address stays until it is erased
     /// In the order of arrival.
     using Lane = std::map<std::uint64_t, Entry*>;
-    /// By lease, which is the order in which the worker got them.
-    using Here = std::deque<std::pair<std::uint64_t, Entry*>>;
+    /// The attempts that one worker has, by lease, which is the order in which it got them. Most go
+    /// at the front: where many are there, that is left empty for a while. (A deque does so too, but
+    /// lies in more places.)
+    class Here {
+      public:
+        using Item = std::pair<std::uint64_t, Entry*>;
+        /// @param lease higher than all before
+        void add(std::uint64_t lease, Entry& entry) { items_.emplace_back(lease, &entry); }
+        /// @param lease of one that is here
+        void remove(std::uint64_t lease);
+        /// @return the attempt; nullptr when it is not here.
+        [[nodiscard]] Entry* find(std::uint64_t lease) const;
+        [[nodiscard]] std::span<const Item> all() const { return std::span(items_).subspan(gone_); }
+        /// @return those with a higher lease.
+        [[nodiscard]] std::span<const Item> after(std::uint64_t lease) const;
+        [[nodiscard]] std::size_t size() const noexcept { return items_.size() - gone_; }
+        [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+
+      private:
+        std::vector<Item> items_;
+        std::size_t gone_ = 0;  // at the front: a small part
+    };
     /// With thousands of workers each is out of the caches when its next message comes: what
     /// messages and tasks need stands first, and together.
     struct Worker {
@@ -303,7 +322,6 @@ class Reactor {
     void strand(Entry& entry);
     void unstrand();
     void stop_waiting(const Held& held);
-    static void remove(Here& here, const Held& held);
     [[nodiscard]] std::uint32_t ask_back(WorkerId id, std::size_t most, bool unwanted, Outbox& out);
     void settle_unwanted(Worker& worker);
     void wait_again(Entry& entry);

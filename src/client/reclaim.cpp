@@ -2,6 +2,7 @@
 // Taking back what has not begun: for a worker that idles, or for somebody else.
 #include <algorithm>
 #include <iterator>
+#include <ranges>
 #include <span>
 #include <utility>
 #include <vector>
@@ -52,9 +53,10 @@ void Reactor::steal(Outbox& out) {
 std::uint32_t Reactor::ask_back(WorkerId id, std::size_t most, bool unwanted, Outbox& out) {
     Worker& worker = workers_[id];
     std::vector<AttemptId> wanted;
-    for (auto it = worker.here.rbegin(); it != worker.here.rend() && wanted.size() < most; ++it) {
-        it->second->second.unwanted = unwanted;
-        wanted.push_back(leased(*it->second));
+    const auto all = worker.here.all();
+    for (const auto& [lease, entry] : all.last(std::min(most, all.size())) | std::views::reverse) {
+        entry->second.unwanted = unwanted;
+        wanted.push_back(leased(*entry));
     }
     unwanted_ += unwanted ? static_cast<std::uint32_t>(wanted.size()) : 0;
     worker.reclaiming = true;
@@ -89,7 +91,7 @@ std::uint32_t Reactor::give_back(std::uint32_t most, base::BootTime now, Outbox&
 
 /// What was asked back of a worker and did not come has begun, or is lost with it.
 void Reactor::settle_unwanted(Worker& worker) {
-    for (const auto& [lease, entry] : worker.here) {
+    for (const auto& [lease, entry] : worker.here.all()) {
         unwanted_ -= std::exchange(entry->second.unwanted, false) ? 1U : 0U;
     }
 }
@@ -107,7 +109,7 @@ void Reactor::reclaimed(WorkerId id, Worker& worker, const wire::Message& messag
         }
         const AttemptId own = entry->first;
         Held& held = entry->second;
-        remove(worker.here, held);
+        worker.here.remove(held.lease);
         ++stats_.moved;
         const bool unwanted = std::exchange(held.unwanted, false);
         unwanted_ -= unwanted ? 1U : 0U;

@@ -29,10 +29,8 @@ bool by_machine(const wire::AttemptRecord& report) {
 
 /// @return the attempt of which the worker has this lease; nullptr when it has not, or no more.
 Reactor::Entry* Reactor::entry_at(const AttemptId& lease, WorkerId worker) {
-    const auto found = attempts_.find(lease);
-    const bool is_it = found != attempts_.end() && found->second.at == worker &&
-                       found->second.lease == lease.epoch;
-    return is_it ? &*found : nullptr;
+    Entry* const entry = workers_[worker].here.find(lease.epoch);
+    return entry != nullptr && SameTry()(entry->first, lease) ? entry : nullptr;
 }
 
 std::optional<AttemptId> Reactor::lease_of(const AttemptId& id) const {
@@ -66,7 +64,7 @@ void Reactor::finish(Entry& entry, Finished&& finished, Outbox& out) {
     Held& held = entry.second;
     if (held.at) {
         const WorkerId at = *held.at;
-        remove(workers_[at].here, held);
+        workers_[at].here.remove(held.lease);
         rank(at, workers_[at]);
     } else {
         stop_waiting(held);
@@ -116,7 +114,7 @@ void Reactor::lose(WorkerId id, Worker& worker, Outbox& out) {
     bool any = false;
     settle_unwanted(worker);
     const auto here = std::exchange(worker.here, {});
-    for (const auto& [epoch, entry] : here) {
+    for (const auto& [epoch, entry] : here.all()) {
         Held& held = entry->second;
         // it runs the oldest first, as many as it has room for
         const bool may_have_run = cores < std::max(worker.site.slots, 1U);
@@ -204,7 +202,8 @@ void Reactor::reconcile(WorkerId id, Worker& worker, const wire::Message& messag
         }
     }));
     std::vector<AttemptId> cancelled;
-    for (const auto& [epoch, entry] : Here(worker.here)) {
+    const Here before = worker.here;
+    for (const auto& [epoch, entry] : before.all()) {
         Held& held = entry->second;
         const AttemptId lease = leased(*entry);
         if (there.contains(lease)) {
@@ -213,7 +212,7 @@ void Reactor::reconcile(WorkerId id, Worker& worker, const wire::Message& messag
             }
             continue;
         }
-        remove(worker.here, held);
+        worker.here.remove(held.lease);
         ++stats_.moved;
         wait_again(*entry);
         if (held.cancelled) {
