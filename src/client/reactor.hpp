@@ -224,8 +224,8 @@ class Reactor {
     /// In the order of arrival.
     using Lane = std::map<std::uint64_t, Entry*>;
     /// The attempts that one worker has, by lease, which is the order in which it got them. Most go
-    /// at the front: where many are there, that is left empty for a while. (A deque does so too, but
-    /// lies in more places.)
+    /// at the front: where many are there, that is left empty for a while. (A deque does so too,
+    /// but lies in more places.)
     class Here {
       public:
         using Item = std::pair<std::uint64_t, Entry*>;

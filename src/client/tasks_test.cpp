@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <set>
 
 #include "client/reactor.hpp"
 #include "client/reactor_fixture.hpp"
@@ -46,6 +47,34 @@ TEST(ClientTasksTest, WhatHasNotBegunCanBeHadBackTheNewestFirst) {
     EXPECT_EQ(f.take<Returned>().at(0).attempt, attempt(1));
     EXPECT_EQ(f.reactor.attempts(), 1U);
     EXPECT_EQ(f.reactor.give_back(9, f.now, f.out), 0U) << "what runs stays";
+}
+
+TEST(ClientTasksTest, AWorkerWithManyTasksEndsThemInAnyOrder) {
+    constexpr std::uint32_t count = 90;
+    Fixture f(1);
+    f.welcome(0, count / 2);
+    for (std::uint32_t i = 0; i < count; ++i) {
+        f.start(i);
+    }
+    f.out.clear();
+    for (std::uint32_t i = 0; i < 70; ++i) {
+        f.result(0, attempt(i ^ 1U));  // nearly the oldest first
+        f.result(0, attempt(i ^ 1U, 1000));
+    }
+    EXPECT_EQ(f.take<Finished>().size(), 70U);
+    EXPECT_EQ(f.reactor.stats().stale, 70U);
+    f.reactor.cancel(attempt(80), false, f.now, f.out);
+    f.result(0, attempt(80));
+    EXPECT_EQ(f.take<Finished>().at(0).attempt, attempt(80)) << "from the middle";
+    f.reactor.disconnected(0, "gone", f.now, f.out);
+    f.pass(20s);
+    std::set<std::uint32_t> ended;
+    for (const Finished& finished : f.take<Finished>()) {
+        ended.insert(finished.attempt.task.element);
+    }
+    EXPECT_EQ(ended.size(), 19U) << "of each that was left, once";
+    EXPECT_EQ(*ended.begin(), 70U);
+    EXPECT_EQ(f.reactor.attempts(), 0U);
 }
 
 TEST(ClientTasksTest, WhatWasAskedBackAndHasBegunGoesOn) {
