@@ -18,9 +18,10 @@ import sys
 # name, file, what stands there, what stands there when the fault is planted
 FAULTS = [
     ("a client accepts a result of an attempt that is not current", "src/client/tasks.cpp",
-     "workers_[worker].here.find(lease.epoch)",
-     "attempts_.contains(lease) && attempts_.find(lease)->second.at "
-     "? &*attempts_.find(lease) : nullptr"),
+     "entry != nullptr && SameTry()(entry->first, lease) ? entry : nullptr",
+     "[&]() -> Entry* { for (Entry& one : attempts_) { "
+     "if (one.first.task == lease.task && one.second.at == worker) { return &one; } } "
+     "return nullptr; }()"),
     ("a client forgets the tasks of a worker that was lost", "src/client/reactor.cpp",
      "worker.link != Link::up && !worker.here.empty() && now_ >= worker.lost_at",
      "false"),
