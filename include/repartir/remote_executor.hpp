@@ -96,8 +96,8 @@ class CallDoor {
 ///
 /// Programs, paths and users are the worker's. A task that uses what cannot leave this machine
 /// (shared buffers, its submitter's terminal) is not accepted. Output callbacks are called on a
-/// thread of the executor's; where a worker is lost they hear the output of the next try from its
-/// beginning.
+/// thread of the executor's, or on one that is in drive(); where a worker is lost they hear the
+/// output of the next try from its beginning.
 ///
 /// Thread safety: see Executor.
 class RemoteExecutor final : public Executor {

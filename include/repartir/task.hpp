@@ -50,8 +50,9 @@ enum class EnvMode : std::uint8_t {
 /// Which stream a piece of output belongs to.
 enum class Stream : std::uint8_t { out, err };
 
-/// Called with output as it arrives, on an executor thread: keep it short, never block. What it
-/// throws is caught and dropped; it is never called after the task's Outcome is there.
+/// Called with output as it arrives, on an executor's thread or on one that waits in get() for a
+/// function on a worker: keep it short, never block, take no lock that is held while waiting. What
+/// it throws is caught and dropped; it is never called after the task's Outcome is there.
 using OutputCallback = std::function<void(Stream, std::span<const char>)>;
 
 /// What a task is.

@@ -23,8 +23,6 @@
 
 #include "base/fd.hpp"
 #include "repartir/worker.hpp"
-#include "wire/framer.hpp"
-#include "wire/messages.hpp"
 
 namespace repartir {
 namespace {
@@ -68,15 +66,6 @@ class Sink final : public AttemptSink {
     std::condition_variable changed_;
 };
 
-/// @param storage of the result
-const ::sockaddr* unix_address(::sockaddr_un& storage, const std::string& path) {
-    storage = {};
-    storage.sun_family = AF_UNIX;
-    path.copy(storage.sun_path, sizeof storage.sun_path - 1);
-    // SAFETY: the socket calls take every kind of address so.
-    return reinterpret_cast<const ::sockaddr*>(&storage);
-}
-
 /// Stands before a worker at a Unix socket, and counts the bytes that come from there. One
 /// connection.
 class Counter {
@@ -96,7 +85,14 @@ class Counter {
     std::atomic<std::uint64_t> bytes{0};
 
   private:
-    const ::sockaddr* address(const std::string& path) { return unix_address(address_, path); }
+    /// Good until the next call.
+    const ::sockaddr* address(const std::string& path) {
+        address_ = {};
+        address_.sun_family = AF_UNIX;
+        path.copy(address_.sun_path, sizeof address_.sun_path - 1);
+        // SAFETY: the socket calls take every kind of address so.
+        return reinterpret_cast<const ::sockaddr*>(&address_);
+    }
     void serve() {
         const base::Fd client(::accept(listener_.get(), nullptr, nullptr));
         std::vector<char> buffer(1U << 16U);
@@ -418,31 +414,6 @@ TEST_F(RemoteExecutorTest, ABadAddressIsOneSentence) {
     options.workers = {"host:99999"};
     EXPECT_NE(RemoteExecutor::connect(options).error().sentence().find("host:99999"),
               std::string::npos);
-}
-
-// Long before the time is up that a worker has to say welcome.
-TEST_F(RemoteExecutorTest, AWorkerThatAnswersHelloWithGoodbyeIsDialledAgainSoon) {
-    const base::Fd listener(::socket(AF_UNIX, SOCK_STREAM, 0));
-    ::sockaddr_un storage{};
-    const ::sockaddr* const here = unix_address(storage, folder_ + "/rude");
-    ASSERT_EQ(::bind(listener.get(), here, sizeof storage), 0);
-    ASSERT_EQ(::listen(listener.get(), 1), 0);
-    const auto comes = [](int fd) {
-        ::pollfd one{fd, POLLIN, 0};
-        return ::poll(&one, 1, 3000) == 1;
-    };
-    RemoteOptions options;
-    options.workers = {at("rude")};
-    executor_ = RemoteExecutor::connect(std::move(options)).value();
-    ASSERT_TRUE(comes(listener.get()));
-    const base::Fd client(::accept(listener.get(), nullptr, nullptr));
-    ASSERT_TRUE(comes(client.get()));
-    std::string goodbye;
-    wire::append_message(goodbye, wire::MessageType::goodbye, 1,
-                         wire::Goodbye{wire::Parting::drained, "this worker drains"}, {});
-    ASSERT_EQ(::send(client.get(), goodbye.data(), goodbye.size(), MSG_NOSIGNAL),
-              static_cast<::ssize_t>(goodbye.size()));
-    EXPECT_TRUE(comes(listener.get()));
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What becomes of tasks and calls.
 #include <algorithm>
-#include <new>
+#include <exception>
 #include <utility>
 
 #include "exec/remote/engine.hpp"
@@ -137,19 +137,21 @@ void Engine::carry_out(client::Output& effect) {
             end_call(found->second, fail(too_large(call)));
             return;
         }
-        if (effect.total > call.value.capacity() && effect.total <= limits_.value_bytes_max) {
+        if (effect.offset == 0 && effect.total > call.value.capacity() &&
+            effect.total <= limits_.value_bytes_max) {
             make_room(call, effect.total);
         }
         call.value += effect.bytes;
     }
 }
 
-/// Makes room for a value at once, instead of moving it again and again as it grows.
+/// Makes room for a value at once, instead of moving it again and again as it grows. Once: how
+/// large it will be is what its worker says.
 void Engine::make_room(Call& call, std::uint64_t bytes) {
     try {
         call.value.reserve(bytes);
         detail::prefer_large_pages(call.value);
-    } catch (const std::bad_alloc&) {  // it may end before it has come so far
+    } catch (const std::exception&) {  // too much for us, or for any string: it may end before
     }
 }
 
