@@ -13,6 +13,8 @@
 namespace repartir::worker {
 namespace {
 
+/// How long results wait for those of short calls at most.
+constexpr base::BootTime flush_interval = std::chrono::milliseconds(1);
 /// How often the thread that stands by looks whether the other one is kept by a call.
 constexpr std::chrono::milliseconds look_interval{1};
 /// After so many looks without short calls it sleeps until there are some.
@@ -246,6 +248,7 @@ bool Daemon::stand_by() {
 /// Whoever had the lead may be kept by a call: what ended before it is told of, and what it would
 /// have called next is called elsewhere.
 void Daemon::step_in() {
+    loop_->update_now();
     std::vector<Runner::Called> called;
     std::vector<Runner::Call> calls;
     short_calls_.step_in(called, calls);
@@ -338,7 +341,9 @@ void Daemon::carry_out() {
         }
     };
     empty_outbox();
-    if (!runner_->has_short()) {  // else what they give goes out together with this
+    // What short calls give goes out together with this, but nobody waits long for others' calls.
+    if (!runner_->has_short() || loop_->now() - flushed_at_ >= flush_interval) {
+        flushed_at_ = loop_->now();
         reactor_->flush(outbox_);
         empty_outbox();
         server_->flush();

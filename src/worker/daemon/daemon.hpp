@@ -96,7 +96,8 @@ class Daemon final : private net::Server::Owner, private Runner::Owner, private 
     std::unique_ptr<net::Server> server_;
     Ticker ticker_{*this};
     Outbox outbox_;
-    Outbox doing_;           // of carry_out() alone
+    Outbox doing_;  // of carry_out() alone
+    base::BootTime flushed_at_{0};
     bool carrying_ = false;  // carry_out() is further up the stack
     bool over_ = false;
     std::atomic<bool> stopped_{false};
