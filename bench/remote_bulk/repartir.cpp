@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Modes: `function` calls a function of a worker, which has the bytes and returns them; `program`
+// Modes: `buffer` calls a function of a worker, which has the bytes in a buffer and returns that;
+// `function` one that has them and returns a copy; `program`
 // runs one on a worker that prints them, all of which its Outcome holds in memory; `stream` runs
 // the same and copies the bytes, as they come, into memory that was touched before.
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -15,11 +17,24 @@
 #include "bench/harness/own_pool.hpp"
 #include "bench/remote_bulk/problem.hpp"
 #include "repartir/pool.hpp"
+#include "repartir/shared_buffer.hpp"
 #include "repartir/worker.hpp"
 
 namespace {
 
 using bench::remote_bulk::result_bytes;
+
+repartir::SharedBuffer buffer() {
+    static const repartir::SharedBuffer all = [] {
+        auto made = repartir::SharedBuffer::create(result_bytes);
+        const bench::remote_bulk::Block block = bench::remote_bulk::make_block();
+        for (std::size_t at = 0; at < result_bytes; at += block.size()) {
+            std::memcpy(made->writable().data() + at, block.data(), block.size());
+        }
+        return *std::move(made);
+    }();
+    return all;
+}
 
 std::string_view bytes() {
     static const std::string all = [] {
@@ -38,8 +53,11 @@ void serve(const bench::Options& options, int told) {
     how.listen = {bench::listen_address(options)};
     how.security = bench::security(options, "worker");
     how.slots = 1;
-    auto worker =
-        repartir::Worker::builder().options(std::move(how)).function("bytes", bytes).build();
+    auto worker = repartir::Worker::builder()
+                      .options(std::move(how))
+                      .function("buffer", buffer)
+                      .function("function", bytes)
+                      .build();
     if (worker) {
         bench::tell(told, worker->addresses().at(0));
         worker->run();
@@ -76,11 +94,11 @@ int main(int argc, char** argv) {
     remote.security = bench::security(options, "client");
     repartir::Pool pool = bench::own_pool(
         repartir::Pool::builder().cpu_workers(1).local_programs(false).remote(std::move(remote)));
-    if (options.mode == "function") {
+    if (options.mode == "buffer" || options.mode == "function") {
         return bench::remote_bulk::measure(
             options, "repartir",
             [&] {
-                auto pending = pool.submit_remote<std::string>("bytes");
+                auto pending = pool.submit_remote<std::string>(options.mode);
                 return std::move(pending).get();
             },
             [](const auto& result) {

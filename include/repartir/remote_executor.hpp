@@ -55,6 +55,10 @@ class CallSink {
     /// what the function failed with, not_found (no such function there), unreachable, cancelled,
     /// timed_out, shut_down
     virtual void returned(Result<std::string> value) noexcept = 0;
+    /// @return whether the function is to give a text, and returned() gets its characters alone,
+    /// not encoded: a large one would have to be moved to lose its length in front. Errors of
+    /// returned() then: malformed, too. Asked on any thread, the same answer always.
+    [[nodiscard]] virtual bool wants_text() const noexcept { return false; }
 };
 
 /// Names a call to a RemoteExecutor; 0 names none.

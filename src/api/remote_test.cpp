@@ -53,6 +53,13 @@ class PoolRemoteTest : public ::testing::Test {
                               return n / 2;
                           })
                 .function("nothing", [] {})
+                .function("scale",
+                          [](std::vector<double> numbers) {
+                              for (double& one : numbers) {
+                                  one *= 2;
+                              }
+                              return numbers;
+                          })
                 .function("stay",
                           [this](const std::stop_token& token, bool stays) {
                               stays_ = stays;
@@ -71,6 +78,14 @@ class PoolRemoteTest : public ::testing::Test {
                                   all += text;
                               }
                               return all;
+                          })
+                .function("fill",  // with no text, but what travels as one
+                          [](std::uint32_t bytes, bool sealed) {
+                              auto buffer = SharedBuffer::create(bytes);
+                              for (std::byte& one : buffer->writable()) {
+                                  one = std::byte{'f'};
+                              }
+                              return sealed && !buffer->seal() ? SharedBuffer::create(0) : buffer;
                           })
                 .function("pass",
                           [this](bool kept) {
@@ -143,8 +158,34 @@ TEST_F(PoolRemoteTest, ALargeTextComesWhole) {
             ASSERT_EQ(text->compare(at, piece.size(), piece), 0) << at;
         }
     }
-    EXPECT_EQ(pool.submit_remote<std::string>("halve", 8).get().error().code(), Code::malformed)
-        << "it gives a number";
+}
+
+TEST_F(PoolRemoteTest, WhatIsNoTextIsNotTakenForOne) {
+    auto pool = Pool::builder().remote_workers(address()).build().value();
+    const auto refused = [](auto result) {
+        return !result && result.error().code() == Code::malformed;
+    };
+    EXPECT_TRUE(refused(pool.submit_remote<std::string>("halve", 8).get())) << "a number";
+    EXPECT_TRUE(refused(pool.submit_remote<std::string>("nothing").get()));
+    for (const std::uint32_t times : {1U, 100'000U}) {
+        const std::vector<double> numbers(times, 1.0);
+        EXPECT_TRUE(refused(pool.submit_remote<std::string>("scale", numbers).get())) << times;
+        EXPECT_TRUE(refused(pool.submit_remote<int>("repeat", "text", times).get())) << times;
+    }
+}
+
+TEST_F(PoolRemoteTest, ABufferTravelsAsAText) {
+    auto pool = Pool::builder().remote_workers(address()).build().value();
+    for (const std::uint32_t bytes : {0U, 1U, 65'532U, 65'533U, 65'536U, 65'537U, 5'000'000U}) {
+        for (const bool sealed : {false, true}) {
+            const auto text = pool.submit_remote<std::string>("fill", bytes, sealed).get();
+            ASSERT_TRUE(text) << text.error().sentence();
+            EXPECT_EQ(*text, std::string(bytes, 'f'));
+        }
+        const auto text = pool.submit_remote<std::string>("repeat", "f", bytes).get();
+        ASSERT_TRUE(text) << text.error().sentence();
+        EXPECT_EQ(*text, std::string(bytes, 'f'));
+    }
 }
 
 // The caller sees to the network while it waits, the engine's thread rests, and comes back when

@@ -28,6 +28,12 @@ void prefer_large_pages(std::string& text) noexcept {
     }
 }
 
+Error too_large_result_error() {
+    return Error(Domain::function, Code::too_large, Fault::task,
+                 "the function gave 4 GiB or more, which no message can carry: have it write a "
+                 "file");
+}
+
 Error cancelled_error() noexcept {
     return Error(Domain::function, Code::cancelled, Fault::user,
                  "the function was cancelled before its result was there");

@@ -109,6 +109,12 @@ void Connection::send(wire::MessageType type, std::uint64_t correlation, std::st
     }
 }
 
+void Connection::flush_batches() {
+    if (queue_.bytes() >= SendQueue::batch_bytes) {
+        flush();
+    }
+}
+
 void Connection::flush() {
     if (phase_ == Phase::open && !blocked_) {
         write();

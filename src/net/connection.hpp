@@ -73,6 +73,8 @@ class Connection final : private loop::Handler, private loop::Timer, private Dia
     void send(wire::MessageType type, std::uint64_t correlation, std::string&& body);
     /// Sends what is queued, as far as it goes; the loop sends the rest.
     void flush();
+    /// As flush(), but only where as much waits as one call takes.
+    void flush_batches();
     /// The peer is welcome: its frames may be large from here on.
     void admit(std::uint16_t version, bool compression);
     /// Sends what is queued, then ends; nothing more is read. on_closed() follows.

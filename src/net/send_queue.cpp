@@ -21,7 +21,7 @@ constexpr std::uint64_t last_flow = std::numeric_limits<std::uint64_t>::max();
 constexpr std::size_t begun_max = 16;
 static_assert(begun_max <= wire::unfinished_messages_max);
 /// An empty queue keeps buffers up to this, so that one short message after another costs no
-/// allocation.
+/// allocation, and larger ones until it has sent less than this.
 constexpr std::size_t kept_bytes = 4096;
 
 /// @return a number for an attempt. Two that share one only wait for each other.
@@ -132,6 +132,9 @@ std::map<std::uint64_t, SendQueue::Flow>::iterator SendQueue::next_flow() {
 }
 
 void SendQueue::frame_bulk() {
+    if (bulk_bytes_ > kept_bytes) {  // else it would be copied again and again as it grows
+        ready_.reserve(batch_bytes + wire::frame_body_bytes_max + wire::header_bytes);
+    }
     while (!bulk_.empty() && ready_.size() < batch_bytes) {
         const auto flow = next_flow();
         turn_ = flow->first;
@@ -159,11 +162,14 @@ void SendQueue::frame_bulk() {
 
 std::string_view SendQueue::next() {
     if (begin_ == ready_.size()) {
+        const bool was_large = begin_ > kept_bytes;  // then the next one may be, too
         begin_ = 0;
         ready_.clear();
-        ready_.swap(urgent_);
+        if (!urgent_.empty()) {
+            ready_.swap(urgent_);
+        }
         frame_bulk();
-        if (ready_.empty()) {
+        if (ready_.empty() && !was_large) {
             release(ready_);
             release(urgent_);
         }

@@ -26,7 +26,7 @@ struct Order {
 /// frame by frame, the flows in turn, and only as fast as they are taken: so a short message waits
 /// for batch_bytes at most. Messages that share a flow keep their order. Never begins more messages
 /// at once than the other end's limits let it (wire/limits.hpp). Holds a few KiB at most when it is
-/// empty. One owner at a time.
+/// empty and what it sent last was short. One owner at a time.
 class SendQueue {
   public:
     /// So much is committed to an order at once.

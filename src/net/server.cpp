@@ -135,6 +135,12 @@ void Server::close(Id id) {
     }
 }
 
+void Server::flush_batches(Id id) {
+    if (const auto guest = guests_.find(id); guest != guests_.end()) {
+        guest->second.connection->flush_batches();
+    }
+}
+
 void Server::flush() {
     for (const Id id : unflushed_) {
         if (const auto guest = guests_.find(id); guest != guests_.end()) {

@@ -72,6 +72,8 @@ class Server final : private Listener::Owner, private Connection::Owner {
     void close(Id id);
     /// Passes to the kernel what was sent since the last call, on all connections.
     void flush();
+    /// See Connection::flush_batches(). Nothing where it has ended.
+    void flush_batches(Id id);
     /// Closes connections of peers that may no longer be who they were let in as. Happens by itself
     /// when the files of certificates change.
     void recheck();

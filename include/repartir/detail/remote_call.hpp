@@ -3,7 +3,10 @@
 /// @file remote_call.hpp Functions that are called by name, their arguments and results as bytes.
 /// Not for direct use.
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <limits>
+#include <memory>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -14,6 +17,7 @@
 #include "repartir/codec.hpp"
 #include "repartir/detail/call.hpp"
 #include "repartir/result.hpp"
+#include "repartir/shared_buffer.hpp"
 
 namespace repartir::detail {
 
@@ -21,8 +25,81 @@ namespace repartir::detail {
 /// is written to: a fault for each 4 KiB of it would cost more than to write them.
 void prefer_large_pages(std::string& text) noexcept;
 
+/// What a function gave, encoded. A large text stays where the function left it.
+class RemoteValue {
+  public:
+    RemoteValue() = default;
+    explicit RemoteValue(std::string encoded) noexcept : head_(std::move(encoded)) {}
+    /// @param text below 4 GiB, good as long as its owner lives
+    RemoteValue(std::string_view text, std::shared_ptr<const void> owner)
+        : head_(codec::encode(static_cast<std::uint32_t>(text.size()))),
+          text_(text),
+          owner_(std::move(owner)) {}
+
+    [[nodiscard]] std::size_t size() const noexcept { return head_.size() + text_.size(); }
+    /// @return a piece, shorter where there is no more; good as long as this and `room` are, which
+    /// has a copy where the piece does not lie in one place.
+    [[nodiscard]] std::string_view read(std::size_t offset, std::size_t bytes,
+                                        std::string& room) const {
+        if (offset >= head_.size()) {
+            const std::size_t skip = offset - head_.size();
+            return skip < text_.size() ? text_.substr(skip, bytes) : std::string_view();
+        }
+        const std::string_view head = std::string_view(head_).substr(offset, bytes);
+        if (head.size() == bytes || text_.empty()) {
+            return head;
+        }
+        return room = std::string(head).append(text_.substr(0, bytes - head.size()));
+    }
+
+  private:
+    std::string head_;
+    std::string_view text_;              // that follows
+    std::shared_ptr<const void> owner_;  // of the text; others may have it too
+};
+
 /// Takes encoded arguments, gives an encoded result. Any thread, several at once.
-using RemoteFunction = std::function<Result<std::string>(std::string_view, const std::stop_token&)>;
+using RemoteFunction = std::function<Result<RemoteValue>(std::string_view, const std::stop_token&)>;
+
+/// The Error of a result that is too large for any message.
+[[nodiscard]] Error too_large_result_error();
+
+/// @return a function's result, encoded. A text that it handed over is not copied when it is large,
+/// nor a buffer. Errors: too_large
+template <class T>
+[[nodiscard]] Result<RemoteValue> encode_result(T&& result) {
+    using Given = std::remove_cvref_t<T>;
+    constexpr bool is_buffer = std::is_same_v<Given, SharedBuffer>;
+    constexpr std::size_t bytes_max = std::numeric_limits<std::uint32_t>::max();
+    constexpr std::size_t copied_bytes_max = 64UL * 1024;  // to move them costs as much
+    if constexpr (is_buffer || std::is_same_v<Given, std::string>) {
+        if (result.size() > bytes_max) {
+            return fail(too_large_result_error());
+        }
+        if (is_buffer || result.size() > copied_bytes_max) {
+            auto owner = std::make_shared<const Given>(std::forward<T>(result));
+            const std::string_view text = [&]() -> std::string_view {
+                if constexpr (is_buffer) {
+                    return owner->text();
+                } else {
+                    return *owner;
+                }
+            }();
+            return RemoteValue(text, std::move(owner));
+        }
+    }
+    if constexpr (!is_buffer) {
+        const std::size_t bytes = codec::encoded_size(result);
+        if (bytes > bytes_max) {
+            return fail(too_large_result_error());
+        }
+        std::string encoded;
+        encoded.reserve(bytes);
+        prefer_large_pages(encoded);
+        codec::append(encoded, result);
+        return RemoteValue(std::move(encoded));
+    }
+}
 
 /// What a callable takes and gives, where it has one signature.
 template <class F>
@@ -99,7 +176,7 @@ template <class F>
     using Arguments = typename Travels::type;
     return
         [function = std::move(function)](
-            std::string_view bytes, const std::stop_token& token) mutable -> Result<std::string> {
+            std::string_view bytes, const std::stop_token& token) mutable -> Result<RemoteValue> {
             Result<Arguments> arguments = decode_arguments<Arguments>(bytes);
             if (!arguments) {
                 return fail(std::move(arguments).error());
@@ -117,13 +194,9 @@ template <class F>
                 return fail(std::move(result).error());
             }
             if constexpr (std::is_void_v<typename decltype(result)::value_type>) {
-                return std::string();
+                return RemoteValue();
             } else {
-                std::string encoded;
-                encoded.reserve(codec::encoded_size(*result));
-                prefer_large_pages(encoded);
-                codec::append(encoded, *result);
-                return encoded;
+                return encode_result(*std::move(result));
             }
         };
 }

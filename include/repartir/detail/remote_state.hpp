@@ -36,6 +36,7 @@ class RemoteState final : public SharedState<R> {
                                  : Result<R>(fail(std::move(value).error())));
             state_.release();
         }
+        [[nodiscard]] bool wants_text() const noexcept override { return is_text; }
 
       private:
         RemoteState& state_;
@@ -62,16 +63,13 @@ class RemoteState final : public SharedState<R> {
     }
 
   private:
+    static constexpr bool is_text = std::is_same_v<R, std::string>;
+
     static Result<R> decoded(std::string&& bytes) noexcept {
         try {
             if constexpr (std::is_void_v<R>) {
                 return {};
-            } else if constexpr (std::is_same_v<R, std::string>) {
-                const Result<std::string_view> text = codec::decode<std::string_view>(bytes);
-                if (!text) {
-                    return fail(text.error());
-                }
-                bytes.erase(0, bytes.size() - text->size());  // a large one is not copied
+            } else if constexpr (is_text) {
                 return std::move(bytes);
             } else {
                 return codec::decode<R>(bytes);

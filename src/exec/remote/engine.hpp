@@ -109,6 +109,7 @@ class Engine final : private loop::Timer {
         TaskId task;
         core::AttemptState state;
         std::string value;      // that came before its result
+        std::string length;     // in front of it, where it is wanted as a text
         base::BootTime due{0};  // of the next try, while it waits for that
     };
     static constexpr std::size_t dialling_max = 128;  // connections that shake hands at once
@@ -154,6 +155,8 @@ class Engine final : private loop::Timer {
     void end_call_try(Call& call, client::Finished& finished);
     void end_call(CallId id, Result<std::string> value);
     static void make_room(Call& call, std::uint64_t bytes);
+    static void keep(Call& call, std::uint64_t offset, std::string_view bytes);
+    static Result<std::string> whole(Call& call);
     void wait_for_next_try(Call& call, base::BootTime delay);
     void dial_next();
     void dialled();

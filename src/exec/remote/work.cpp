@@ -6,6 +6,7 @@
 
 #include "exec/remote/engine.hpp"
 #include "exec/remote/link.hpp"
+#include "repartir/codec.hpp"
 #include "repartir/detail/remote_call.hpp"
 #include "repartir/function.hpp"
 #include "wire/limits.hpp"
@@ -15,6 +16,7 @@ namespace repartir::exec {
 namespace {
 
 constexpr std::uint64_t output_bytes_default = 1ULL << 30U;
+constexpr std::size_t text_length_bytes = sizeof(std::uint32_t);  // in front of an encoded text
 
 bool streams(const Task& task) { return task.extras().on_output != nullptr; }
 
@@ -129,10 +131,7 @@ void Engine::carry_out(client::Output& effect) {
         take_output(job->second, effect.channel, effect.offset, effect.bytes);
     } else if (const auto found = tries_.find(effect.attempt); found != tries_.end()) {
         Call& call = calls_.find(found->second)->second;
-        if (effect.offset == 0) {
-            call.value.clear();
-        }
-        if (call.value.size() + effect.bytes.size() > limits_.value_bytes_max) {
+        if (effect.offset + effect.bytes.size() > limits_.value_bytes_max) {
             reactor_.cancel(effect.attempt, true, loop_->now(), outbox_);  // the rest is for nobody
             end_call(found->second, fail(too_large(call)));
             return;
@@ -141,7 +140,7 @@ void Engine::carry_out(client::Output& effect) {
             effect.total <= limits_.value_bytes_max) {
             make_room(call, effect.total);
         }
-        call.value += effect.bytes;
+        keep(call, effect.offset, effect.bytes);
     }
 }
 
@@ -153,6 +152,34 @@ void Engine::make_room(Call& call, std::uint64_t bytes) {
         detail::prefer_large_pages(call.value);
     } catch (const std::exception&) {  // too much for us, or for any string: it may end before
     }
+}
+
+/// Keeps a piece of what a function gave: of a text, the length in front apart.
+void Engine::keep(Call& call, std::uint64_t offset, std::string_view bytes) {
+    if (offset == 0) {
+        call.value.clear();
+        call.length.clear();
+    }
+    if (offset < text_length_bytes && call.request.sink->wants_text()) {
+        const std::size_t rest = text_length_bytes - offset;
+        call.length += bytes.substr(0, rest);
+        bytes.remove_prefix(std::min(rest, bytes.size()));
+    }
+    call.value += bytes;
+}
+
+/// @return what was kept, as the caller wants it. Errors: malformed, it is no text
+Result<std::string> Engine::whole(Call& call) {
+    if (call.request.sink->wants_text()) {
+        codec::Reader length(call.length);
+        const auto bytes = length.number<std::uint32_t>();
+        if (!length.ok() || bytes != call.value.size()) {
+            const bool excess = length.ok() && bytes < call.value.size();
+            return fail(codec::malformed(
+                "value", excess ? codec::Problem::excess : codec::Problem::truncated));
+        }
+    }
+    return std::move(call.value);
 }
 
 void Engine::carry_out(client::Finished& effect) {
@@ -245,11 +272,11 @@ void Engine::end_call_try(Call& call, client::Finished& finished) {
                                 "what the function '" + name + "' gave was lost by its worker")));
     } else if (finished.value.offset + finished.value.bytes.size() > limits_.value_bytes_max) {
         end_call(id, fail(too_large(call)));
-    } else if (finished.value.offset == 0) {
+    } else if (finished.value.offset == 0 && !call.request.sink->wants_text()) {
         end_call(id, std::move(finished.value.bytes));
     } else {
-        call.value += finished.value.bytes;
-        end_call(id, std::move(call.value));
+        keep(call, finished.value.offset, finished.value.bytes);
+        end_call(id, whole(call));
     }
 }
 

@@ -366,6 +366,9 @@ void Daemon::carry_out() {
 
 void Daemon::carry_out(Send& effect) {
     server_->send(effect.to, effect.type, effect.correlation, std::move(effect.body));
+    if (effect.type == wire::MessageType::task_output) {
+        server_->flush_batches(effect.to);  // the client takes it in while the next is read
+    }
 }
 
 void Daemon::carry_out(Admit& effect) {
@@ -379,8 +382,9 @@ void Daemon::carry_out(Start& effect) { runner_->start(effect.attempt, effect.ta
 void Daemon::carry_out(Stop& effect) { runner_->stop(effect.attempt, effect.force); }
 
 void Daemon::carry_out(Read& effect) {
-    const std::string bytes =
-        runner_->read(effect.attempt, effect.channel, effect.offset, effect.bytes);
+    std::string room;
+    const std::string_view bytes =
+        runner_->read(effect.attempt, effect.channel, effect.offset, effect.bytes, room);
     reactor_->read(effect.attempt, effect.channel, effect.offset, bytes, base::now(), outbox_);
 }
 

@@ -65,7 +65,7 @@ struct Runner::Run final : loop::Timer {
     Captured out, err;                        // of other programs, once they ended
     std::stop_source stop{std::nostopstate};  // of a function
     base::BootTime began{0};                  // of a function
-    std::string value;                        // that a function gave
+    detail::RemoteValue value;                // that a function gave
     bool ended = false;                       // and its owner knows
 };
 
@@ -187,9 +187,9 @@ void Runner::take_short(std::vector<Call>& calls) {
 }
 
 Runner::Called Runner::make(const Call& call, base::BootTime began) {
-    Result<std::string> value = call.stop.stop_requested()
-                                    ? fail(detail::cancelled_error())
-                                    : call.function->call(call.arguments, call.stop);
+    Result<detail::RemoteValue> value = call.stop.stop_requested()
+                                            ? fail(detail::cancelled_error())
+                                            : call.function->call(call.arguments, call.stop);
     return {call.id, call.function, std::move(value), began, base::now()};
 }
 
@@ -224,21 +224,20 @@ void Runner::stop_functions() noexcept {
 
 void Runner::forget(const AttemptId& id) { runs_.erase(id); }
 
-std::string Runner::read(const AttemptId& id, wire::Channel channel, std::uint64_t offset,
-                         std::uint64_t bytes) const {
+std::string_view Runner::read(const AttemptId& id, wire::Channel channel, std::uint64_t offset,
+                              std::uint64_t bytes, std::string& room) const {
     const auto found = runs_.find(id);
     if (found == runs_.end()) {
         return {};
     }
     const Run& run = *found->second;
     if (channel == wire::Channel::value) {
-        return offset < run.value.size() ? run.value.substr(offset, bytes) : std::string();
+        return run.value.read(offset, bytes, room);
     }
     const bool is_out = channel == wire::Channel::out;
-    if (run.spools) {
-        return (*run.spools)[is_out ? 0 : 1].read(offset, bytes);
-    }
-    return piece_of(is_out ? run.out : run.err, offset, bytes);
+    room = run.spools ? (*run.spools)[is_out ? 0 : 1].read(offset, bytes)
+                      : piece_of(is_out ? run.out : run.err, offset, bytes);
+    return room;
 }
 
 void Runner::finished(const AttemptId& id, AttemptResult&& result) noexcept {
@@ -299,7 +298,8 @@ void Runner::end_call(Run& run, Ending ending, std::optional<Error> why, base::B
     ended.report = wire::to_record(attempt, attempt.wall);
     ended.value.bytes = run.value.size();
     if (run.value.size() <= wire::inline_output_bytes_max) {
-        ended.value.inline_bytes = run.value;
+        std::string room;
+        ended.value.inline_bytes = run.value.read(0, run.value.size(), room);
     }
     owner_.on_finished(run.id, std::move(ended));
 }

@@ -69,9 +69,11 @@ class Runner final : private AttemptSink {
     void start(const AttemptId& id, const std::string& task);
     /// Ends an attempt.
     void stop(const AttemptId& id, bool force);
-    /// @return a piece of what an attempt wrote, shorter where there is no more.
-    [[nodiscard]] std::string read(const AttemptId& id, wire::Channel channel, std::uint64_t offset,
-                                   std::uint64_t bytes) const;
+    /// @return a piece of what an attempt wrote, shorter where there is no more; good as long as
+    /// `room`, which may hold it, until the next call.
+    [[nodiscard]] std::string_view read(const AttemptId& id, wire::Channel channel,
+                                        std::uint64_t offset, std::uint64_t bytes,
+                                        std::string& room) const;
     /// Tells all functions that they need not go on.
     void stop_functions() noexcept;
     /// Nobody will ask for what it wrote again. It has finished.
@@ -94,7 +96,7 @@ class Runner final : private AttemptSink {
     struct Called {
         AttemptId id;
         Function* function;
-        Result<std::string> value;
+        Result<detail::RemoteValue> value;
         base::BootTime began;
         base::BootTime ended;
     };

@@ -22,7 +22,7 @@ class Calls {
             if (at) {
                 at(arguments);
             }
-            return Result<std::string>(std::string(arguments));
+            return Result<detail::RemoteValue>(std::string(arguments));
         };
         for (std::uint32_t i = 0; i < count; ++i) {
             list.push_back(Call{AttemptId(), &function_, std::to_string(i), std::stop_token()});
@@ -38,7 +38,8 @@ class Calls {
 std::string told(const std::vector<Called>& called) {
     std::string text;
     for (const Called& one : called) {
-        text += *one.value;
+        std::string room;
+        text += one.value->read(0, one.value->size(), room);
     }
     return text;
 }

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "repartir/detail/remote_call.hpp"
+
+namespace repartir::detail {
+namespace {
+
+/// @return all of it, read in pieces of so many bytes.
+std::string in_pieces(const RemoteValue& value, std::size_t bytes) {
+    std::string all;
+    for (std::string room; all.size() < value.size();) {
+        all += value.read(all.size(), bytes, room);
+    }
+    return all;
+}
+
+TEST(RemoteValueTest, ReadsTheSameInWhateverPieces) {
+    const std::string text = "a text that is not short";
+    for (const RemoteValue& value :
+         {RemoteValue(codec::encode(text)), RemoteValue(text, std::shared_ptr<const void>())}) {
+        for (std::size_t bytes = 1; bytes <= value.size() + 1; ++bytes) {
+            EXPECT_EQ(in_pieces(value, bytes), codec::encode(text)) << bytes;
+        }
+        std::string room;
+        EXPECT_EQ(value.read(value.size(), 1, room), "");
+        EXPECT_EQ(value.read(value.size() + 100, 1, room), "");
+    }
+    EXPECT_EQ(RemoteValue().size(), 0U);
+}
+
+TEST(RemoteValueTest, ALargeTextStaysWhereItIs) {
+    std::string large(100'000, 'l');
+    const char* const there = large.data();
+    const auto value = encode_result(std::move(large));
+    ASSERT_TRUE(value);
+    std::string room;
+    EXPECT_EQ(value->read(4, 10, room).data(), there);
+    EXPECT_EQ(in_pieces(*value, 4096), codec::encode(std::string(100'000, 'l')));
+}
+
+TEST(RemoteValueTest, ABufferStaysWhereItIsAndLivesAsLongAsTheValue) {
+    Result<RemoteValue> value;
+    const std::byte* there = nullptr;
+    {
+        auto buffer = SharedBuffer::create(100).value();
+        buffer.writable()[0] = std::byte{'b'};
+        there = buffer.bytes().data();
+        value = encode_result(buffer);
+    }
+    ASSERT_TRUE(value);
+    std::string room;
+    const std::string_view text = value->read(4, 100, room);
+    EXPECT_EQ(static_cast<const void*>(text.data()), there);
+    EXPECT_EQ(text, "b" + std::string(99, '\0'));
+}
+
+}  // namespace
+}  // namespace repartir::detail
