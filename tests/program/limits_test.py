@@ -128,7 +128,7 @@ class Limits(ProgramTest):
 
     def test_a_fork_bomb_ends_with_us(self):
         self.script("bomb", "setsid sh -c 'fork() { fork & fork; }; echo > begun; fork' "
-                            "> /dev/null 2>&1 &\nwait; sleep 600")
+                            "> /dev/null 2>&1 &\nwait; exec sleep 600")  # a fork may fail
         process = self.start("run", "--limit-processes", "60", "./bomb", ":::", "a")
         self.wait_for_file("begun")
         folder = groups_of(process.pid)[0]
