@@ -13,13 +13,13 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "base/clock.hpp"
 #include "base/prng.hpp"
+#include "client/attempt_map.hpp"
 #include "core/credit.hpp"
 #include "core/detector.hpp"
 #include "core/placement.hpp"
@@ -207,20 +207,10 @@ class Reactor {
         Order order;
         base::BootTime waits_since{0};
     };
-    /// Attempts are found by the id that their owner gave them, and as their worker knows them: ids
-    /// that differ in the epoch alone.
-    struct TryHash {
-        std::size_t operator()(const AttemptId& id) const noexcept {
-            return std::hash<AttemptId>()(id);  // which leaves the epoch out
-        }
-    };
-    struct SameTry {
-        bool operator()(const AttemptId& a, const AttemptId& b) const noexcept {
-            return a.task == b.task && a.number == b.number && a.issuer == b.issuer;
-        }
-    };
-    using Attempts = std::unordered_map<AttemptId, Held, TryHash, SameTry>;
-    using Entry = Attempts::value_type;  // its address stays until it is erased
+    /// Found by the id that their owner gave them, and as their worker knows them: ids that differ
+    /// in the epoch alone.
+    using Attempts = AttemptMap<Held>;
+    using Entry = Attempts::Element;
     /// In the order of arrival.
     using Lane = std::map<std::uint64_t, Entry*>;
     /// The attempts that one worker has, by lease, which is the order in which it got them. Most go
@@ -250,9 +240,9 @@ class Reactor {
     struct Worker {
         explicit Worker(const Options& options)
             : detector({options.heartbeat, 30 * options.heartbeat}, base::BootTime(0)),
-              output(options.output_bytes_max),
               prefetch(1, options.tasks_max),
-              quarantine(options.quarantine) {}
+              quarantine(options.quarantine),
+              output(options.output_bytes_max) {}
         Link link = Link::down;
         bool welcomed = false;  // ever
         bool draining = false;
@@ -266,7 +256,6 @@ class Reactor {
         std::size_t seen_bytes = 0;       // of their messages
         core::Allowance tasks;
         core::Allowance input;
-        core::Grantor output;
         Here here;  // what it has
         core::Prefetch prefetch;
         std::uint32_t counted_slots = 0;   // its part of slots_sum_
@@ -275,9 +264,10 @@ class Reactor {
         std::size_t backlog = 0;           // its key in backlogs_; 0: not there
         base::BootTime wake{0};            // its key in timers_
         base::BootTime next_beat{0};
-        core::Throughput throughput;
         core::Site site;  // as it said when it was last up
         core::Quarantine quarantine;
+        core::Grantor output;
+        core::Throughput throughput;
         base::BootTime due{0};       // what its link does next: dial, or give up greeting
         base::BootTime lost_at{0};   // while it is down with attempts: when they are lost
         std::uint32_t failures = 0;  // to reach it, in a row

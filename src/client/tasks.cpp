@@ -30,19 +30,19 @@ bool by_machine(const wire::AttemptRecord& report) {
 /// @return the attempt of which the worker has this lease; nullptr when it has not, or no more.
 Reactor::Entry* Reactor::entry_at(const AttemptId& lease, WorkerId worker) {
     Entry* const entry = workers_[worker].here.find(lease.epoch);
-    return entry != nullptr && SameTry()(entry->first, lease) ? entry : nullptr;
+    return entry != nullptr && Attempts::same(entry->first, lease) ? entry : nullptr;
 }
 
 std::optional<AttemptId> Reactor::lease_of(const AttemptId& id) const {
-    const auto found = attempts_.find(id);
-    return found != attempts_.end() && found->first == id && found->second.at
+    const Entry* const found = attempts_.find(id);
+    return found != nullptr && found->first == id && found->second.at
                ? std::optional(leased(*found))
                : std::nullopt;
 }
 
 void Reactor::start(const AttemptId& id, Order&& order, base::BootTime now) {
     now_ = now;
-    Entry& entry = *attempts_.try_emplace(id).first;
+    Entry& entry = attempts_.at(id);
     entry.second.order = std::move(order);
     entry.second.arrival = ++arrival_;
     wait_again(entry);
@@ -91,8 +91,8 @@ void Reactor::end_here(Entry& entry, End end, std::optional<Error> why, Outbox& 
 
 void Reactor::cancel(const AttemptId& id, bool force, base::BootTime now, Outbox& out) {
     now_ = now;
-    const auto found = attempts_.find(id);
-    if (found == attempts_.end() || found->first != id) {
+    Entry* const found = attempts_.find(id);
+    if (found == nullptr || found->first != id) {
         return;
     }
     Held& held = found->second;
