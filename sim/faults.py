@@ -18,9 +18,9 @@ import sys
 # name, file, what stands there, what stands there when the fault is planted
 FAULTS = [
     ("a client accepts a result of an attempt that is not current", "src/client/tasks.cpp",
-     "entry != nullptr && SameTry()(entry->first, lease) ? entry : nullptr",
-     "[&]() -> Entry* { for (Entry& one : attempts_) { "
-     "if (one.first.task == lease.task && one.second.at == worker) { return &one; } } "
+     "entry != nullptr && Attempts::same(entry->first, lease) ? entry : nullptr",
+     "[&]() -> Entry* { for (const auto& one : workers_[worker].here.all()) { "
+     "if (one.second->first.task == lease.task) { return one.second; } } "
      "return nullptr; }()"),
     ("a client forgets the tasks of a worker that was lost", "src/client/reactor.cpp",
      "worker.link != Link::up && !worker.here.empty() && now_ >= worker.lost_at",
