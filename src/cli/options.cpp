@@ -330,7 +330,8 @@ constexpr std::array plain_options{help_option};
 constexpr std::string_view run_description =
     "Runs the program once for each input, several at a time. Every ::: starts a list of inputs;"
     " several lists make their product, the last list varying fastest. Without inputs the program"
-    " runs once, with our standard streams, and its exit code is ours.\n"
+    " runs once, with our standard streams (a worker gets our input where --stdin - says so), and"
+    " its exit code is ours.\n"
     "\n"
     "Placeholders, in the program, its arguments, --cwd, --env and --output-dir:\n"
     "  {}    the input                     {1}   the input from the first list\n"

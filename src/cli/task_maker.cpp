@@ -123,17 +123,17 @@ Result<void> TaskMaker::send_input(Task& task) const {
         return {};
     }
     const std::string path = task.extras().input;
+    const std::string name = config_.stdin_from == "-" ? "standard input" : printable(path);
     std::string bytes(sent_bytes_max + 1, '\0');
     std::ifstream file(path, std::ios::binary);
     file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     if (!file.is_open() || file.bad()) {
-        return fail(usage_error(cat({"--stdin: ", printable(path),
-                                     " cannot be read here; name a"
-                                     " file of this machine"})));
+        return fail(usage_error(
+            cat({"--stdin: ", name, " cannot be read here; name a file of this machine"})));
     }
     bytes.resize(static_cast<std::size_t>(file.gcount()));
     if (bytes.size() > sent_bytes_max) {
-        return fail(usage_error(cat({"--stdin: ", printable(path),
+        return fail(usage_error(cat({"--stdin: ", name,
                                      " has more than 15 MiB, which is"
                                      " the most that is sent to a worker; have the program open a"
                                      " file that the worker can reach"})));
@@ -202,8 +202,7 @@ Result<MadeTask> TaskMaker::make(const Item& item) const {
     }
     if (!stdin_path_.empty()) {
         task->stdin_file(stdin_path_);
-    } else if (config_.passes_through() ||
-               (config_.single() && config_.stdin_from.empty() && config_.remote.empty())) {
+    } else if (config_.single() && config_.remote.empty()) {  // nothing or "-"
         task->stdin_inherit();
     }
     if (item.job) {

@@ -22,19 +22,38 @@ constexpr int accepts_max = 64;
 /// How long nothing is accepted when the kernel is short of something.
 constexpr base::BootTime pause = std::chrono::milliseconds(100);
 
+bool is_socket(const std::string& path) {
+    struct stat file{};
+    return ::lstat(path.c_str(), &file) == 0 && S_ISSOCK(file.st_mode);
+}
+
+std::string why_not(const Address& address, int os_error) {
+    const bool local = !address.path.empty();
+    switch (os_error) {
+        case EADDRINUSE:
+            return local && !is_socket(address.path)
+                       ? "a file is there that is no socket, choose another path"
+                       : "another program does so already, choose another port or end that one";
+        case EADDRNOTAVAIL:
+            return "this machine has no such address";
+        case ENOENT:
+            return "its folder does not exist, make it or choose another path";
+        case EACCES:
+            return local ? "this user may not make a file there, choose another path"
+                         : "this user may not take that port, choose one from 1024 on";
+        default:
+            return std::string(base::words_of(os_error));
+    }
+}
+
 std::unexpected<Error> listen_error(const Address& address, int os_error) {
-    std::string sentence = "cannot listen at " + address.text() + ": ";
-    sentence += os_error == EADDRINUSE
-                    ? "another program does so already, choose another port or end that one"
-                : os_error == EADDRNOTAVAIL ? "this machine has no such address"
-                                            : std::string(base::words_of(os_error));
-    return fail(Error(Domain::net, Code::io_error, Fault::user, std::move(sentence)));
+    return fail(Error(Domain::net, Code::io_error, Fault::user,
+                      "cannot listen at " + address.text() + ": " + why_not(address, os_error)));
 }
 
 /// Removes a socket file behind which nobody listens, as a program that was killed leaves it.
 void remove_stale(const SocketAddress& at, const std::string& path) {
-    struct stat file{};
-    if (::lstat(path.c_str(), &file) != 0 || !S_ISSOCK(file.st_mode)) {
+    if (!is_socket(path)) {
         return;
     }
     const base::Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -115,6 +134,7 @@ Result<void> Listener::listen(const Address& address, SocketAddress at, const Se
     if (at.family() == AF_UNIX) {
         path_ = address.path;
         ::chmod(path_.c_str(), mode);
+        ::lstat(path_.c_str(), &file_);
     }
     if (::listen(fd.get(), backlog) != 0) {
         return listen_error(address, errno);
@@ -129,7 +149,9 @@ Listener::~Listener() {
     for (const auto& socket : sockets_) {
         loop_.remove(*socket);
     }
-    if (!path_.empty()) {
+    struct stat file{};  // somebody may have removed ours, and another worker put its own there
+    if (!path_.empty() && ::lstat(path_.c_str(), &file) == 0 && file.st_ino == file_.st_ino &&
+        file.st_dev == file_.st_dev) {
         ::unlink(path_.c_str());
     }
 }

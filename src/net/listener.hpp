@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 /// @file listener.hpp Sockets that others connect to.
+#include <sys/stat.h>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,7 +44,7 @@ class Listener final : private loop::Timer {
                                                                   Owner& owner);
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
-    /// Closes the sockets, and removes the file of a Unix socket.
+    /// Closes the sockets, and removes the file of a Unix socket, unless it is another's by now.
     ~Listener() override;
 
     /// @return where it listens, with the port that was free: the same for all of them.
@@ -70,7 +72,8 @@ class Listener final : private loop::Timer {
     Owner& owner_;
     std::vector<std::unique_ptr<Socket>> sockets_;
     std::vector<SocketAddress> bound_;
-    std::string path_;  // of the Unix socket that is ours to remove
+    std::string path_;    // of the Unix socket that is ours to remove
+    struct stat file_{};  // which one that is
 };
 
 }  // namespace repartir::net

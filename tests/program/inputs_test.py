@@ -109,6 +109,11 @@ class Inputs(ProgramTest):
     def lines(self, *args, **options):
         return self.run_ok("run", "-k", *args, **options).splitlines()
 
+    def test_a_single_program_gets_our_standard_input(self):
+        for more in ([], ["--stdin", "-"], ["--tag"], ["--tag", "--stdin", "-"]):
+            with self.subTest(more):
+                self.assertIn("hello", self.run_ok("run", *more, "cat", input="hello\n"))
+
     def test_lists_make_their_product(self):
         self.assertEqual(self.lines("echo", ":::", "a", "b", ":::", "1", "2"),
                          ["a 1", "a 2", "b 1", "b 2"])

@@ -36,6 +36,14 @@ class Working(RemoteTest):
         self.assertEqual(self.read("out/000001-a.out"), text)
         self.assertEqual(self.read("out/000002-b.err"), "b\n")
 
+    def test_our_standard_input_is_sent_where_that_is_asked_for(self):
+        _, address = self.worker("w")
+        for more, out in ((["--stdin", "-"], "hello"), ([], ""),
+                          (["--stdin", "-", "--workers", "1"], "hello")):
+            with self.subTest(more):
+                self.assertEqual(self.run_ok("run", "--remote", address, *more, "--", "cat",
+                                             input="hello"), out)
+
     def test_output_streams(self):
         _, address = self.worker("w")
         os.mkfifo(self.path("go"))

@@ -51,6 +51,25 @@ class Shortage(ProgramTest):
         result = self.limited(resource.RLIMIT_NOFILE, 5, "info")
         self.assertEqual(result.returncode, 0, result.stderr)
 
+    @unittest.skipIf(SANITIZED, "the sanitizer's own checks fail without a descriptor")
+    def test_a_worker_with_few_descriptors(self):
+        listens = []
+        for most in range(5, 48):
+            with self.subTest(most=most):
+                worker = self.start(
+                    "worker", "--listen", "unix:" + self.path("w"), "--print-address",
+                    preexec_fn=lambda most=most: resource.setrlimit(resource.RLIMIT_NOFILE,
+                                                                    (most, most)))
+                listens.append(worker.stdout.readline() != "")
+                if listens[-1]:
+                    self._end(worker)
+                    continue
+                err = worker.communicate(timeout=60)[1]
+                if "error while loading shared libraries" not in err:
+                    self.assertEqual(worker.returncode, 6, err)
+                    self.assertRegex(err, r"\Arepartir: .*raise the limit \(ulimit -n\)\n$")
+        self.assertEqual((listens[0], listens[-1]), (False, True))
+
     @unittest.skipIf(SANITIZED, "the sanitizer starts threads of its own")
     def test_few_processes(self):
         if os.geteuid() != 0:

@@ -142,7 +142,9 @@ class Refusals(WorkerTest):
                 (("--listen", "127.0.0.1:0"), "TCP needs certificates"),
                 (("--listen", "0.0.0.0:0", "--insecure-plaintext"), "--insecure-plaintext=any"),
                 (("--listen", self.unix, "--socket-group", "no such"), "'no such' is not known"),
-                (("--listen", "unix:/nowhere/at/all"), "cannot listen at unix:/nowhere/at/all"),
+                (("--listen", "unix:/nowhere/at/all"), "cannot listen at unix:/nowhere/at/all: its"
+                 " folder does not exist, make it"),
+                (("--listen", "unix:/dev/null"), "a file is there that is no socket"),
                 (("--listen", "unix:" + "x" * 200), "at most 107 bytes"),
                 (("--listen", self.unix, "more"), 'leave "more" away'),
                 (("--listen",), "needs a value"),
@@ -152,6 +154,18 @@ class Refusals(WorkerTest):
                 (("--listen", "127.0.0.1:0", *files), "cannot read no-c")):
             with self.subTest(args):
                 self.assertIn(words, self.refused("worker", *args))
+
+    def test_a_socket_of_another_worker_stays(self):
+        first, _ = self.worker()
+        os.unlink(self.path("socket"))
+        second, _ = self.worker()
+        first.terminate()
+        self.assertEqual(first.wait(timeout=60), 0)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(self.path("socket"))
+        second.terminate()
+        self.assertEqual(second.wait(timeout=60), 0)
+        self.assertFalse(os.path.exists(self.path("socket")))
 
     def test_a_port_in_use(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -42,7 +42,8 @@ Result<std::unique_ptr<InputSource>> open_source(const RunConfig& config) {
 /// What --stdin gives to each task: a file as it is, our own standard input as a copy in a file
 /// that `spool` keeps. Empty: nothing.
 Result<std::string> stdin_path(const RunConfig& config, std::optional<SpillFile>& spool) {
-    if (config.stdin_from != "-" || config.single() || config.dry_run) {
+    const bool passed_on = config.single() && config.remote.empty();
+    if (config.stdin_from != "-" || passed_on || config.dry_run) {
         return config.stdin_from == "-" ? "" : config.stdin_from;
     }
     Result<SpillFile> copy = SpillFile::create();

@@ -105,7 +105,9 @@ Result<std::unique_ptr<Runner>> Runner::create(loop::Loop& loop, Owner& owner,
 Runner::~Runner() {
     stop_functions();
     crew_.reset();
-    programs_->shutdown();
+    if (programs_ != nullptr) {  // it could be made
+        programs_->shutdown();
+    }
 }
 
 void Runner::start(const AttemptId& id, const std::string& bytes) {
