@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The clients of a simulated cluster: they own tasks, and believe nothing twice.
+#include <algorithm>
 #include <utility>
 
 #include "cluster.hpp"
@@ -43,6 +44,7 @@ void Cluster::start(std::uint32_t index) {
             Client& client = clients_[id];
             if (client.reactor) {
                 client::Outbox out;
+                jobs_[attempt.task.element].arrival = ++client.arrivals;
                 client.reactor->start(attempt, std::move(*order), client.machine.now());
                 client.reactor->hand_out(client.machine.now(), out);
                 client_effects(id, out);
@@ -56,6 +58,7 @@ void Cluster::cancel(std::uint32_t index, bool force) {
         Client& client = clients_[job.client];
         if (client.reactor) {
             job.cancelled = true;
+            job.cancelled_at = clock_.now();
             note("cancel", index);
             client::Outbox out;
             client.reactor->cancel(job.attempt, force, client.machine.now(), out);
@@ -78,7 +81,8 @@ void Cluster::give_back(std::uint32_t id) {
 /// It could not after all.
 void Cluster::came_back(const AttemptId& attempt) {
     const std::uint32_t index = attempt.task.element;
-    const Job& job = jobs_[index];
+    Job& job = jobs_[index];
+    job.arrival = job.leased_on = 0;
     note("back", index);
     count("given back");
     if (job.outcomes != 0 || !job.state.current(attempt)) {
@@ -126,7 +130,11 @@ void Cluster::ended(const client::Finished& finished) {
         violated(name + " wrote " + std::to_string(job.output) + " bytes and " +
                  std::to_string(bytes) + " arrived, or others");
     }
-    job.losses += attempt->ending.end == End::not_started ? 1 : 0;
+    job.arrival = job.leased_on = 0;
+    if (attempt->ending.end == End::not_started) {
+        ++job.losses;
+        lost(job, attempt->where);
+    }
     job.failures += attempt->ending.end == End::exited && attempt->ending.code != 0 ? 1 : 0;
     job.failures += attempt->ending.end == End::output_lost ? 1 : 0;
     const auto retry = job.state.ended(*attempt, job.policy, random_);
@@ -137,16 +145,24 @@ void Cluster::ended(const client::Finished& finished) {
     }
 }
 
+/// An attempt was lost with its worker: was that so?
+void Cluster::lost(const Job& job, std::string_view where) {
+    Client& client = clients_[job.client];
+    const auto found = std::ranges::find(client.options.workers, where);
+    if (said_ || found == client.options.workers.end()) {
+        return;  // a worker said so, or nobody had it
+    }
+    const auto id = static_cast<std::size_t>(found - client.options.workers.begin());
+    Link& link = client.links[id];
+    ++link.lost;
+    if (!link.up && client.machine.now() - link.left < client.options.reattach) {
+        violated("a client does not wait for worker " + std::to_string(id) + " to come back");
+    }
+}
+
 void Cluster::client_sends(std::uint32_t id, const client::Send& send) {
     if (send.type == wire::MessageType::task_submit) {
-        const auto submit = wire::decode<wire::TaskSubmit>(send.type, send.body);
-        const auto problem = submit->tasks.each([&](std::string_view bytes) {
-            const AttemptId lease = wire::read_task(bytes)->attempt;
-            jobs_[lease.task.element].lease = lease.epoch;
-        });
-        if (problem != codec::Problem::none) {
-            violated("a client sends tasks that cannot be read");
-        }
+        watch_submit(clients_[id].open[send.worker], send.body);
     }
     post(clients_[id].open[send.worker], Side::client, send.type, send.correlation, send.body);
 }
@@ -177,8 +193,12 @@ void Cluster::client_effects(std::uint32_t id, client::Outbox& out) {
             Connection& connection = connections_.find(client.open[admit->worker])->second;
             connection.to_client.framer.admit(admit->version, admit->compression);
             connection.to_worker.options = {admit->version, admit->compression};
+            connection.admitted = true;
+            Link& link = client.links[admit->worker];
+            link = {true, false, {}, connection.life, link.lost};
         } else if (const auto* close = std::get_if<client::Close>(&effect)) {
             hang_up(client.open[close->worker], Side::client);
+            unlink(id, close->worker);
         } else if (const auto* output = std::get_if<client::Output>(&effect)) {
             client_has_output(*output);
         } else if (const auto* finished = std::get_if<client::Finished>(&effect)) {
@@ -205,6 +225,7 @@ void Cluster::client_wakes(std::uint32_t id) {
             Client& there = clients_[id];
             if (there.reactor && there.wakes == next) {  // else another one is to come
                 there.wakes = base::BootTime(0);
+                ++there.ticks;
                 client::Outbox out;
                 there.reactor->tick(there.machine.now(), out);
                 client_effects(id, out);
@@ -237,6 +258,7 @@ void Cluster::open(std::uint32_t id, std::uint32_t worker) {
     Connection& connection = connections_[number];
     connection.client = id;
     connection.worker = worker;
+    connection.opened = connection.disturbed = clock_.now();
     connection.life = workers_[worker].life;
     client.open[worker] = number;
     note("open", worker, number);
@@ -287,6 +309,7 @@ void Cluster::client_hears(std::uint32_t id, std::uint32_t worker, const wire::M
         }
     }
     Client& client = clients_[id];
+    heard(client.open[worker], Side::client, message);
     client.reactor->received(worker, message, client.machine.now(), out);
     client_effects(id, out);
     said_.reset();

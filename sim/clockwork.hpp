@@ -75,6 +75,10 @@ class Machine {
             action();
         }
     }
+    /// @return for how long it has been awake; zero while it sleeps.
+    [[nodiscard]] base::BootTime awake() const {
+        return std::max(clock_->now() - asleep_until_, base::BootTime(0));
+    }
     /// It sleeps so long, and its clock shows so much more afterwards.
     void sleep(base::BootTime length, base::BootTime jump) {
         asleep_until_ = std::max(asleep_until_, clock_->now() + length);

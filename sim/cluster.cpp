@@ -54,6 +54,7 @@ void Cluster::make_client(std::uint32_t id) {
         client.options.workers.push_back("w" + std::to_string(i));
     }
     client.open.resize(plan_.workers);
+    client.links.resize(plan_.workers);
     client.reactor = std::make_unique<client::Reactor>(client.options);
     if (plan_.faults && chance(50)) {
         client.machine.drift(static_cast<std::int64_t>(random_.below(100'000)) - 50'000);
@@ -104,7 +105,7 @@ void Cluster::violated(std::string sentence) {
 }
 
 /// Whatever was wrong is right again.
-void Cluster::calm() {
+void Cluster::settle() {
     quiet_ = true;
     note("quiet");
     for (std::uint32_t worker = 0; worker < plan_.workers; ++worker) {
@@ -131,8 +132,9 @@ Report Cluster::run() {
     }
     if (plan_.faults) {
         clock_.after(1ms, [this] { make_trouble(); });
-        clock_.after(plan_.trouble, [this] { calm(); });
+        clock_.after(plan_.trouble, [this] { settle(); });
     }
+    clock_.after(1s, [this] { audit(); });
     const base::BootTime end = clock_.now() + plan_.trouble + plan_.patience;
     std::uint64_t steps = 0;
     const std::uint64_t steps_max = 1'000'000 + 10'000 * std::uint64_t{plan_.tasks};
@@ -147,7 +149,7 @@ Report Cluster::run() {
         violated(std::to_string(plan_.tasks - ended_) + " tasks never ended");
     }
     if (plan_.faults && !quiet_) {
-        calm();
+        settle();
     }
     for (const auto settle : {&Cluster::check_end, &Cluster::say_goodbye, &Cluster::check_empty}) {
         const base::BootTime settled = clock_.now() + 5min;  // acknowledgements, lost sessions

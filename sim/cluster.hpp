@@ -64,6 +64,16 @@ class Cluster {
         std::vector<std::pair<std::string, bool>> held;  // meanwhile; whether it is bulk
         wire::Framer framer;                             // of the end that reads
         wire::FrameOptions options;                      // of the end that writes
+        // What watch.cpp checks, in the times of the end that it is about.
+        std::uint64_t beats = 0;          // heartbeats that were sent
+        base::BootTime beat_at{0};        // the latest of them, or what opened the conversation
+        std::uint64_t heard = 0;          // the heartbeat that the other end read last
+        base::BootTime heard_at{0};       // and when
+        base::BootTime read_at{0};        // the latest message that the other end has read
+        bool silent = false;              // it was, for long, between messages
+        std::uint64_t tasks_granted = 0;  // by those messages; as it travels the other way
+        std::uint64_t bytes_granted = 0;  // as above: input of tasks, or output
+        bool parted = false;              // goodbye was sent
     };
     struct Connection {
         std::uint32_t client = 0;
@@ -71,6 +81,12 @@ class Cluster {
         std::uint64_t life = 0;  // of the worker
         bool client_open = true;
         bool worker_open = true;
+        bool welcomed = false;  // by the worker
+        bool admitted = false;  // the client read the welcome
+        bool draining = false;  // and that
+        std::uint32_t task_credit = 0;
+        base::BootTime opened{0};
+        base::BootTime disturbed{0};  // or when a partition ended
         Pipe to_worker;
         Pipe to_client;
     };
@@ -81,6 +97,11 @@ class Cluster {
         bool stopped = false;
         std::uint64_t output = 0;  // bytes that it writes, or that are kept
     };
+    /// A task that waits at a worker.
+    struct Queued {
+        std::uint64_t connection = 0;  // that it came by
+        std::uint64_t arrival = 0;
+    };
     struct Worker {
         explicit Worker(Clockwork& clock) : machine(clock) {}
         Machine machine;
@@ -90,7 +111,11 @@ class Cluster {
         std::map<AttemptId, Running> store;
         std::set<AttemptId> begun;  // in this life
         std::uint32_t slots = 1;
-        std::uint32_t running = 0;  // cores
+        std::uint32_t running = 0;          // cores
+        std::map<AttemptId, Queued> queue;  // that was submitted and has not begun
+        std::uint64_t arrivals = 0;
+        std::uint32_t ticks = 0;  // since the latest audit
+        base::BootTime idle_since{0};
         bool draining = false;
         base::BootTime disk_full_until{0};
         base::BootTime latency{0};       // of its link
@@ -115,6 +140,17 @@ class Cluster {
         std::uint32_t outcomes = 0;
         bool cancelled = false;
         Ending ending;
+        std::uint64_t arrival = 0;    // at its client's reactor; 0: it is not there
+        std::uint64_t leased_on = 0;  // the connection that its current lease went over
+        base::BootTime cancelled_at{0};
+    };
+    /// A worker as a client must see it.
+    struct Link {
+        bool up = false;
+        bool draining = false;
+        base::BootTime left{0};  // when it was up last, by the client's clock
+        std::uint64_t life = 0;  // of the worker, when it was
+        std::uint32_t lost = 0;  // how often attempts were lost with it
     };
     struct Client {
         Client(Clockwork& clock, std::uint64_t name) : machine(clock), issuer(name) {}
@@ -125,12 +161,17 @@ class Cluster {
         std::unique_ptr<client::Reactor> reactor;  // none: it has vanished
         base::BootTime wakes{0};
         std::vector<std::uint64_t> open;  // by worker: the connection of which it holds an end
+        std::vector<Link> links;          // by worker
+        std::uint64_t arrivals = 0;
+        std::uint32_t ticks = 0;     // since the latest audit
+        std::uint32_t reclaims = 0;  // as above: it asked for tasks back
+        bool miscounts = false;      // its slots, at the latest audit
     };
 
     void make_client(std::uint32_t id);
     void make_worker(std::uint32_t id);
     void make_job(std::uint32_t index, bool at_once);
-    void calm();
+    void settle();
     void check_end();
     void say_goodbye();
     void check_empty();
@@ -142,6 +183,7 @@ class Cluster {
     void came_back(const AttemptId& attempt);
     void cancel(std::uint32_t job, bool force);
     void ended(const client::Finished& finished);
+    void lost(const Job& job, std::string_view where);
     void finish_job(std::uint32_t job, const Ending& ending);
     void client_effects(std::uint32_t id, client::Outbox& out);
     void client_sends(std::uint32_t id, const client::Send& send);
@@ -176,6 +218,36 @@ class Cluster {
     void unstick(std::uint64_t id);
     [[nodiscard]] Machine& machine_of(const Connection& connection, Side side);
     [[nodiscard]] base::BootTime delay(std::uint32_t worker);
+
+    void unlink(std::uint32_t client, std::uint32_t worker);
+
+    // watch.cpp
+    void watch_message(std::uint64_t id, Side from, wire::MessageType type, std::string_view body);
+    void watch_goodbye(Connection& connection, Side from, std::string_view body);
+    void watch_heartbeat(Connection& connection, Side from, std::string_view body);
+    void watch_credit(Connection& connection, Side from, std::string_view body);
+    void watch_list(std::uint64_t id, Side from, wire::MessageType type, std::string_view body);
+    void watch_submit(std::uint64_t id, std::string_view body);
+    void reattached(Worker& worker, std::uint64_t connection, const wire::Attempts& list);
+    void watch_order(std::uint32_t client, std::uint32_t job);
+    void heard(std::uint64_t id, Side at, const wire::Message& message);
+    void queued(std::uint64_t id, const wire::Message& message);
+    void watch_stop(std::uint32_t worker, const AttemptId& attempt);
+    void watch_queue(std::uint32_t worker);
+    void watch_start(std::uint32_t worker, const AttemptId& attempt);
+    [[nodiscard]] bool waits_at(const Worker& worker, const AttemptId& attempt,
+                                const Queued& queued) const;
+
+    // audit.cpp
+    void audit();
+    void audit_client(std::uint32_t client);
+    void audit_capacity(std::uint32_t client);
+    void audit_lost(std::uint32_t client);
+    void audit_waiting(std::uint32_t client);
+    void audit_moving(std::uint32_t client, std::uint32_t idle);
+    void audit_connection(const Connection& connection);
+    [[nodiscard]] bool calm(std::uint32_t client, std::uint32_t worker) const;
+    [[nodiscard]] bool reaches(const Client& client, std::uint32_t worker, const Job& job) const;
 
     // trouble.cpp
     void make_trouble();

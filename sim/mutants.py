@@ -176,7 +176,7 @@ def try_one(number, program, seeds, units, differ):
     """Returns how a mutant fares: (killer, how)."""
     for some, first in ((8, 1), (seeds - 8, 9)) if number in differ else ():
         passes, how = run([program, "--seeds", str(some), "--first", str(first), "--stop",
-                           "--terse"], number, 300)
+                           "--terse"], number, 60)
         if not passes:
             return "seed", how
     if units:
@@ -194,6 +194,8 @@ def check(program, mutants, seeds, units, jobs, every, out):
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         for fate in pool.map(lambda n: try_one(n, program, seeds, units, differ), numbers):
             fates.append(fate)
+            if out:  # what was found so far, should this be ended
+                pathlib.Path(out + "l").write_text(json.dumps(fates))
             if len(fates) % 50 == 0:
                 print(f"{len(fates)} of {len(mutants)} tried", file=sys.stderr)
     killed, kept, survived = 0, 0, []

@@ -67,6 +67,7 @@ void Cluster::post(std::uint64_t id, Side from, wire::MessageType type, std::uin
                      std::to_string(beat ? beat->running : 0) + " of its slots are not");
         }
     }
+    watch_message(id, from, type, body);
     Pipe& pipe = from == Side::client ? connection.to_worker : connection.to_client;
     ++report_.messages;
     std::string bytes;
@@ -163,6 +164,7 @@ void Cluster::cut(std::uint64_t id, bool tell_client, bool tell_worker) {
             Connection& connection = connections_.find(id)->second;
             Client& client = clients_[connection.client];
             if (std::exchange(connection.client_open, false) && client.reactor) {
+                unlink(connection.client, connection.worker);
                 client::Outbox out;
                 client.reactor->disconnected(connection.worker, "connection reset",
                                              client.machine.now(), out);
@@ -172,9 +174,19 @@ void Cluster::cut(std::uint64_t id, bool tell_client, bool tell_worker) {
     }
 }
 
+/// A client has lost its connection to a worker.
+void Cluster::unlink(std::uint32_t id, std::uint32_t worker) {
+    Client& client = clients_[id];
+    Link& link = client.links[worker];
+    if (std::exchange(link.up, false)) {
+        link.left = client.machine.now();
+    }
+}
+
 /// What was held back comes through.
 void Cluster::unstick(std::uint64_t id) {
     Connection& connection = connections_.find(id)->second;
+    connection.disturbed = clock_.now();
     for (const Side from : {Side::client, Side::worker}) {
         Pipe& pipe = from == Side::client ? connection.to_worker : connection.to_client;
         pipe.stuck = false;

@@ -11,6 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t small_output = 1000;  // is kept in memory
+constexpr base::BootTime never = base::BootTime::max();
 
 }  // namespace
 
@@ -25,7 +26,9 @@ void Cluster::boot(std::uint32_t id) {
     worker.reactor = std::make_unique<worker::Reactor>(std::move(options));
     worker.store.clear();
     worker.begun.clear();
+    worker.queue.clear();
     worker.running = 0;
+    worker.idle_since = clock_.now();
     worker.draining = false;
     worker.wakes = base::BootTime(0);
     note("boot", id, worker.life);
@@ -65,6 +68,7 @@ void Cluster::drain(std::uint32_t id) {
     note("drain", id);
     count("drain");
     worker.draining = true;
+    worker.queue.clear();
     worker::Outbox out;
     const base::BootTime now = worker.machine.now();
     worker.reactor->drain(now + up_to(3s), "a drain", now, out);
@@ -96,7 +100,9 @@ void Cluster::run_task(std::uint32_t id, const worker::Start& start) {
     }
     const std::uint32_t index = start.attempt.task.element;
     const Job& job = jobs_[index];
+    watch_start(id, start.attempt);
     worker.running += job.cores;
+    worker.idle_since = never;
     if (worker.running > worker.slots) {
         violated("worker " + std::to_string(id) + " runs more than it has slots for");
     }
@@ -130,6 +136,7 @@ void Cluster::stop_task(std::uint32_t id, const worker::Stop& stop) {
     if (found == worker.store.end()) {
         violated("worker " + std::to_string(id) + " stops what it does not run");
     } else if (!found->second.done) {
+        watch_stop(id, stop.attempt);
         found->second.stopped = true;
         clock_.after(stop.force ? base::BootTime(1ms) : up_to(1s),
                      [this, id, life = worker.life, attempt = stop.attempt] {
@@ -148,6 +155,7 @@ void Cluster::end_task(std::uint32_t id, std::uint64_t life, const AttemptId& at
     running.done = true;
     Job& job = jobs_[running.job];
     worker.running -= job.cores;
+    worker.idle_since = worker.running == 0 ? clock_.now() : never;
     worker::Ended ended;
     if (running.stopped) {
         ended.report.ending = {End::cancelled, 0};
@@ -231,6 +239,7 @@ void Cluster::worker_effects(std::uint32_t id, worker::Outbox& out) {
             }
         }
     }
+    watch_queue(id);
     worker_wakes(id);
 }
 
@@ -249,6 +258,7 @@ void Cluster::worker_wakes(std::uint32_t id) {
             Worker& there = workers_[id];
             if (there.life == life && there.reactor && there.wakes == next) {
                 there.wakes = base::BootTime(0);
+                ++there.ticks;
                 worker::Outbox out;
                 there.reactor->tick(there.machine.now(), out);
                 worker_effects(id, out);
@@ -278,6 +288,7 @@ void Cluster::worker_reads(std::uint64_t id, std::string_view bytes) {
         if (!*message) {
             break;
         }
+        heard(id, Side::worker, **message);
         worker.reactor->received(id, **message, worker.machine.now(), out);
         worker_effects(connection.worker, out);
     }

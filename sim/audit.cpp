@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+// What must hold at any time, looked at once in a second: nobody is silent, nothing waits beside
+// who could run it, nobody counts on who is gone.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "cluster.hpp"
+
+namespace repartir::sim {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A link without trouble for so long is as good as any.
+constexpr base::BootTime calm_after = 10s;
+/// Nothing waits for so long beside a worker that idles, where all is calm.
+constexpr base::BootTime idle_max = 3s;
+/// Timers are met, but for clocks that drift.
+constexpr base::BootTime late_max = 200ms;
+/// The longest silence that a detector takes for life: twice 30 heartbeats.
+constexpr base::BootTime silence_max = 60s;
+/// What is cancelled has ended after that, where all is calm.
+constexpr base::BootTime cancel_max = 20s;
+constexpr std::uint32_t ticks_max = 2000;    // of one machine in a second
+constexpr std::uint32_t reclaims_max = 200;  // of one client in a second
+
+}  // namespace
+
+void Cluster::audit() {
+    for (std::uint32_t id = 0; id < plan_.clients; ++id) {
+        if (clients_[id].reactor && clients_[id].machine.awake() > calm_after) {
+            audit_client(id);
+        }
+        clients_[id].reclaims = clients_[id].ticks = 0;
+    }
+    for (std::uint32_t id = 0; id < plan_.workers; ++id) {
+        if (std::exchange(workers_[id].ticks, 0) > ticks_max) {
+            violated("worker " + std::to_string(id) + " is busy with nothing");
+        }
+    }
+    for (const auto& [id, connection] : connections_) {
+        audit_connection(connection);
+    }
+    clock_.after(1s, [this] { audit(); });
+}
+
+void Cluster::audit_client(std::uint32_t id) {
+    const Client& client = clients_[id];
+    if (client.ticks > ticks_max || client.reclaims > reclaims_max) {
+        violated("client " + std::to_string(id) +
+                 " is busy with nothing: " + std::to_string(client.ticks) + " ticks and " +
+                 std::to_string(client.reclaims) + " requests for tasks in a second");
+    }
+    audit_capacity(id);
+    audit_lost(id);
+    audit_waiting(id);
+}
+
+/// @return whether nothing was wrong between them for a while.
+bool Cluster::calm(std::uint32_t id, std::uint32_t there) const {
+    const Client& client = clients_[id];
+    const Worker& worker = workers_[there];
+    const auto found = connections_.find(client.open[there]);
+    if (found == connections_.end() || !client.reactor || !worker.reactor || worker.draining) {
+        return false;
+    }
+    const Connection& connection = found->second;
+    return connection.client_open && connection.worker_open && connection.admitted &&
+           !connection.to_client.stuck && !connection.to_worker.stuck &&
+           connection.life == worker.life && clock_.now() - connection.disturbed > calm_after &&
+           client.machine.awake() > calm_after && worker.machine.awake() > calm_after;
+}
+
+/// @return whether the client may give this job to that worker, as far as it knows.
+bool Cluster::reaches(const Client& client, std::uint32_t worker, const Job& job) const {
+    return client.links[worker].up && !client.links[worker].draining &&
+           job.cores <= workers_[worker].slots;
+}
+
+/// The slots that a client counts on are those of the workers that are up, and of those that have
+/// something of it and may come back.
+void Cluster::audit_capacity(std::uint32_t id) {
+    Client& client = clients_[id];
+    std::vector<bool> has(plan_.workers);
+    for (const Job& job : jobs_) {
+        if (job.client == id && job.arrival != 0 && client.reactor->lease_of(job.attempt)) {
+            has[connections_.find(job.leased_on)->second.worker] = true;
+        }
+    }
+    std::uint32_t slots = 0;
+    for (std::uint32_t worker = 0; worker < plan_.workers; ++worker) {
+        const Link& link = client.links[worker];
+        const bool counts = link.life != 0 && !link.draining && (link.up || has[worker]);
+        slots += counts ? workers_[worker].slots : 0;
+    }
+    const bool wrong = slots != client.reactor->slots();
+    if (wrong && client.miscounts) {
+        violated("client " + std::to_string(id) + " counts on " +
+                 std::to_string(client.reactor->slots()) + " slots of " + std::to_string(slots));
+    }
+    client.miscounts = wrong;
+}
+
+/// What is at a worker that does not come back is not left there.
+void Cluster::audit_lost(std::uint32_t id) {
+    const Client& client = clients_[id];
+    for (std::uint32_t index = 0; index < jobs_.size(); ++index) {
+        const Job& job = jobs_[index];
+        if (job.client != id || job.arrival == 0 || !client.reactor->lease_of(job.attempt)) {
+            continue;
+        }
+        const std::uint32_t worker = connections_.find(job.leased_on)->second.worker;
+        const Link& link = client.links[worker];
+        if (!link.up && client.machine.now() - link.left > client.options.reattach + 1s) {
+            violated("task " + std::to_string(index) + " is left at worker " +
+                     std::to_string(worker) + ", which is gone");
+        }
+        if (job.cancelled && clock_.now() - job.cancelled_at > cancel_max && calm(id, worker)) {
+            violated("task " + std::to_string(index) + " does not end though it is cancelled");
+        }
+    }
+}
+
+/// The first that waits is not left waiting beside a worker that idles.
+void Cluster::audit_waiting(std::uint32_t id) {
+    const Client& client = clients_[id];
+    const Job* first = nullptr;
+    std::uint32_t first_index = 0;
+    const auto key = [this](const Job& job) {
+        return std::pair((&job - jobs_.data()) % 7 != 0, job.arrival);
+    };
+    for (const Job& job : jobs_) {
+        if (job.client != id || job.arrival == 0 || client.reactor->lease_of(job.attempt) ||
+            (first != nullptr && key(*first) < key(job))) {
+            continue;
+        }
+        for (std::uint32_t worker = 0; worker < plan_.workers; ++worker) {
+            if (reaches(client, worker, job)) {
+                first = &job;
+                first_index = static_cast<std::uint32_t>(&job - jobs_.data());
+                break;
+            }
+        }
+    }
+    for (std::uint32_t worker = 0; worker < plan_.workers; ++worker) {
+        const base::BootTime idle = workers_[worker].idle_since;
+        if (idle > clock_.now() - idle_max || !calm(id, worker) || client.links[worker].lost != 0) {
+            continue;
+        }
+        if (first == nullptr) {
+            audit_moving(id, worker);
+        } else if (reaches(client, worker, *first)) {
+            violated("task " + std::to_string(first_index) + " waits, and worker " +
+                     std::to_string(worker) + " idles");
+        }
+    }
+}
+
+/// Nor is what waits at another one.
+void Cluster::audit_moving(std::uint32_t id, std::uint32_t idle) {
+    for (std::uint32_t worker = 0; worker < plan_.workers; ++worker) {
+        std::uint32_t here = 0;
+        std::uint32_t waiting = 0;
+        for (const auto& [attempt, queued] : workers_[worker].queue) {
+            const Job& job = jobs_[attempt.task.element];
+            const bool own = job.client == id && waits_at(workers_[worker], attempt, queued);
+            waiting += own && job.cores <= workers_[idle].slots ? 1 : 0;
+        }
+        for (const auto& [attempt, running] : workers_[worker].store) {
+            here += jobs_[running.job].client == id && !running.done ? 1 : 0;
+        }
+        if (waiting != 0 && waiting + here > workers_[worker].slots && calm(id, worker)) {
+            violated(std::to_string(waiting) + " tasks wait at worker " + std::to_string(worker) +
+                     " and worker " + std::to_string(idle) + " idles");
+        }
+    }
+}
+
+/// Both ends are heard in time, and take silence for what it is.
+void Cluster::audit_connection(const Connection& connection) {
+    const std::string name = " of the connection of client " + std::to_string(connection.client) +
+                             " and worker " + std::to_string(connection.worker);
+    const Worker& worker = workers_[connection.worker];
+    const bool there = worker.reactor && worker.life == connection.life;
+    const auto late = [&](Side side, bool open, bool greeted) {
+        const Machine& machine = machine_of(connection, side);
+        const Pipe& out = side == Side::client ? connection.to_worker : connection.to_client;
+        const Pipe& in = side == Side::client ? connection.to_client : connection.to_worker;
+        if (!open || machine.awake() < calm_after ||
+            clock_.now() - connection.opened < calm_after) {
+            return;
+        }
+        if (greeted && machine.now() - out.beat_at > 1s + late_max) {
+            violated("no heartbeat comes of an end" + name);
+        }
+        if (!greeted || machine.now() - in.read_at > silence_max + late_max) {
+            violated("silence does not end an end" + name);
+        }
+    };
+    late(Side::client, connection.client_open && clients_[connection.client].reactor,
+         connection.admitted);
+    late(Side::worker, connection.worker_open && there, connection.welcomed);
+}
+
+}  // namespace repartir::sim

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: MIT
+// What must hold of every message that is sent, whatever happens.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "cluster.hpp"
+
+namespace repartir::sim {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// An end that works may hang up for these reasons, and for no others.
+bool may_fail_for(std::string_view reason) {
+    return reason == "it was not heard of for too long" ||
+           reason == "it did not say welcome in time" || reason == "no hello came in time";
+}
+
+/// Twice the least timeout of a detector: two heartbeats.
+constexpr base::BootTime silence_min = 4s;
+
+std::string name_of(wire::MessageType type) { return std::string(wire::to_string(type)); }
+
+}  // namespace
+
+/// A message is sent.
+void Cluster::watch_message(std::uint64_t id, Side from, wire::MessageType type,
+                            std::string_view body) {
+    Connection& connection = connections_.find(id)->second;
+    Pipe& pipe = from == Side::client ? connection.to_worker : connection.to_client;
+    if (pipe.parted) {
+        violated("a " + name_of(type) + " follows a goodbye");
+    }
+    switch (type) {
+        case wire::MessageType::hello:
+        case wire::MessageType::welcome:
+            pipe.beat_at = machine_of(connection, from).now();
+            connection.welcomed = type == wire::MessageType::welcome;
+            break;
+        case wire::MessageType::goodbye:
+            watch_goodbye(connection, from, body);
+            break;
+        case wire::MessageType::heartbeat:
+            watch_heartbeat(connection, from, body);
+            break;
+        case wire::MessageType::credit:
+            watch_credit(connection, from, body);
+            break;
+        case wire::MessageType::error: {
+            const auto told = wire::decode<wire::ErrorMessage>(type, body);
+            violated("a worker complains: " + (told ? told->error.sentence : "of what?"));
+            break;
+        }
+        case wire::MessageType::task_submit:
+        case wire::MessageType::drain:
+        case wire::MessageType::task_output:
+        case wire::MessageType::task_result:
+            break;
+        default:
+            watch_list(id, from, type, body);
+    }
+    if (type == wire::MessageType::task_result) {
+        const auto result = wire::decode<wire::TaskResult>(type, body);
+        workers_[connection.worker].queue.erase(result->attempt);
+    }
+}
+
+void Cluster::watch_goodbye(Connection& connection, Side from, std::string_view body) {
+    const auto goodbye = wire::decode<wire::Goodbye>(wire::MessageType::goodbye, body);
+    Pipe& pipe = from == Side::client ? connection.to_worker : connection.to_client;
+    const Pipe& other = from == Side::client ? connection.to_client : connection.to_worker;
+    pipe.parted = true;
+    const bool broken =
+        goodbye->parting == wire::Parting::failed || goodbye->parting == wire::Parting::refused;
+    if (broken && !may_fail_for(goodbye->reason)) {
+        violated("somebody hangs up: " + std::string(goodbye->reason));
+    }
+    if (goodbye->reason == "it was not heard of for too long" && !other.silent &&
+        machine_of(connection, from).now() - other.read_at < silence_min) {
+        violated("a worker that spoke is given up for its silence");
+    }
+}
+
+void Cluster::watch_heartbeat(Connection& connection, Side from, std::string_view body) {
+    const auto beat = wire::decode<wire::Heartbeat>(wire::MessageType::heartbeat, body);
+    Pipe& pipe = from == Side::client ? connection.to_worker : connection.to_client;
+    const Pipe& other = from == Side::client ? connection.to_client : connection.to_worker;
+    const base::BootTime now = machine_of(connection, from).now();
+    if (beat->sequence != ++pipe.beats || beat->echo != other.heard) {
+        violated("heartbeat " + std::to_string(pipe.beats) + " that echoes " +
+                 std::to_string(other.heard) + " says " + std::to_string(beat->sequence) + " and " +
+                 std::to_string(beat->echo));
+    }
+    if (other.heard != 0 && beat->echo_age != now - other.heard_at) {
+        violated("a heartbeat tells a wrong age of the other's");
+    }
+    if (now - pipe.beat_at < 1s) {
+        violated("a heartbeat comes too early");
+    }
+    pipe.beat_at = now;
+    const Worker& worker = workers_[connection.worker];
+    if (from == Side::worker && (beat->running != worker.running ||
+                                 beat->load_permille != 1000 * worker.running / worker.slots)) {
+        violated("worker " + std::to_string(connection.worker) + " tells a wrong load");
+    }
+}
+
+void Cluster::watch_credit(Connection& connection, Side from, std::string_view body) {
+    const auto credit = wire::decode<wire::Credit>(wire::MessageType::credit, body);
+    if (credit->tasks == 0 && credit->input_bytes == 0 && credit->output_bytes == 0 &&
+        credit->results.size() == 0) {
+        violated("a credit grants nothing and acknowledges nothing");
+    }
+    if (from == Side::worker && connection.draining) {
+        violated("a worker that drains grants credit");
+    }
+}
+
+/// A message that lists attempts.
+void Cluster::watch_list(std::uint64_t id, Side from, wire::MessageType type,
+                         std::string_view body) {
+    const Connection& connection = connections_.find(id)->second;
+    const auto list = wire::decode<wire::Attempts>(type, body);
+    const bool may_be_empty = type == wire::MessageType::task_reclaimed ||
+                              (type == wire::MessageType::task_accepted && !connection.admitted);
+    if (list->ids.size() == 0 && !may_be_empty) {
+        violated("a " + name_of(type) + " lists nothing");
+    }
+    Worker& worker = workers_[connection.worker];
+    clients_[connection.client].reclaims += type == wire::MessageType::task_reclaim ? 1 : 0;
+    if (type == wire::MessageType::task_accepted && !connection.admitted) {
+        reattached(worker, id, *list);
+    }
+    static_cast<void>(list->ids.each([&](const AttemptId& attempt) {
+        if (type == wire::MessageType::task_reclaimed) {
+            worker.queue.erase(attempt);
+            if (worker.store.contains(attempt) && !worker.draining) {
+                violated("a worker gives back what it has begun");
+            }
+        }
+        const Job& job = jobs_[attempt.task.element];
+        if (from == Side::client && type == wire::MessageType::task_cancel && !job.cancelled &&
+            clients_[connection.client].reactor->lease_of(job.attempt) == attempt) {
+            violated("a client cancels what nobody cancelled");
+        }
+    }));
+}
+
+/// A worker tells a client that came back what it has.
+void Cluster::reattached(Worker& worker, std::uint64_t connection, const wire::Attempts& list) {
+    const std::uint32_t client = connections_.find(connection)->second.client;
+    std::set<AttemptId> has;
+    static_cast<void>(list.ids.each([&](const AttemptId& attempt) { has.insert(attempt); }));
+    for (auto queued = worker.queue.begin(); queued != worker.queue.end();) {
+        const bool own = jobs_[queued->first.task.element].client == client;
+        if (own && !has.contains(queued->first)) {
+            queued = worker.queue.erase(queued);
+            continue;
+        }
+        queued->second.connection = own ? connection : queued->second.connection;
+        ++queued;
+    }
+}
+
+/// A client submits tasks.
+void Cluster::watch_submit(std::uint64_t id, std::string_view body) {
+    const auto found = connections_.find(id);
+    const auto submit = wire::decode<wire::TaskSubmit>(wire::MessageType::task_submit, body);
+    if (submit->tasks.size() == 0 || found == connections_.end() || !found->second.admitted) {
+        violated("a client submits nothing, or to nobody");
+        return;
+    }
+    Connection& connection = found->second;
+    if (connection.draining) {
+        violated("a client submits to a worker that drains");
+    }
+    Pipe& grants = connection.to_client;
+    const auto problem = submit->tasks.each([&](std::string_view bytes) {
+        const AttemptId lease = wire::read_task(bytes)->attempt;
+        Job& job = jobs_[lease.task.element];
+        if (grants.tasks_granted == 0 || grants.bytes_granted < bytes.size()) {
+            violated("a client submits more than it has credit for");
+        } else {
+            --grants.tasks_granted;
+            grants.bytes_granted -= bytes.size();
+        }
+        if (const auto old = connections_.find(job.leased_on);
+            old != connections_.end() && old->second.client_open) {
+            violated("task " + std::to_string(lease.task.element) + " is given to two workers");
+        }
+        job.lease = lease.epoch;
+        job.leased_on = id;
+    });
+    if (problem != codec::Problem::none) {
+        violated("a client sends tasks that cannot be read");
+    }
+    static_cast<void>(submit->tasks.each([&](std::string_view bytes) {
+        watch_order(connection.client, wire::read_task(bytes)->attempt.task.element);
+    }));
+}
+
+/// What came before it, or is of high priority, and could be run by somebody in reach, does not
+/// wait any more when this one is handed out.
+void Cluster::watch_order(std::uint32_t id, std::uint32_t given) {
+    const Client& client = clients_[id];
+    const auto high = [](std::uint32_t index) { return index % 7 == 0; };
+    for (std::uint32_t index = 0; index < jobs_.size(); ++index) {
+        const Job& job = jobs_[index];
+        const bool before =
+            high(index) != high(given) ? high(index) : job.arrival < jobs_[given].arrival;
+        if (job.client != id || job.arrival == 0 || !before ||
+            client.reactor->lease_of(job.attempt)) {
+            continue;
+        }
+        for (std::uint32_t worker = 0; worker < plan_.workers; ++worker) {
+            if (client.links[worker].up && !client.links[worker].draining &&
+                job.cores <= workers_[worker].slots) {
+                violated("task " + std::to_string(given) + " overtakes task " +
+                         std::to_string(index));
+                return;
+            }
+        }
+    }
+}
+
+/// An end reads a message, and has not acted on it yet.
+void Cluster::heard(std::uint64_t id, Side at, const wire::Message& message) {
+    Connection& connection = connections_.find(id)->second;
+    Pipe& pipe = at == Side::client ? connection.to_client : connection.to_worker;
+    const base::BootTime now = machine_of(connection, at).now();
+    // who was silent for so long may be given up, whatever it says afterwards
+    pipe.silent = pipe.silent || (pipe.read_at != 0ns && now - pipe.read_at >= silence_min);
+    pipe.read_at = now;
+    switch (message.type) {
+        case wire::MessageType::heartbeat:
+            pipe.heard = wire::decode<wire::Heartbeat>(message.type, message.body)->sequence;
+            pipe.heard_at = now;
+            break;
+        case wire::MessageType::welcome: {
+            const auto welcome = wire::decode<wire::Welcome>(message.type, message.body);
+            pipe.tasks_granted = welcome->task_credit;
+            pipe.bytes_granted = welcome->input_credit;
+            break;
+        }
+        case wire::MessageType::credit: {
+            const auto credit = wire::decode<wire::Credit>(message.type, message.body);
+            pipe.tasks_granted += credit->tasks;
+            pipe.bytes_granted += credit->input_bytes;
+            break;
+        }
+        case wire::MessageType::drain:
+            connection.draining = true;
+            clients_[connection.client].links[connection.worker].draining = true;
+            break;
+        case wire::MessageType::task_reclaimed: {
+            const auto list = wire::decode<wire::Attempts>(message.type, message.body);
+            static_cast<void>(list->ids.each([&](const AttemptId& attempt) {
+                Job& job = jobs_[attempt.task.element];
+                job.leased_on = job.lease == attempt.epoch ? 0 : job.leased_on;
+            }));
+            break;
+        }
+        default:
+            break;
+    }
+    if (at == Side::worker) {
+        queued(id, message);
+    }
+}
+
+/// A worker reads what changes its queue.
+void Cluster::queued(std::uint64_t id, const wire::Message& message) {
+    Worker& worker = workers_[connections_.find(id)->second.worker];
+    if (message.type == wire::MessageType::task_submit && !worker.draining) {
+        const auto submit = wire::decode<wire::TaskSubmit>(message.type, message.body);
+        static_cast<void>(submit->tasks.each([&](std::string_view bytes) {
+            const AttemptId attempt = wire::read_task(bytes)->attempt;
+            if (!worker.begun.contains(attempt)) {
+                worker.queue.try_emplace(attempt, Queued{id, ++worker.arrivals});
+            }
+        }));
+    } else if (message.type == wire::MessageType::task_cancel ||
+               message.type == wire::MessageType::task_reclaim) {
+        const auto list = wire::decode<wire::Attempts>(message.type, message.body);
+        static_cast<void>(
+            list->ids.each([&](const AttemptId& attempt) { worker.queue.erase(attempt); }));
+    }
+}
+
+/// @return whether it certainly waits there: its session is connected by what it came by.
+bool Cluster::waits_at(const Worker& worker, const AttemptId& attempt, const Queued& queued) const {
+    const Job& job = jobs_[attempt.task.element];
+    const auto connection = connections_.find(queued.connection);
+    return job.lease == attempt.epoch && job.outcomes == 0 && clients_[job.client].reactor &&
+           connection->second.worker_open && connection->second.life == worker.life;
+}
+
+/// A worker ends what runs there: because its owner wants it, or knows nothing of it any more, or
+/// has been away for long.
+void Cluster::watch_stop(std::uint32_t id, const AttemptId& attempt) {
+    const Job& job = jobs_[attempt.task.element];
+    const bool connected = std::ranges::any_of(connections_, [&](const auto& each) {
+        const Connection& connection = each.second;
+        return connection.worker == id && connection.client == job.client &&
+               connection.worker_open && connection.welcomed &&
+               connection.life == workers_[id].life;
+    });
+    const Client& client = clients_[job.client];
+    if (connected && !workers_[id].draining && !job.cancelled && client.reactor &&
+        client.reactor->lease_of(job.attempt) == attempt) {
+        violated("worker " + std::to_string(id) + " stops what nobody wants stopped");
+    }
+}
+
+/// A worker did what it had to do: does a slot idle now?
+void Cluster::watch_queue(std::uint32_t id) {
+    const Worker& worker = workers_[id];
+    if (!worker.reactor || worker.draining || worker.running == worker.slots) {
+        return;
+    }
+    const std::pair<const AttemptId, Queued>* first = nullptr;
+    const auto key = [](const auto& each) {
+        return std::pair(each.first.task.element % 7 != 0, each.second.arrival);
+    };
+    for (const auto& each : worker.queue) {
+        if (first == nullptr || key(each) < key(*first)) {
+            first = &each;
+        }
+    }
+    if (first != nullptr && waits_at(worker, first->first, first->second) &&
+        jobs_[first->first.task.element].cores <= worker.slots - worker.running) {
+        violated("worker " + std::to_string(id) + " has room for task " +
+                 std::to_string(first->first.task.element) + ", the first that waits there");
+    }
+}
+
+/// A worker begins an attempt: was it the first?
+void Cluster::watch_start(std::uint32_t id, const AttemptId& attempt) {
+    Worker& worker = workers_[id];
+    const auto found = worker.queue.find(attempt);
+    if (found == worker.queue.end()) {
+        return;  // what was asked back, or cancelled, as it began: that is looked at elsewhere
+    }
+    const auto own = std::pair(attempt.task.element % 7 != 0, found->second.arrival);
+    for (const auto& [other, queued] : worker.queue) {
+        if (std::pair(other.task.element % 7 != 0, queued.arrival) < own &&
+            waits_at(worker, other, queued)) {
+            violated("worker " + std::to_string(id) + " does not begin what came first");
+            break;
+        }
+    }
+    worker.queue.erase(found);
+}
+
+}  // namespace repartir::sim
