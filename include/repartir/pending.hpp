@@ -110,7 +110,8 @@ class [[nodiscard]] Pending {
     /// A function without a timeout that has not started runs here, on the calling thread.
     /// Otherwise an outside thread sleeps; a pool thread runs work that was submitted above its
     /// frame, then sleeps while a spare worker stands in for it. Errors: those of the work, and
-    /// would_deadlock when the pool has no spare worker left (the work is cancelled then).
+    /// would_deadlock (the work is cancelled then) when the pool has no spare worker left, and for
+    /// tasks and calls on a thread that they need to end, such as in an OutputCallback.
     [[nodiscard]] Result<T> get() && {
         assert(state_ != nullptr);
         if (!state_->ready()) {

@@ -78,8 +78,8 @@ class CallDoor {
     /// here.
     void close() noexcept;
     void cancel(CallId id) noexcept;
-    /// See RemoteExecutor::drive.
-    void drive(const StateBase& state) noexcept;
+    /// See RemoteExecutor::drive; true once it is closed.
+    [[nodiscard]] bool drive(const StateBase& state) noexcept;
 
   private:
     bool enter() noexcept;
@@ -128,8 +128,8 @@ class RemoteExecutor final : public Executor {
     void cancel(CallId id);
     /// The calling thread, which waits for `state`, sees to the network until that is ready: so a
     /// call's answer wakes nobody else first. Returns at once where another thread does, and may
-    /// return early.
-    void drive(const detail::StateBase& state) noexcept;
+    /// return early. @return false where this thread does already, further up: it must not wait
+    [[nodiscard]] bool drive(const detail::StateBase& state) noexcept;
     /// @return the way to cancel() for who may outlive this.
     [[nodiscard]] const std::shared_ptr<detail::CallDoor>& door() const noexcept { return door_; }
 

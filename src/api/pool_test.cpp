@@ -161,6 +161,20 @@ TEST(Pool, AnOutputCallbackNeitherHangsOnAFullQueueNorShutsThePoolDown) {
     EXPECT_EQ(refused, (std::vector{Code::queue_full, Code::would_deadlock}));
 }
 
+TEST(Pool, AnOutputCallbackThatWaitsForATaskIsRefused) {
+    auto pool = Pool::builder().cpu_workers(2).build().value();
+    std::vector<Code> refused;
+    const auto callback = [&](Stream, std::span<const char>) {
+        for (const char* key : {"", "the same", "the same"}) {
+            auto task = Task::binary("true");
+            auto waited = pool.submit(std::move(task.idempotency_key(key))).get();
+            refused.push_back(waited ? Code::internal : waited.error().code());
+        }
+    };
+    EXPECT_TRUE(pool.submit(Task::binary("echo", "once").on_output(callback)).get().value().ok());
+    EXPECT_EQ(refused, std::vector(3, Code::would_deadlock));
+}
+
 TEST(Pool, TimesThatTheClockDoesNotReachNeverCome) {
     constexpr auto ever = std::chrono::milliseconds::max();
     Pool pool = small_pool();

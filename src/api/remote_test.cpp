@@ -240,6 +240,31 @@ TEST_F(PoolRemoteTest, FunctionsOfThePoolMayCallToo) {
     }
 }
 
+// On the network's thread, or on one that waits in get() and sees to the network meanwhile.
+TEST_F(PoolRemoteTest, AnOutputCallbackThatWaitsForACallOrATaskIsRefused) {
+    auto pool = Pool::builder().cpu_workers(2).remote_workers(address()).build().value();
+    for (const bool waits_in_a_call : {false, true}) {
+        std::vector<Code> refused;
+        gate_ = false;
+        const auto callback = [&](Stream, std::span<const char>) {
+            auto call = pool.submit_remote<int>("halve", 8).get();
+            refused.push_back(call ? Code::internal : call.error().code());
+            for (const Backend where : {Backend::cpu, Backend::remote}) {
+                auto task = pool.submit(Task::binary("true").backend(where)).get();
+                refused.push_back(task ? Code::internal : task.error().code());
+            }
+            open_gate();
+        };
+        auto task = Task::binary("echo", "once").backend(Backend::remote);
+        auto echo = pool.submit(std::move(task.on_output(callback)));
+        if (waits_in_a_call) {
+            EXPECT_TRUE(pool.submit_remote<void>("pass", true).get());
+        }
+        EXPECT_TRUE(std::move(echo).get().value().ok());
+        EXPECT_EQ(refused, std::vector(3, Code::would_deadlock));
+    }
+}
+
 // The worker calls short functions on the thread that sees to its network. One that is short no
 // more must not keep the others, nor the heartbeats.
 TEST_F(PoolRemoteTest, AShortFunctionThatTakesLongAfterAllKeepsNobodyWaiting) {

@@ -39,6 +39,12 @@ Error cancelled_error() noexcept {
                  "the function was cancelled before its result was there");
 }
 
+Error waits_for_itself_error() noexcept {
+    return Error(Domain::scheduler, Code::would_deadlock, Fault::user,
+                 "get() was called on a thread that tasks need to end, such as in an output "
+                 "callback: use on_ready there, or wait on another thread");
+}
+
 Error no_memory_error() noexcept {
     return Error(Domain::scheduler, Code::out_of_resources, Fault::system,
                  "there is no memory left to queue a function; free some and try again");

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -20,6 +21,7 @@ struct Follower final : SharedState<Outcome> {
     Follower(Crew* crew, std::shared_ptr<PlaneDoor> way, TaskRecord& first)
         : SharedState<Outcome>(crew), door(std::move(way)), primary(&first) {}
     void cancel() noexcept override;
+    [[nodiscard]] std::optional<Result<Outcome>> run_for_consumer() noexcept override;
 
     const std::shared_ptr<PlaneDoor> door;
     TaskRecord* primary;  // nullptr once cancelled or once the task ended; under the plane's mutex

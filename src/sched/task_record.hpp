@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -43,6 +44,7 @@ struct TaskRecord final : SharedState<Outcome> {
     TaskRecord(Crew* crew, std::shared_ptr<PlaneDoor> way, Task&& what, const TaskId& identity)
         : SharedState<Outcome>(crew), door(std::move(way)), task(std::move(what)), id(identity) {}
     void cancel() noexcept override;
+    [[nodiscard]] std::optional<Result<Outcome>> run_for_consumer() noexcept override;
     /// @return under which name it is known how long tasks like this one run.
     [[nodiscard]] std::string_view kind() const noexcept {
         const std::string& name = task.extras().name;

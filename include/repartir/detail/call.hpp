@@ -42,6 +42,8 @@ using ValueOf = typename Flatten<std::remove_cv_t<typename RawResult<F>::type>>:
 [[nodiscard]] Error thrown_error() noexcept;
 /// The Error of a function that never ran, or whose result came too late to count.
 [[nodiscard]] Error cancelled_error() noexcept;
+/// The Error of who would wait for a task or a call on a thread that it needs to end.
+[[nodiscard]] Error waits_for_itself_error() noexcept;
 
 /// Calls `call` with the arguments and catches what it throws.
 template <class F, class... Args>

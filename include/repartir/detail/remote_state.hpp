@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "repartir/codec.hpp"
+#include "repartir/detail/call.hpp"
 #include "repartir/detail/crew.hpp"
 #include "repartir/detail/state.hpp"
 #include "repartir/remote_executor.hpp"
@@ -56,8 +57,9 @@ class RemoteState final : public SharedState<R> {
     void cancel() noexcept override { door_->cancel(id_.load()); }
     /// Sees to the network here while it waits, unless this thread has other work to do.
     [[nodiscard]] std::optional<Result<R>> run_for_consumer() noexcept override {
-        if (current_worker == nullptr) {
-            door_->drive(*this);
+        if (current_worker == nullptr && !door_->drive(*this)) {
+            cancel();
+            return fail(waits_for_itself_error());
         }
         return std::nullopt;
     }

@@ -193,10 +193,13 @@ void Engine::recall() {
     rest_ends_.notify_one();
 }
 
-void Engine::drive(const detail::StateBase& state) noexcept {
+bool Engine::drive(const detail::StateBase& state) noexcept {
+    if (lead_.mine()) {
+        return false;
+    }
     if (!lead_.take()) {
         caller_waits_ = true;
-        return;
+        return true;
     }
     loop_->update_now();
     while (!state.ready() && !ending_) {
@@ -205,6 +208,7 @@ void Engine::drive(const detail::StateBase& state) noexcept {
         spin_.waited(loop_->now() - begin);
     }
     hand_back(0);
+    return true;
 }
 
 /// @return whether somebody waits for an answer().

@@ -55,7 +55,7 @@ class Engine final : private loop::Timer {
                 std::shared_ptr<CallSink> sink);
     void cancel(CallId id);
     /// See RemoteExecutor::drive.
-    void drive(const detail::StateBase& state) noexcept;
+    [[nodiscard]] bool drive(const detail::StateBase& state) noexcept;
     /// Ends all by force and joins the thread. Idempotent; one thread.
     void shutdown();
     [[nodiscard]] bool on_own_thread() const noexcept { return lead_.mine(); }

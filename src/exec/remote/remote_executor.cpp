@@ -56,11 +56,13 @@ void detail::CallDoor::cancel(CallId id) noexcept {
     }
 }
 
-void detail::CallDoor::drive(const StateBase& state) noexcept {
+bool detail::CallDoor::drive(const StateBase& state) noexcept {
+    bool may_wait = true;
     if (enter()) {
-        executor_.drive(state);
+        may_wait = executor_.drive(state);
         leave();
     }
+    return may_wait;
 }
 
 Result<std::unique_ptr<RemoteExecutor>> RemoteExecutor::connect(RemoteOptions options) {
@@ -116,6 +118,8 @@ CallId RemoteExecutor::call(std::string_view function, std::string_view argument
 
 void RemoteExecutor::cancel(CallId id) { impl_->engine->cancel(id); }
 
-void RemoteExecutor::drive(const detail::StateBase& state) noexcept { impl_->engine->drive(state); }
+bool RemoteExecutor::drive(const detail::StateBase& state) noexcept {
+    return impl_->engine->drive(state);
+}
 
 }  // namespace repartir
