@@ -118,6 +118,7 @@ void Reactor::drop_link(WorkerId id, Worker& worker, std::string_view why, Outbo
     worker.why = why;
     worker.reclaiming = false;
     settle_unwanted(worker);
+    end_cancelled(worker, out);
     worker.seen.clear();
     worker.seen_bytes = 0;
     worker.due = now_ + core::backoff_delay(options_.reconnect, worker.failures, random_);

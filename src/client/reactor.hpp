@@ -293,6 +293,7 @@ class Reactor {
     void answered(Worker& worker, base::BootTime trip);
     void beat(WorkerId id, Worker& worker, Outbox& out);
     void acknowledge(WorkerId id, Worker& worker, Outbox& out);
+    void end_cancelled(Worker& worker, Outbox& out);
     void drop_link(WorkerId id, Worker& worker, std::string_view why, Outbox& out);
     void hang_up(WorkerId id, Worker& worker, std::string_view why, Outbox& out);
     void lose(WorkerId id, Worker& worker, Outbox& out);

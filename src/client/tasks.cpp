@@ -101,10 +101,22 @@ void Reactor::cancel(const AttemptId& id, bool force, base::BootTime now, Outbox
         const AttemptId lease = leased(*found);
         send(*held.at, wire::MessageType::task_cancel,
              codec::fields(std::span<const AttemptId>(&lease, 1), force), out);
-        return;
+        if (!force || workers_[*held.at].detector.ask(now_) == core::Health::alive) {
+            return;
+        }
     }
     end_here(*found, End::cancelled, std::nullopt, out);
     place(out);
+}
+
+/// A worker is away: nobody waits for it to say how ended what was to end.
+void Reactor::end_cancelled(Worker& worker, Outbox& out) {
+    const Here before = worker.here;
+    for (const auto& [epoch, entry] : before.all()) {
+        if (entry->second.cancelled) {
+            end_here(*entry, End::cancelled, std::nullopt, out);
+        }
+    }
 }
 
 /// A worker's attempts are no more: those that it may have been running end so, charged to the
@@ -120,9 +132,7 @@ void Reactor::lose(WorkerId id, Worker& worker, Outbox& out) {
         const bool may_have_run = cores < std::max(worker.site.slots, 1U);
         cores += held.order.demand.cores;
         wait_again(*entry);
-        if (held.cancelled) {
-            end_here(*entry, End::cancelled, std::nullopt, out);
-        } else if (may_have_run) {
+        if (may_have_run) {
             any = true;
             ++stats_.lost;
             end_here(

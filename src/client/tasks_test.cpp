@@ -322,6 +322,32 @@ TEST(ClientTasksTest, CancellingDoesNotWaitForAWorkerThatIsAway) {
     EXPECT_EQ(f.told(MessageType::task_cancel), 1U);
 }
 
+TEST(ClientTasksTest, CancellingDoesNotWaitForAWorkerThatGoesAway) {
+    Fixture f(1);
+    f.welcome(0);
+    f.start(1);
+    f.start(2);
+    f.reactor.cancel(attempt(1), false, f.now, f.out);
+    EXPECT_TRUE(f.take<Finished>().empty());
+    f.reactor.disconnected(0, "reset", f.now, f.out);
+    const auto ended = f.take<Finished>();
+    ASSERT_EQ(ended.size(), 1U) << "the other one may still come back";
+    EXPECT_EQ(ended[0].attempt, attempt(1));
+    EXPECT_EQ(ended[0].report.ending.end, End::cancelled);
+}
+
+TEST(ClientTasksTest, ByForceCancellingDoesNotWaitForAWorkerThatIsSuspected) {
+    Fixture f(1);
+    f.welcome(0);
+    f.start(1);
+    f.pass(2500ms);
+    f.reactor.cancel(attempt(1), false, f.now, f.out);
+    EXPECT_TRUE(f.take<Finished>().empty()) << "it may only be late";
+    f.reactor.cancel(attempt(1), true, f.now, f.out);
+    EXPECT_EQ(f.out.size(), 2U) << "told all the same";
+    EXPECT_EQ(f.take<Finished>().at(0).report.ending.end, End::cancelled);
+}
+
 TEST(ClientTasksTest, OutputComesInOrderOrEndsTheConnection) {
     Fixture f(1);
     f.welcome(0);

@@ -178,6 +178,9 @@ std::size_t Loop::run_once(base::BootTime timeout, base::BootTime spin) noexcept
     int count = !sleeps || spin > base::BootTime(0) ? look(std::min(spin, timeout)) : 0;
     if (count == 0 && sleeps) {
         count = gate_.lie_down() ? wait(until) : look(base::BootTime(0));
+        if (count < 0) {  // we were stopped: what came meanwhile is older than what is due
+            count = look(base::BootTime(0));
+        }
         gate_.get_up();
     }
     now_ = base::now();

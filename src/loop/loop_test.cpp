@@ -16,8 +16,12 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstddef>
+#include <fstream>
 #include <functional>
+#include <memory>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -367,6 +371,41 @@ TEST_F(LoopTest, WhoLooksSeesEventsTimersAndWakeUps) {
     std::thread other([&] { loop_.post([]() noexcept {}); });
     EXPECT_EQ(loop_.run_once(base::never, 1h), 1U);
     other.join();
+}
+
+// Else a process that was stopped takes all its peers for dead before it reads what they said.
+TEST_F(LoopTest, WhoWasStoppedHearsWhatCameBeforeWhatIsDue) {
+    const Ends ends = make_ends();
+    const BootTime due = base::now() + 100ms;
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const std::unique_ptr<Loop> loop = std::move(*Loop::create());
+        Note note;
+        Alarm alarm;
+        static_cast<void>(loop->add(ends.reader.get(), EPOLLIN, note));
+        loop->set(alarm, due);
+        loop->run_once(base::never);
+        ::_exit(note.calls == 1 ? 0 : 1);
+    }
+    ASSERT_GT(child, 0);
+    const std::string path = "/proc/" + std::to_string(child) + "/wchan";
+    const auto sleeps = [&] {
+        std::string where;
+        std::ifstream(path) >> where;
+        return where.find("poll") != std::string::npos;
+    };
+    while (!sleeps() && base::now() < due - 50ms) {
+        std::this_thread::yield();
+    }
+    int status = 0;
+    ASSERT_EQ(::kill(child, SIGSTOP), 0);
+    ASSERT_EQ(::waitpid(child, &status, WUNTRACED), child);
+    poke(ends.writer);
+    std::this_thread::sleep_for(due - base::now() + 1ms);
+    ASSERT_EQ(::kill(child, SIGCONT), 0);
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status));
+    EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST_F(LoopTest, RegularFilesAreRefused) {
