@@ -74,8 +74,7 @@ bool Cluster::calm(std::uint32_t id, std::uint32_t there) const {
 
 /// @return whether the client may give this job to that worker, as far as it knows.
 bool Cluster::reaches(const Client& client, std::uint32_t worker, const Job& job) const {
-    return client.links[worker].up && !client.links[worker].draining &&
-           job.cores <= workers_[worker].slots;
+    return client.links[worker].up && !client.links[worker].draining && fits(workers_[worker], job);
 }
 
 /// The slots that a client counts on are those of the workers that are up, and of those that have
@@ -145,12 +144,14 @@ void Cluster::audit_waiting(std::uint32_t id) {
     }
     for (std::uint32_t worker = 0; worker < plan_.workers; ++worker) {
         const base::BootTime idle = workers_[worker].idle_since;
-        if (idle > clock_.now() - idle_max || !calm(id, worker) || client.links[worker].lost != 0) {
+        const Link& link = client.links[worker];
+        if (idle > clock_.now() - idle_max || !calm(id, worker) ||
+            (link.on_trial && client.machine.now() < link.shut_until + idle_max)) {
             continue;
         }
-        if (first == nullptr) {
+        if (first == nullptr && !link.on_trial) {
             audit_moving(id, worker);
-        } else if (reaches(client, worker, *first)) {
+        } else if (first != nullptr && reaches(client, worker, *first)) {
             violated("task " + std::to_string(first_index) + " waits, and worker " +
                      std::to_string(worker) + " idles");
         }
@@ -165,7 +166,7 @@ void Cluster::audit_moving(std::uint32_t id, std::uint32_t idle) {
         for (const auto& [attempt, queued] : workers_[worker].queue) {
             const Job& job = jobs_[attempt.task.element];
             const bool own = job.client == id && waits_at(workers_[worker], attempt, queued);
-            waiting += own && job.cores <= workers_[idle].slots ? 1 : 0;
+            waiting += own && fits(workers_[idle], job) ? 1 : 0;
         }
         for (const auto& [attempt, running] : workers_[worker].store) {
             here += jobs_[running.job].client == id && !running.done ? 1 : 0;

@@ -7,7 +7,14 @@
 
 namespace repartir::sim {
 
+namespace {
+
 using namespace std::chrono_literals;
+
+/// By kind.
+constexpr std::array<std::string_view, 4> functions{"", "quick", "slow", "missing"};
+
+}  // namespace
 
 void Cluster::begin(std::uint32_t index) {
     Job& job = jobs_[index];
@@ -20,24 +27,43 @@ void Cluster::begin(std::uint32_t index) {
         return;
     }
     job.attempt = job.state.begin({owner.job, index}, owner.issuer);
-    job.received = 0;
+    job.received = job.totals = {};
     job.may_lose = false;
     ++job.started;
     note("attempt", index, job.attempt.number);
     start(index);
 }
 
+/// @return what the client is to run for it.
+client::Order Cluster::order_of(std::uint32_t index) const {
+    const Job& job = jobs_[index];
+    client::Order order;
+    const Priority priority = index % 7 == 0 ? Priority::high : Priority::normal;
+    order.demand.cores = job.cores;
+    order.demand.memory_bytes = job.memory_bytes;
+    order.demand.cgroup_limits = job.limited;
+    order.high = priority == Priority::high;
+    const std::string input(job.input, 'x');
+    if (job.kind != Kind::program) {
+        wire::append_call(order.task, job.attempt, functions[std::to_underlying(job.kind)], input,
+                          0ms, priority);
+        return order;
+    }
+    Task task = Task::binary("job").arg(input).cores(job.cores).priority(priority);
+    task.memory(job.memory_bytes);
+    if (job.limited) {
+        Limits limits;
+        (index % 2 == 0 ? limits.resident_bytes : limits.processes) = 1'000'000;
+        task.limits(limits);
+    }
+    wire::append_task(order.task, job.attempt, task, index % 5 == 0);
+    return order;
+}
+
 /// Hands the current attempt to the client's reactor.
 void Cluster::start(std::uint32_t index) {
     const Job& job = jobs_[index];
-    client::Order order;
-    const Task task = Task::binary("job")
-                          .arg(std::to_string(index))
-                          .cores(job.cores)
-                          .priority(index % 7 == 0 ? Priority::high : Priority::normal);
-    wire::append_task(order.task, job.attempt, task, index % 5 == 0);
-    order.demand.cores = job.cores;
-    order.high = index % 7 == 0;
+    client::Order order = order_of(index);
     clients_[job.client].machine.happens(
         [this, id = job.client, attempt = job.attempt,
          order = std::make_shared<client::Order>(std::move(order))] {
@@ -122,21 +148,12 @@ void Cluster::ended(const client::Finished& finished) {
         violated("a report could not be read");
         return;
     }
-    const client::Tail& out = finished.out;
-    const std::uint64_t bytes = out.offset + out.bytes.size() + out.lost;
-    if (attempt->ending.ok() &&
-        (bytes != job.output || out.offset > job.received || (out.lost != 0 && !job.may_lose) ||
-         out.bytes != pattern(index, out.offset, out.bytes.size()))) {
-        violated(name + " wrote " + std::to_string(job.output) + " bytes and " +
-                 std::to_string(bytes) + " arrived, or others");
+    if (attempt->ending.ok() && (!whole(index, 0, finished.out) || !whole(index, 1, finished.err) ||
+                                 !whole(index, 2, finished.value))) {
+        violated("what " + name + " wrote did not arrive whole");
     }
     job.arrival = job.leased_on = 0;
-    if (attempt->ending.end == End::not_started) {
-        ++job.losses;
-        lost(job, attempt->where);
-    }
-    job.failures += attempt->ending.end == End::exited && attempt->ending.code != 0 ? 1 : 0;
-    job.failures += attempt->ending.end == End::output_lost ? 1 : 0;
+    book(index, *attempt);
     const auto retry = job.state.ended(*attempt, job.policy, random_);
     if (retry && !job.cancelled) {
         clock_.after(*retry, [this, index] { begin(index); });
@@ -145,19 +162,73 @@ void Cluster::ended(const client::Finished& finished) {
     }
 }
 
-/// An attempt was lost with its worker: was that so?
-void Cluster::lost(const Job& job, std::string_view where) {
+/// @return whether that is all of what the job wrote there, as it was written.
+bool Cluster::whole(std::uint32_t index, std::size_t channel, const client::Tail& tail) {
+    const Job& job = jobs_[index];
+    const std::uint64_t bytes = tail.offset + tail.bytes.size() + tail.lost;
+    const bool may_lose = job.may_lose || job.cancelled;
+    const std::uint64_t total = job.totals[channel];
+    return (total == 0 || total == bytes || may_lose) && bytes == job.output[channel] &&
+           tail.offset <= job.received[channel] && (tail.lost == 0 || may_lose) &&
+           tail.bytes == pattern(index, channel, tail.offset, tail.bytes.size());
+}
+
+/// Counts how an attempt ended, and whether that may be.
+void Cluster::book(std::uint32_t index, const Attempt& attempt) {
+    Job& job = jobs_[index];
+    job.failures += attempt.ending.end == End::exited && attempt.ending.code != 0 ? 1 : 0;
+    job.failures += attempt.ending.end == End::output_lost ? 1 : 0;
+    const bool by_node = attempt.error && attempt.error->fault() == Fault::node;
+    if (attempt.ending.end == End::not_started && by_node) {
+        ++job.losses;
+        node_failed(job, attempt);
+        return;
+    }
+    if (attempt.ending.end == End::not_started) {
+        job.refused = true;
+        if (job.kind != Kind::missing && !job.limited && job.input < wire::task_bytes_max) {
+            violated("task " + std::to_string(index) + " is refused: " + attempt.error->sentence());
+        }
+    }
+    if (said_) {
+        Link& link = clients_[job.client].links[said_at_];
+        link.bad = 0;
+        link.on_trial = link.on_trial && clients_[job.client].machine.now() < link.shut_until;
+    }
+}
+
+/// An attempt failed by its worker's fault, or was lost with it: was that so?
+void Cluster::node_failed(const Job& job, const Attempt& attempt) {
     Client& client = clients_[job.client];
-    const auto found = std::ranges::find(client.options.workers, where);
-    if (said_ || found == client.options.workers.end()) {
-        return;  // a worker said so, or nobody had it
+    const auto found = std::ranges::find(client.options.workers, attempt.where);
+    if (found == client.options.workers.end()) {
+        violated("a worker failed that is none: " + attempt.where);
+        return;
     }
     const auto id = static_cast<std::size_t>(found - client.options.workers.begin());
     Link& link = client.links[id];
-    ++link.lost;
-    if (!link.up && client.machine.now() - link.left < client.options.reattach) {
+    if (!said_ && !link.up && client.machine.now() - link.left < client.options.reattach) {
         violated("a client does not wait for worker " + std::to_string(id) + " to come back");
     }
+    if (std::exchange(link.bad_in, batch_) != batch_) {  // what is lost at once counts once
+        failed(client, link);
+    }
+}
+
+/// What a worker's failure comes to for its client: the third in a row shuts it out.
+void Cluster::failed(Client& client, Link& link) {
+    const core::QuarantineRule& rule = client.options.quarantine;
+    const base::BootTime now = client.machine.now();
+    if ((link.on_trial && now < link.shut_until) ||
+        (!link.on_trial && ++link.bad < rule.failures)) {
+        return;
+    }
+    count("quarantine");
+    link.shut_until =
+        now + std::min<base::BootTime>(rule.first * (1LL << link.terms), rule.longest);
+    ++link.terms;
+    link.bad = 0;
+    link.on_trial = true;
 }
 
 void Cluster::client_sends(std::uint32_t id, const client::Send& send) {
@@ -173,17 +244,20 @@ void Cluster::client_has_output(const client::Output& output) {
     if (!job.state.current(output.attempt)) {
         violated("output of a superseded attempt of task " + std::to_string(index) +
                  " was accepted");
-    } else if (output.channel == wire::Channel::out) {
-        if (output.offset > job.received ||
-            output.bytes != pattern(index, output.offset, output.bytes.size())) {
-            violated("a piece of output is not what was written");
-        }
-        job.received = output.offset + output.bytes.size();
+        return;
     }
+    const std::size_t channel = std::to_underlying(output.channel);
+    if (output.offset > job.received[channel] || output.bytes.empty() ||
+        output.bytes != pattern(index, channel, output.offset, output.bytes.size())) {
+        violated("a piece of output is not what was written");
+    }
+    job.totals[channel] = output.total;
+    job.received[channel] = output.offset + output.bytes.size();
 }
 
 void Cluster::client_effects(std::uint32_t id, client::Outbox& out) {
     Client& client = clients_[id];
+    ++batch_;
     for (client::Effect& effect : std::exchange(out, {})) {
         if (const auto* send = std::get_if<client::Send>(&effect)) {
             client_sends(id, *send);
@@ -195,7 +269,9 @@ void Cluster::client_effects(std::uint32_t id, client::Outbox& out) {
             connection.to_worker.options = {admit->version, admit->compression};
             connection.admitted = true;
             Link& link = client.links[admit->worker];
-            link = {true, false, {}, connection.life, link.lost};
+            link.up = true;
+            link.draining = false;
+            link.life = connection.life;
         } else if (const auto* close = std::get_if<client::Close>(&effect)) {
             hang_up(client.open[close->worker], Side::client);
             unlink(id, close->worker);
@@ -306,6 +382,7 @@ void Cluster::client_hears(std::uint32_t id, std::uint32_t worker, const wire::M
     if (message.type == wire::MessageType::task_result) {
         if (const auto result = wire::decode<wire::TaskResult>(message.type, message.body)) {
             said_ = result->attempt;
+            said_at_ = worker;
         }
     }
     Client& client = clients_[id];

@@ -12,7 +12,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint32_t slots_max = 4;           // of a worker
+constexpr std::uint32_t slots_max = 4;  // of a worker
+constexpr std::uint64_t memory_max = 4'000'000'000;
 constexpr std::uint64_t slow_bytes_per_ms = 50;  // of the slowest link
 
 }  // namespace
@@ -29,6 +30,9 @@ Cluster::Cluster(const Plan& plan) : plan_(plan), random_(plan.seed), jobs_(plan
 void Cluster::make_worker(std::uint32_t id) {
     Worker& worker = workers_.emplace_back(clock_);
     worker.slots = 1 + id % slots_max;
+    worker.memory_bytes = id % 3 == 1 ? memory_max : 0;
+    worker.control_groups = !chance(10);
+    worker.compression = chance(80);
     const std::uint64_t link = plan_.faults ? random_.below(10) : 0;
     worker.latency = link < 6 ? 50us : 1ms * random_.below(150);
     worker.bytes_per_ms = link < 7 ? 100'000 : link < 9 ? 1000 : slow_bytes_per_ms;
@@ -61,11 +65,13 @@ void Cluster::make_client(std::uint32_t id) {
     }
 }
 
-std::string Cluster::pattern(std::uint32_t job, std::uint64_t offset, std::uint64_t bytes) {
+std::string Cluster::pattern(std::uint32_t job, std::size_t channel, std::uint64_t offset,
+                             std::uint64_t bytes) {
     std::string text(bytes, '\0');
+    const std::uint64_t first = job + 101 * channel;
     constexpr std::uint64_t period = 256;
     for (std::uint64_t i = 0; i < bytes; ++i) {
-        text[i] = i < period ? static_cast<char>((offset + i) * 31 + job) : text[i - period];
+        text[i] = i < period ? static_cast<char>((offset + i) * 31 + first) : text[i - period];
     }
     return text;
 }
@@ -109,7 +115,7 @@ void Cluster::settle() {
     quiet_ = true;
     note("quiet");
     for (std::uint32_t worker = 0; worker < plan_.workers; ++worker) {
-        workers_[worker].disk_full_until = 0ns;
+        workers_[worker].disk_full_until = workers_[worker].broken_until = 0ns;
         if (!workers_[worker].reactor) {
             boot(worker);
         }
@@ -169,17 +175,36 @@ void Cluster::make_job(std::uint32_t index, bool at_once) {
                                                      std::countr_zero(random_.next() | 0x100U)));
     job.policy.max_retries = static_cast<std::uint32_t>(random_.below(4));
     job.failures_to_come = chance(10) ? static_cast<std::uint32_t>(random_.below(6)) : 0;
-    job.output = chance(70) ? random_.below(1000) : chance(50) ? 0 : random_.below(300'000);
+    job.output[0] = chance(70) ? random_.below(1000) : chance(50) ? 0 : random_.below(300'000);
+    job.output[1] = chance(10) ? random_.below(100'000) : 0;
     job.cores =
         chance(90)
             ? 1
             : 1 + static_cast<std::uint32_t>(random_.below(std::min(plan_.workers, slots_max)));
+    job.input = chance(95) ? random_.below(100) : random_.below(60'000);
+    job.memory_bytes = chance(10) ? random_.below(memory_max) : 0;
+    job.limited = chance(3);
+    if (chance(20)) {
+        make_function(job);
+    }
     const base::BootTime when = at_once ? base::BootTime(0) : up_to(60s);
     clock_.after(when, [this, index] { begin(index); });
     if (chance(5)) {
         const bool force = chance(20);
         clock_.after(when + up_to(10s), [this, index, force] { cancel(index, force); });
     }
+}
+
+/// Makes a function of it.
+void Cluster::make_function(Job& job) {
+    job.kind = chance(5) ? Kind::missing : chance(60) ? Kind::quick : Kind::slow;
+    if (job.kind == Kind::quick) {
+        job.duration = 1us * (1 + random_.below(100));
+    }
+    job.cores = 1;
+    job.memory_bytes = 0;
+    job.limited = false;
+    job.output = {0, 0, chance(80) ? random_.below(100) : random_.below(200'000)};
 }
 
 /// All tasks have ended and all is quiet: who is left must know nothing of them.
@@ -193,7 +218,7 @@ void Cluster::check_end() {
         }
         const std::uint32_t most =
             job.policy.max_retries + job.policy.max_start_retries + core::crash_limit + 1;
-        if (!abandoned && !job.cancelled && !job.ending.ok() &&
+        if (!abandoned && !job.cancelled && !job.refused && !job.ending.ok() &&
             job.failures <= job.policy.max_retries && job.losses < core::crash_limit) {
             violated(name + " failed (" + job.ending.describe() + ") though it had retries left");
         }

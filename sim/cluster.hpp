@@ -54,6 +54,11 @@ class Cluster {
   private:
     enum class Side : std::uint8_t { client, worker };
 
+    /// Bytes of each channel.
+    using Streams = std::array<std::uint64_t, 3>;
+    /// What a task is; functions by how long they run.
+    enum class Kind : std::uint8_t { program, quick, slow, missing };
+
     /// One direction of a connection. Short messages overtake long output, as they do in net: only
     /// what is said of one attempt stays in order.
     struct Pipe {
@@ -95,7 +100,10 @@ class Cluster {
         std::uint32_t job = 0;
         bool done = false;
         bool stopped = false;
-        std::uint64_t output = 0;  // bytes that it writes, or that are kept
+        std::uint32_t cores = 0;  // that it has there; 0: it waits at the threads
+        Streams output{};         // bytes that it writes, or that are kept
+        Streams known{};          // that the worker was told of
+        bool streams = false;     // they are wanted as they come
     };
     /// A task that waits at a worker.
     struct Queued {
@@ -111,6 +119,12 @@ class Cluster {
         std::map<AttemptId, Running> store;
         std::set<AttemptId> begun;  // in this life
         std::uint32_t slots = 1;
+        std::uint64_t memory_bytes = 0;  // 0: it does not count it
+        std::uint64_t memory_used = 0;
+        std::uint32_t ahead = 0;  // functions that wait at its threads
+        bool control_groups = true;
+        bool compression = true;
+        base::BootTime broken_until{0};     // until then whatever it starts fails
         std::uint32_t running = 0;          // cores
         std::map<AttemptId, Queued> queue;  // that was submitted and has not begun
         std::uint64_t arrivals = 0;
@@ -134,9 +148,15 @@ class Cluster {
         std::uint32_t losses = 0;            // of its worker
         std::uint32_t started = 0;           // attempts
         base::BootTime duration{0};
-        std::uint64_t output = 0;
-        std::uint64_t received = 0;  // bytes of the current attempt
-        bool may_lose = false;       // some of its output could not be kept
+        Kind kind = Kind::program;
+        std::uint64_t input = 0;         // bytes
+        std::uint64_t memory_bytes = 0;  // that it asks for
+        bool limited = false;            // it needs a control group
+        bool refused = false;            // nobody runs it, or who had it does not
+        Streams output{};
+        Streams totals{};       // of the current attempt, as its worker said
+        Streams received{};     // bytes of the current attempt
+        bool may_lose = false;  // some of its output could not be kept
         std::uint32_t outcomes = 0;
         bool cancelled = false;
         Ending ending;
@@ -150,7 +170,12 @@ class Cluster {
         bool draining = false;
         base::BootTime left{0};  // when it was up last, by the client's clock
         std::uint64_t life = 0;  // of the worker, when it was
-        std::uint32_t lost = 0;  // how often attempts were lost with it
+        // Whether it is shut out for failing.
+        std::uint32_t bad = 0;    // failures in a row
+        std::uint32_t terms = 0;  // how often it was shut out
+        bool on_trial = false;    // since it was, nothing went well there
+        base::BootTime shut_until{0};
+        std::uint64_t bad_in = 0;  // the batch of effects in which it failed last
     };
     struct Client {
         Client(Clockwork& clock, std::uint64_t name) : machine(clock), issuer(name) {}
@@ -171,6 +196,7 @@ class Cluster {
     void make_client(std::uint32_t id);
     void make_worker(std::uint32_t id);
     void make_job(std::uint32_t index, bool at_once);
+    void make_function(Job& job);
     void settle();
     void check_end();
     void say_goodbye();
@@ -183,7 +209,11 @@ class Cluster {
     void came_back(const AttemptId& attempt);
     void cancel(std::uint32_t job, bool force);
     void ended(const client::Finished& finished);
-    void lost(const Job& job, std::string_view where);
+    [[nodiscard]] client::Order order_of(std::uint32_t job) const;
+    void node_failed(const Job& job, const Attempt& attempt);
+    [[nodiscard]] bool whole(std::uint32_t job, std::size_t channel, const client::Tail& tail);
+    void book(std::uint32_t job, const Attempt& attempt);
+    void failed(Client& client, Link& link);
     void finish_job(std::uint32_t job, const Ending& ending);
     void client_effects(std::uint32_t id, client::Outbox& out);
     void client_sends(std::uint32_t id, const client::Send& send);
@@ -205,6 +235,9 @@ class Cluster {
     void worker_reads(std::uint64_t id, std::string_view bytes);
     void run_task(std::uint32_t worker, const worker::Start& start);
     void stop_task(std::uint32_t worker, const worker::Stop& stop);
+    [[nodiscard]] bool make_room(std::uint32_t worker, Running& running);
+    [[nodiscard]] worker::Ended outcome_of(Worker& worker, Running& running);
+    void grow(std::uint32_t worker, std::uint64_t life, const AttemptId& attempt);
     void end_task(std::uint32_t worker, std::uint64_t life, const AttemptId& id);
     void read_output(std::uint32_t worker, const worker::Read& read);
 
@@ -230,6 +263,7 @@ class Cluster {
     void watch_submit(std::uint64_t id, std::string_view body);
     void reattached(Worker& worker, std::uint64_t connection, const wire::Attempts& list);
     void watch_order(std::uint32_t client, std::uint32_t job);
+    void watch_trial(const Connection& connection, std::size_t tasks);
     void heard(std::uint64_t id, Side at, const wire::Message& message);
     void queued(std::uint64_t id, const wire::Message& message);
     void watch_stop(std::uint32_t worker, const AttemptId& attempt);
@@ -263,8 +297,19 @@ class Cluster {
     [[nodiscard]] base::BootTime up_to(std::chrono::milliseconds most) {
         return std::chrono::milliseconds(random_.below(static_cast<std::uint64_t>(most.count())));
     }
-    [[nodiscard]] static std::string pattern(std::uint32_t job, std::uint64_t offset,
-                                             std::uint64_t bytes);
+    [[nodiscard]] static std::string pattern(std::uint32_t job, std::size_t channel,
+                                             std::uint64_t offset, std::uint64_t bytes);
+    /// @return whether the worker could run the job if it were idle.
+    [[nodiscard]] static bool fits(const Worker& worker, const Job& job) {
+        return job.cores <= worker.slots &&
+               (worker.memory_bytes == 0 || job.memory_bytes <= worker.memory_bytes);
+    }
+    /// @return whether it could now.
+    [[nodiscard]] static bool has_room(const Worker& worker, const Job& job) {
+        return job.cores <= worker.slots - worker.running &&
+               (worker.memory_bytes == 0 ||
+                job.memory_bytes <= worker.memory_bytes - worker.memory_used);
+    }
 
     Plan plan_;
     Clockwork clock_;
@@ -277,6 +322,8 @@ class Cluster {
     std::map<std::uint64_t, Connection> connections_;
     std::uint64_t last_connection_ = 0;
     std::optional<AttemptId> said_;  // the lease of which a result is being read
+    std::uint32_t said_at_ = 0;      // and by which worker it was sent
+    std::uint64_t batch_ = 0;        // of effects
     bool at_rest_ = false;           // nothing is left to do
     bool quiet_ = false;             // no more trouble
 };

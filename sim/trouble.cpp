@@ -49,7 +49,12 @@ void Cluster::trouble_connection(std::uint32_t client, std::uint32_t worker) {
 
 void Cluster::trouble_worker(std::uint32_t id) {
     Worker& worker = workers_[id];
-    switch (random_.below(5)) {
+    switch (random_.below(6)) {
+        case 5:
+            note("broken", id);
+            count("broken");
+            worker.broken_until = clock_.now() + up_to(10s);
+            break;
         case 0:
         case 1:
             crash(id);

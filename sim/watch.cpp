@@ -172,6 +172,7 @@ void Cluster::watch_submit(std::uint64_t id, std::string_view body) {
         return;
     }
     Connection& connection = found->second;
+    watch_trial(connection, submit->tasks.size());
     if (connection.draining) {
         violated("a client submits to a worker that drains");
     }
@@ -200,6 +201,17 @@ void Cluster::watch_submit(std::uint64_t id, std::string_view body) {
     }));
 }
 
+/// A worker that failed too often gets nothing for a while, and then one task.
+void Cluster::watch_trial(const Connection& connection, std::size_t tasks) {
+    const Client& client = clients_[connection.client];
+    const Link& link = client.links[connection.worker];
+    const bool shut = client.machine.now() < link.shut_until;
+    if (link.on_trial && (shut || tasks != 1)) {
+        violated("worker " + std::to_string(connection.worker) + " is on trial and gets " +
+                 std::to_string(tasks) + " tasks");
+    }
+}
+
 /// What came before it, or is of high priority, and could be run by somebody in reach, does not
 /// wait any more when this one is handed out.
 void Cluster::watch_order(std::uint32_t id, std::uint32_t given) {
@@ -215,7 +227,7 @@ void Cluster::watch_order(std::uint32_t id, std::uint32_t given) {
         }
         for (std::uint32_t worker = 0; worker < plan_.workers; ++worker) {
             if (client.links[worker].up && !client.links[worker].draining &&
-                job.cores <= workers_[worker].slots) {
+                fits(workers_[worker], job)) {
                 violated("task " + std::to_string(given) + " overtakes task " +
                          std::to_string(index));
                 return;
@@ -329,7 +341,7 @@ void Cluster::watch_queue(std::uint32_t id) {
         }
     }
     if (first != nullptr && waits_at(worker, first->first, first->second) &&
-        jobs_[first->first.task.element].cores <= worker.slots - worker.running) {
+        has_room(worker, jobs_[first->first.task.element])) {
         violated("worker " + std::to_string(id) + " has room for task " +
                  std::to_string(first->first.task.element) + ", the first that waits there");
     }

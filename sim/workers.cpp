@@ -11,6 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t small_output = 1000;  // is kept in memory
+constexpr std::uint64_t input_min = 100'000;  // bytes of tasks
 constexpr base::BootTime never = base::BootTime::max();
 
 }  // namespace
@@ -22,12 +23,18 @@ void Cluster::boot(std::uint32_t id) {
     options.incarnation = ++worker.life;
     options.name = "w" + std::to_string(id);
     options.site.slots = options.site.free_slots = worker.slots;
+    options.site.memory_bytes = options.site.free_memory_bytes = worker.memory_bytes;
+    options.site.cgroup_limits = worker.control_groups;
+    options.functions = {"quick", "slow"};
+    options.compression = worker.compression;
     options.tasks_max = 4 + static_cast<std::uint32_t>(random_.below(200));
+    options.input_bytes_max = input_min + random_.below(1'000'000);
     worker.reactor = std::make_unique<worker::Reactor>(std::move(options));
     worker.store.clear();
     worker.begun.clear();
     worker.queue.clear();
-    worker.running = 0;
+    worker.running = worker.ahead = 0;
+    worker.memory_used = 0;
     worker.idle_since = clock_.now();
     worker.draining = false;
     worker.wakes = base::BootTime(0);
@@ -88,46 +95,74 @@ void Cluster::drain(std::uint32_t id) {
     });
 }
 
+/// Takes what a task needs of a worker. @return whether that was there.
+bool Cluster::make_room(std::uint32_t id, Running& running) {
+    constexpr std::uint32_t ahead_max = 256;  // for each slot
+    Worker& worker = workers_[id];
+    const Job& job = jobs_[running.job];
+    if (has_room(worker, job)) {
+        running.cores = job.cores;
+        worker.running += job.cores;
+        worker.memory_used += job.memory_bytes;
+        return true;
+    }
+    return job.kind == Kind::quick && ++worker.ahead <= ahead_max * worker.slots;
+}
+
 void Cluster::run_task(std::uint32_t id, const worker::Start& start) {
     Worker& worker = workers_[id];
     if (!worker.begun.insert(start.attempt).second) {
         violated("worker " + std::to_string(id) + " began one attempt twice");
     }
     const auto view = wire::read_task(start.task);
-    if (!view || !wire::to_task(*view)) {
+    if (!view || (view->work == wire::Work::programs && !wire::to_task(*view))) {
         violated("a task arrived damaged");
         return;
     }
     const std::uint32_t index = start.attempt.task.element;
     const Job& job = jobs_[index];
     watch_start(id, start.attempt);
-    worker.running += job.cores;
-    worker.idle_since = never;
-    if (worker.running > worker.slots) {
-        violated("worker " + std::to_string(id) + " runs more than it has slots for");
+    Running& running = worker.store[start.attempt];
+    running = {index, false, false, 0, job.output, {}};
+    if (!make_room(id, running)) {
+        violated("worker " + std::to_string(id) + " runs more than it has room for");
     }
-    worker.store[start.attempt] = {index, false, false, job.output};
+    if (job.kind == Kind::missing || (job.limited && !worker.control_groups)) {
+        violated("worker " + std::to_string(id) + " begins what it cannot run");
+    }
+    worker.idle_since = never;
     note("run", id, index);
     const auto later = [&](base::BootTime when, auto action) {
         clock_.after(when, [this, id, life = worker.life, attempt = start.attempt, action] {
             workers_[id].machine.happens([=] { action(life, attempt); });
         });
     };
+    running.streams = view->stream;
     if (view->stream) {
         later(job.duration / 2, [this, id](std::uint64_t life, const AttemptId& attempt) {
-            Worker& there = workers_[id];
-            const auto found = there.store.find(attempt);
-            if (there.life == life && found != there.store.end() && !found->second.done) {
-                worker::Outbox out;
-                there.reactor->grew(attempt, wire::Channel::out, found->second.output / 2,
-                                    there.machine.now(), out);
-                worker_effects(id, out);
-            }
+            grow(id, life, attempt);
         });
     }
-    later(job.duration, [this, id](std::uint64_t life, const AttemptId& attempt) {
-        end_task(id, life, attempt);
-    });
+    const bool broken = clock_.now() < worker.broken_until;
+    later(
+        broken ? base::BootTime(1ms) : job.duration,
+        [this, id](std::uint64_t life, const AttemptId& attempt) { end_task(id, life, attempt); });
+}
+
+/// A task has written half of what it writes.
+void Cluster::grow(std::uint32_t id, std::uint64_t life, const AttemptId& attempt) {
+    Worker& worker = workers_[id];
+    const auto found = worker.store.find(attempt);
+    if (worker.life != life || found == worker.store.end() || found->second.done) {
+        return;
+    }
+    for (const wire::Channel channel : {wire::Channel::out, wire::Channel::err}) {
+        const std::size_t at = std::to_underlying(channel);
+        found->second.known[at] = found->second.output[at] / 2;
+        worker::Outbox out;
+        worker.reactor->grew(attempt, channel, found->second.known[at], worker.machine.now(), out);
+        worker_effects(id, out);
+    }
 }
 
 void Cluster::stop_task(std::uint32_t id, const worker::Stop& stop) {
@@ -153,57 +188,87 @@ void Cluster::end_task(std::uint32_t id, std::uint64_t life, const AttemptId& at
     }
     Running& running = found->second;
     running.done = true;
-    Job& job = jobs_[running.job];
-    worker.running -= job.cores;
+    worker.running -= running.cores;
+    worker.memory_used -= running.cores != 0 ? jobs_[running.job].memory_bytes : 0;
+    worker.ahead -= running.cores == 0 ? 1 : 0;
     worker.idle_since = worker.running == 0 ? clock_.now() : never;
-    worker::Ended ended;
-    if (running.stopped) {
-        ended.report.ending = {End::cancelled, 0};
-        running.output = 0;
-    } else if (job.failures_to_come != 0) {
-        --job.failures_to_come;
-        ended.report.ending = {End::exited, 1};
-        running.output = 0;
-    } else {
-        ended.report.ending = {End::exited, 0};
-    }
-    if (clock_.now() < worker.disk_full_until && running.output > small_output) {
-        const std::uint64_t kept = random_.below(running.output);
-        ended.out.lost = running.output - kept;
-        running.output = kept;
-        job.may_lose = true;
-        ended.report.ending = {chance(50) ? End::output_lost : End::exited, 0};
-        count("disk full");
-    }
-    ended.report.wall = job.duration;
-    ended.out.bytes = running.output;
-    if (running.output <= small_output) {
-        ended.out.inline_bytes = pattern(running.job, 0, running.output);
-    }
+    worker::Ended ended = outcome_of(worker, running);
+    ended.report.where = clients_[jobs_[running.job].client].options.workers[id];
     note("end", id, running.job);
     worker::Outbox out;
     worker.reactor->finished(attempt, std::move(ended), worker.machine.now(), out);
     worker_effects(id, out);
 }
 
+/// @return how a task ends that has run.
+worker::Ended Cluster::outcome_of(Worker& worker, Running& running) {
+    Job& job = jobs_[running.job];
+    worker::Ended ended;
+    ended.report.wall = job.duration;
+    ended.report.ending = {End::exited, 0};
+    if (running.stopped) {
+        ended.report.ending = {End::cancelled, 0};
+        running.output = running.known;
+    } else if (clock_.now() < worker.broken_until) {
+        ended.report.ending = {End::not_started, 0};
+        ended.report.error =
+            wire::to_record(Error(Domain::process, Code::io_error, Fault::node, "it is broken"));
+        running.output = running.known;
+    } else if (job.failures_to_come != 0) {
+        --job.failures_to_come;
+        ended.report.ending = {End::exited, 1};
+        running.output = running.known;
+    }
+    const auto most = std::ranges::max_element(running.output);
+    const auto at = static_cast<std::size_t>(most - running.output.begin());
+    if (clock_.now() < worker.disk_full_until &&
+        *most > std::max(small_output, running.known[at])) {
+        const std::uint64_t kept = std::max(random_.below(*most), running.known[at]);
+        (at == 0 ? ended.out : at == 1 ? ended.err : ended.value).lost = *most - kept;
+        *most = kept;
+        job.may_lose = true;
+        ended.report.ending = {chance(50) ? End::output_lost : End::exited, 0};
+        count("disk full");
+    }
+    std::size_t channel = 0;
+    for (worker::StreamEnd* const stream : {&ended.out, &ended.err, &ended.value}) {
+        stream->bytes = running.output[channel];
+        if (stream->bytes <= small_output) {
+            stream->inline_bytes = pattern(running.job, channel, 0, stream->bytes);
+        }
+        ++channel;
+    }
+    running.known = running.output;
+    return ended;
+}
+
 void Cluster::read_output(std::uint32_t id, const worker::Read& read) {
     note("read", id, read.attempt.task.element);
-    const auto back = [this, id, life = workers_[id].life, read] {
+    const std::size_t channel = std::to_underlying(read.channel);
+    if (const auto asked = workers_[id].store.find(read.attempt);
+        asked == workers_[id].store.end() || read.bytes == 0 ||
+        read.bytes > wire::output_piece_bytes_max ||
+        read.offset + read.bytes > asked->second.known[channel] ||
+        (!asked->second.streams &&
+         (!asked->second.done || asked->second.known[channel] <= small_output))) {
+        violated("worker " + std::to_string(id) + " reads what nobody wants to be read");
+    }
+    const auto back = [this, id, channel, life = workers_[id].life, read] {
         Worker& worker = workers_[id];
         if (worker.life != life) {
             return;
         }
         const auto found = worker.store.find(read.attempt);
         std::string bytes;
-        if (found != worker.store.end() && read.offset < found->second.output) {
+        if (found != worker.store.end() && read.offset < found->second.output[channel]) {
             Running& running = found->second;
             if (clock_.now() < worker.disk_full_until && running.done && chance(20)) {
-                running.output = read.offset + random_.below(read.bytes);  // the rest is gone
+                running.output[channel] = read.offset + random_.below(read.bytes);  // no more
                 jobs_[running.job].may_lose = true;
                 count("disk failed");
             }
-            bytes = pattern(running.job, read.offset,
-                            std::min(read.bytes, running.output - read.offset));
+            bytes = pattern(running.job, channel, read.offset,
+                            std::min(read.bytes, running.output[channel] - read.offset));
         }
         worker::Outbox out;
         worker.reactor->read(read.attempt, read.channel, read.offset, bytes, worker.machine.now(),

@@ -317,7 +317,8 @@ class Reactor {
     void settle_unwanted(Worker& worker);
     void wait_again(Entry& entry);
     void finish(Entry& entry, Finished&& finished, Outbox& out);
-    void end_here(Entry& entry, End end, std::optional<Error> why, Outbox& out);
+    void end_here(Entry& entry, End end, std::optional<Error> why, Outbox& out,
+                  std::string_view where = {});
     void result(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
     void output(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
     void reconcile(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);

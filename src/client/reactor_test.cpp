@@ -221,7 +221,9 @@ TEST(ClientReactorTest, AWorkerThatStaysAwayLosesItsTasksToTheOthers) {
     EXPECT_TRUE(f.take<Finished>().empty());
     f.pass(200ms, {1});
     Outbox both = f.out;
-    EXPECT_EQ(f.take<Finished>().size(), 1U);
+    const auto lost = f.take<Finished>();
+    ASSERT_EQ(lost.size(), 1U);
+    EXPECT_EQ(lost[0].report.where, "w0");
     f.out = both;
     EXPECT_EQ(f.submitted(), (std::vector<std::uint32_t>{0, 1}));
     // it comes back with what nobody wants any more

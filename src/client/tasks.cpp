@@ -76,16 +76,16 @@ void Reactor::finish(Entry& entry, Finished&& finished, Outbox& out) {
 }
 
 /// Ends an attempt of which no worker tells the end.
-void Reactor::end_here(Entry& entry, End end, std::optional<Error> why, Outbox& out) {
+void Reactor::end_here(Entry& entry, End end, std::optional<Error> why, Outbox& out,
+                       std::string_view where) {
     Finished finished;
     finished.attempt = entry.first;
     finished.report.ending = {end, 0};
     if (why) {
         finished.report.error = wire::to_record(*why);
     }
-    if (const auto at = entry.second.at) {
-        finished.report.where = options_.workers[*at];
-    }
+    const auto at = entry.second.at;
+    finished.report.where = at ? options_.workers[*at] : where;
     finish(entry, std::move(finished), out);
 }
 
@@ -140,7 +140,7 @@ void Reactor::lose(WorkerId id, Worker& worker, Outbox& out) {
                 Error(Domain::wire, Code::unreachable, Fault::node,
                       "worker '" + options_.workers[id] + "' was lost while it had the task (" +
                           worker.why + "): look at its log; the task is run again elsewhere"),
-                out);
+                out, options_.workers[id]);
         } else {
             ++stats_.moved;
         }
