@@ -6,6 +6,8 @@
 #include <atomic>
 #include <filesystem>
 #include <future>
+#include <semaphore>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <utility>
@@ -134,6 +136,30 @@ TEST_F(PoolRemoteTest, FunctionsAreCalledByName) {
     EXPECT_EQ(pool.submit_remote<int>("mean", std::vector{1.0}).get().error().code(),
               Code::malformed)
         << "it gives a double";
+}
+
+TEST_F(PoolRemoteTest, AWorkerMayHaveManyFunctions) {
+    const std::string at = address() + "2";
+    auto many = Worker::builder().listen(at);
+    for (int i = 0; i < 1500; ++i) {
+        many.function("one of a great many functions " + std::to_string(i), [i] { return i; });
+    }
+    auto worker = many.build();
+    ASSERT_TRUE(worker) << worker.error().sentence();
+    std::thread serving([&] { worker->run(); });
+    {
+        auto pool = Pool::builder().remote_workers(at).build();
+        ASSERT_TRUE(pool);
+        const auto got = pool->submit_remote<int>("one of a great many functions 1499").get();
+        EXPECT_TRUE(got) << got.error().describe();
+        EXPECT_EQ(got.value_or(0), 1499);
+    }
+    worker->stop();
+    serving.join();
+    many = Worker::builder().listen(at).function(std::string(64UL << 10U, 'f'), [] {});
+    const auto refused = many.build();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), Code::too_large);
 }
 
 TEST_F(PoolRemoteTest, ManyCallsAtOnce) {
@@ -331,6 +357,46 @@ TEST_F(PoolRemoteTest, ACallerWhoWaitsIsToldWhenThePoolEnds) {
         caller.join();
         open_gate();
     }
+}
+
+TEST_F(PoolRemoteTest, ACallThatBringsItsWorkersDownIsPoison) {
+    std::counting_semaphore<> falls(0);
+    const auto host = [&](const std::string& at) {
+        auto worker = Worker::builder()
+                          .listen(at)
+                          .function("fall",
+                                    [&](const std::stop_token& token) {
+                                        falls.release();
+                                        while (!token.stop_requested()) {
+                                            std::this_thread::sleep_for(1ms);
+                                        }
+                                    })
+                          .build();
+        EXPECT_TRUE(worker) << worker.error().sentence();
+        return std::jthread([worker = std::move(*worker)](const std::stop_token& token) mutable {
+            const std::stop_callback stops(token, [&] { worker.stop(); });
+            worker.run();
+        });
+    };
+    const std::string one = address() + "1";
+    const std::string two = address() + "2";  // or the first would have to stay in quarantine
+    std::jthread first = host(one);
+    std::jthread second = host(two);
+    auto pool = Pool::builder().remote_workers(one, two).build();
+    ASSERT_TRUE(pool);
+    auto call = pool->submit_remote<void>("fall");
+    for (int i = 0; i < 5; ++i) {
+        ASSERT_TRUE(falls.try_acquire_for(20s)) << i;
+        first = {};
+        second = {};
+        first = host(one);
+        second = host(two);
+    }
+    const auto ended = std::move(call).get();
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().code(), Code::poisoned);
+    EXPECT_EQ(ended.error().sentence().find("the task was running on 5 workers that died"), 0U)
+        << ended.error().describe();
 }
 
 TEST_F(PoolRemoteTest, ProgramsRunHereAndThere) {

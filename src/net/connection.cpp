@@ -33,6 +33,7 @@ Connection::~Connection() {
 
 void Connection::dial(const Address& address, const Security& security) {
     phase_ = Phase::dialling;
+    framer_.dialled();
     address_ = address;
     security_ = &security;
     Dialer::Owner& self = *this;

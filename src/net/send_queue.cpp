@@ -94,7 +94,8 @@ std::size_t SendQueue::frame(std::string& out, MessageType type, std::uint64_t c
     constexpr unsigned tries_max = 4;
     constexpr unsigned skips_max = 60;
     const std::size_t old = out.size();
-    const bool large = body.size() - offset >= wire::compress_bytes_min;
+    const bool large = body.size() - offset >= wire::compress_bytes_min &&
+                       type != MessageType::welcome;  // which says whether that was agreed
     if (!options_.compress || !large || vain_.skips != 0) {
         vain_.skips -= options_.compress && large ? 1U : 0U;
         const wire::FrameOptions plain{options_.version, false};

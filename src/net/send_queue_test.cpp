@@ -138,6 +138,19 @@ TEST(SendQueueTest, WhatEndsATaskFollowsTheTask) {
     EXPECT_EQ(reader.take(), (std::vector<std::uint64_t>{6}));
 }
 
+TEST(SendQueueTest, AWelcomeIsNotCompressedWhichItIsTheFirstToSpeakOf) {
+    SendQueue queue;
+    queue.set({wire::version_max, true});
+    queue.push(MessageType::welcome, 1, std::string(wire::welcome_bytes_max, 'w'));
+    wire::Framer framer;
+    framer.dialled();
+    const std::string bytes(queue.next());
+    framer.give(bytes);
+    const auto welcome = framer.next();
+    ASSERT_TRUE(welcome && *welcome);
+    EXPECT_EQ((*welcome)->body.size(), wire::welcome_bytes_max);
+}
+
 TEST(SendQueueTest, GoodbyeIsTheLast) {
     SendQueue queue;
     Reader reader(queue);

@@ -89,7 +89,7 @@ std::size_t Framer::held() const noexcept {
 }
 
 std::expected<void, FrameFault> Framer::check(const FrameHeader& header) const noexcept {
-    const std::size_t most = admitted_ ? frame_body_bytes_max : greeting_bytes_max;
+    const std::size_t most = admitted_ ? frame_body_bytes_max : first_bytes_max_;
     const bool lz4 = (header.flags & flag_lz4) != 0;
     const bool more = (header.flags & flag_more) != 0;
     if (header.reserved != 0 || (header.flags & ~known_flags) != 0) {

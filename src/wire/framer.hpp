@@ -48,7 +48,7 @@ struct Message {
 /// owner at a time.
 ///
 /// Until admit(), that is until the peer is authenticated: one frame a message, no longer than
-/// greeting_bytes_max, never compressed.
+/// greeting_bytes_max, never compressed; after dialled() no longer than welcome_bytes_max.
 class Framer {
   public:
     /// Hands over what was read, after next() has said that it needs more. The bytes must stay
@@ -56,6 +56,8 @@ class Framer {
     void give(std::string_view bytes) noexcept { input_ = bytes; }
     /// @return the next whole message; nothing when more bytes are needed.
     [[nodiscard]] std::expected<std::optional<Message>, FrameFault> next();
+    /// The peer is one that we dialled, and answers.
+    void dialled() noexcept { first_bytes_max_ = welcome_bytes_max; }
     /// The peer is known: the wide limits hold from here on.
     /// @param version the one that was agreed: others are refused
     /// @param compression whether compressed bodies were agreed
@@ -82,6 +84,7 @@ class Framer {
 
     std::string_view input_;  // read, not looked at
     std::optional<FrameFault> fault_;
+    std::size_t first_bytes_max_ = greeting_bytes_max;
     std::uint16_t version_ = 0;  // 0: not agreed yet
     bool admitted_ = false;
     bool compression_ = false;

@@ -223,6 +223,19 @@ TEST(FramerTest, BeforeAdmissionLittleIsTaken) {
     EXPECT_TRUE(feed(framer, changed(message("x"), [](auto& h) { h.version = 9; }), 100));
 }
 
+TEST(FramerTest, WhoWasDialledMayAnswerWithMore) {
+    Framer framer;
+    framer.dialled();
+    EXPECT_TRUE(feed(framer, message(std::string(welcome_bytes_max, 'x')), 100));
+    EXPECT_EQ(
+        feed(framer, changed(message("x"), [](auto& h) { h.flags = flag_more; }), 100).error(),
+        FrameFault::too_large);
+    Framer other;
+    other.dialled();
+    EXPECT_EQ(feed(other, message(std::string(3000, 'x'), {version_max, true}), 100).error(),
+              FrameFault::compressed);
+}
+
 TEST(FramerTest, LengthsAreCheckedBeforeAnythingIsHeld) {
     for (const auto field : {&FrameHeader::body_bytes, &FrameHeader::plain_bytes}) {
         const std::string frame = changed(message("x"), [&](FrameHeader& h) {

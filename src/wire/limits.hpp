@@ -24,6 +24,10 @@ inline constexpr std::size_t unfinished_bytes_max = 2 * message_bytes_max;
 inline constexpr std::size_t unfinished_messages_max = 64;
 /// Before a peer is authenticated: a Hello and nothing more.
 inline constexpr std::size_t greeting_bytes_max = 4096;
+/// The answer, which comes from whom we dialled: a Welcome with the names of its functions.
+inline constexpr std::size_t welcome_bytes_max = frame_body_bytes_max;
+/// The names of a worker and of its functions, in a Welcome: the rest is for its other fields.
+inline constexpr std::size_t names_bytes_max = welcome_bytes_max - 4096;
 /// Bodies from this size are worth compressing: below, LZ4 costs more than the bytes it saves.
 inline constexpr std::size_t compress_bytes_min = 1024;
 /// A result's inline output, per stream; more travels as pieces before it.

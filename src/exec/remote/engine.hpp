@@ -108,9 +108,10 @@ class Engine final : private loop::Timer {
         StartCall request;
         TaskId task;
         core::AttemptState state;
-        std::string value;      // that came before its result
-        std::string length;     // in front of it, where it is wanted as a text
-        base::BootTime due{0};  // of the next try, while it waits for that
+        std::vector<Attempt> lost;  // with their workers
+        std::string value;          // that came before its result
+        std::string length;         // in front of it, where it is wanted as a text
+        base::BootTime due{0};      // of the next try, while it waits for that
     };
     static constexpr std::size_t dialling_max = 128;  // connections that shake hands at once
 

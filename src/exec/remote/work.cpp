@@ -4,6 +4,7 @@
 #include <exception>
 #include <utility>
 
+#include "core/retry.hpp"
 #include "exec/remote/engine.hpp"
 #include "exec/remote/link.hpp"
 #include "repartir/codec.hpp"
@@ -255,6 +256,9 @@ void Engine::end_call_try(Call& call, client::Finished& finished) {
     const CallId id = call.request.id;
     tries_.erase(finished.attempt);
     const Attempt attempt = attempt_of(finished, {});  // nobody asks when it was
+    if (attempt.error && attempt.error->fault() == Fault::node) {
+        call.lost.push_back(attempt);
+    }
     const auto delay = call.state.ended(attempt, call.request.options.retry, random_);
     if (delay) {
         wait_for_next_try(call, *delay);
@@ -265,6 +269,8 @@ void Engine::end_call_try(Call& call, client::Finished& finished) {
         end_call(id, fail(detail::timed_out_error(name, call.request.options.timeout)));
     } else if (attempt.ending.end == repartir::End::cancelled) {
         end_call(id, fail(detail::cancelled_error()));
+    } else if (call.state.poisoned()) {
+        end_call(id, fail(core::poison(call.lost)));
     } else if (attempt.error) {
         end_call(id, fail(*attempt.error));
     } else if (finished.value.lost != 0) {

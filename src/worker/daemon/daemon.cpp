@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/prng.hpp"
+#include "wire/limits.hpp"
 
 namespace repartir::worker {
 namespace {
@@ -23,6 +24,22 @@ constexpr int quiet_looks = 20;
 std::string host_name() {
     std::array<char, 256> name{};
     return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : "worker";
+}
+
+/// A client is told all names in one message. Errors: too_large
+Result<void> names_fit(const WorkerOptions& options, const FunctionTable& functions) {
+    std::size_t bytes = options.name.size();
+    for (const auto& [name, function] : functions) {
+        bytes += name.size() + sizeof(std::uint32_t);
+    }
+    if (bytes <= wire::names_bytes_max) {
+        return {};
+    }
+    return fail(Error(Domain::config, Code::too_large, Fault::user,
+                      "the names of the worker and its functions take " + std::to_string(bytes) +
+                          " bytes, and " + std::to_string(wire::names_bytes_max) +
+                          " are the most: shorten them, or serve some of the functions by another "
+                          "worker"));
 }
 
 std::uint64_t random_number() { return base::random_seed(); }
@@ -47,6 +64,9 @@ Result<std::unique_ptr<Daemon>> Daemon::create(WorkerOptions options, FunctionTa
     }
     if (options.name.empty()) {
         options.name = host_name();
+    }
+    if (Result<void> fits = names_fit(options, functions); !fits) {
+        return fail(fits.error());
     }
     Result<std::unique_ptr<loop::Loop>> loop = loop::Loop::create();
     if (!loop) {
