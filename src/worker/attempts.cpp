@@ -104,7 +104,8 @@ bool Reactor::take_task(ConnectionId id, std::uint64_t correlation, std::string_
         return false;
     }
     const bool fresh = fenced(session, attempt, out);
-    if (whole && fresh && owner == owners_.end() && !orphans_.contains(attempt)) {
+    if (whole && fresh && owner == owners_.end() && !orphans_.contains(attempt) &&
+        !busy_.contains(attempt)) {
         if (draining_) {
             returned.push_back(attempt);
         } else {
@@ -240,6 +241,15 @@ void Reactor::learn(const Held& held, const wire::AttemptRecord& report) {
     }
 }
 
+/// What an attempt had of the worker is free, unless it runs on.
+void Reactor::release(const AttemptId& id, const core::Demand& demand, bool busy) {
+    if (busy) {
+        busy_.emplace(id, demand);
+    } else {
+        release(demand);
+    }
+}
+
 /// What an attempt had of the worker is free.
 void Reactor::release(const core::Demand& demand) {
     ahead_ -= demand.cores == 0 ? 1U : 0U;
@@ -270,15 +280,25 @@ void Reactor::start_next(Outbox& out) {
     }
 }
 
-void Reactor::finished(const AttemptId& id, Ended&& ended, base::BootTime now, Outbox& out) {
+void Reactor::freed(const AttemptId& id, base::BootTime now, Outbox& out) {
+    now_ = now;
+    if (const auto found = busy_.find(id); found != busy_.end()) {
+        release(found->second);
+        busy_.erase(found);
+        start_next(out);
+    }
+}
+
+void Reactor::finished(const AttemptId& id, Ended&& ended, base::BootTime now, Outbox& out,
+                       bool busy) {
     now_ = now;
     ++stats_.finished;
     if (const auto orphan = orphans_.find(id); orphan != orphans_.end()) {
-        release(orphan->second);
+        release(id, orphan->second, busy);
         orphans_.erase(orphan);
         out.emplace_back(Forget{id});
     } else if (const auto [session, held] = find(id); held != nullptr) {
-        release(held->demand);
+        release(id, held->demand, busy);
         learn(*held, ended.report);
         if (held->returned) {
             if (session->connection != 0) {

@@ -258,6 +258,38 @@ TEST(WorkerAttemptsTest, TasksThatClaimToNeedNoCoreDoNotRunWithoutBound) {
     EXPECT_EQ(f.started(), std::vector<AttemptId>{attempt(3)});
 }
 
+TEST(WorkerAttemptsTest, WhatRunsOnBeyondItsEndKeepsItsSlot) {
+    Fixture f;  // of two slots
+    const ConnectionId id = f.join();
+    for (std::uint32_t element = 1; element <= 4; ++element) {
+        f.submit(id, attempt(element));
+    }
+    f.out.clear();
+    const auto end = [&](std::uint32_t element) {
+        Ended ended;
+        ended.report.ending = {End::cancelled, 0};
+        f.reactor.finished(attempt(element), std::move(ended), f.now, f.out, true);
+    };
+    end(1);
+    EXPECT_EQ(f.messages<wire::TaskResult>(MessageType::task_result).size(), 1U);
+    EXPECT_TRUE(f.started().empty());
+    f.acknowledge(id, {1});
+    f.out.clear();
+    f.submit(id, attempt(1));
+    EXPECT_TRUE(f.started().empty());
+    f.out.clear();
+    f.reactor.freed(attempt(1), f.now, f.out);
+    EXPECT_EQ(f.started(), std::vector<AttemptId>{attempt(3)});
+    f.reactor.freed(attempt(1), f.now, f.out);
+    EXPECT_TRUE(f.started().empty()) << "once";
+    f.say(id, MessageType::goodbye, wire::Goodbye{wire::Parting::done, ""});
+    f.out.clear();
+    end(2);
+    f.reactor.drain(f.now + 1s, "test", f.now, f.out);
+    f.finish(attempt(3));
+    EXPECT_TRUE(f.reactor.drained()) << "nobody waits for what runs on";
+}
+
 TEST(WorkerAttemptsTest, ShortFunctionsWaitAtTheThreadsAndLongOnesInTheQueue) {
     Options options = Fixture::defaults(1);
     options.tasks_max = 100;

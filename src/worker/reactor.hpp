@@ -126,8 +126,11 @@ class Reactor {
     /// A connection is gone, whoever ended it. Later calls for it are ignored.
     void disconnected(ConnectionId id, base::BootTime now);
 
-    /// A started attempt ended.
-    void finished(const AttemptId& id, Ended&& ended, base::BootTime now, Outbox& out);
+    /// A started attempt ended. @param busy it keeps what it had of the worker until freed()
+    void finished(const AttemptId& id, Ended&& ended, base::BootTime now, Outbox& out,
+                  bool busy = false);
+    /// An attempt that ended busy keeps nothing of the worker any more.
+    void freed(const AttemptId& id, base::BootTime now, Outbox& out);
     /// What Read asked for. @param bytes fewer than asked for only when there are no more
     void read(const AttemptId& id, wire::Channel channel, std::uint64_t offset,
               std::string_view bytes, base::BootTime now, Outbox& out);
@@ -228,6 +231,7 @@ class Reactor {
                                  std::vector<AttemptId>& returned, Outbox& out);
     [[nodiscard]] bool runs_ahead(const Held& held) const;
     void learn(const Held& held, const wire::AttemptRecord& report);
+    void release(const AttemptId& id, const core::Demand& demand, bool busy);
     void release(const core::Demand& demand);
     [[nodiscard]] bool fenced(Session& session, const AttemptId& id, Outbox& out);
     void admit(Session& session, const wire::Instance& name, const wire::TaskView& view,
@@ -269,6 +273,7 @@ class Reactor {
     std::map<wire::Instance, Session> sessions_;
     std::map<AttemptId, wire::Instance> owners_;
     std::map<AttemptId, core::Demand> orphans_;  // run on, though their session is no more
+    std::map<AttemptId, core::Demand> busy_;     // ended, and run on
     std::multiset<std::pair<AttemptId, wire::Channel>> late_reads_;  // of attempts forgotten since
     // In the order of arrival: those of high priority and the others.
     std::map<std::uint64_t, AttemptId> high_;

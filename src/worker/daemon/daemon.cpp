@@ -328,9 +328,11 @@ void Daemon::on_refused(const Error& why) noexcept {
     log(LogLevel::warning, base::Logfmt("refused").add("why", why.sentence()));
 }
 
-void Daemon::on_finished(const AttemptId& id, Ended&& ended) noexcept {
-    reactor_->finished(id, std::move(ended), loop_->now(), outbox_);
+void Daemon::on_finished(const AttemptId& id, Ended&& ended, bool busy) noexcept {
+    reactor_->finished(id, std::move(ended), loop_->now(), outbox_, busy);
 }
+
+void Daemon::on_freed(const AttemptId& id) noexcept { reactor_->freed(id, loop_->now(), outbox_); }
 
 void Daemon::on_grew(const AttemptId& id, wire::Channel channel, std::uint64_t bytes) noexcept {
     reactor_->grew(id, channel, bytes, loop_->now(), outbox_);

@@ -53,7 +53,8 @@ class Daemon final : private net::Server::Owner, private Runner::Owner, private 
     void on_drained(net::Server::Id id) noexcept override;
     void on_closed(net::Server::Id id, const Error* why) noexcept override;
     void on_refused(const Error& why) noexcept override;
-    void on_finished(const AttemptId& id, Ended&& ended) noexcept override;
+    void on_finished(const AttemptId& id, Ended&& ended, bool busy) noexcept override;
+    void on_freed(const AttemptId& id) noexcept override;
     void on_grew(const AttemptId& id, wire::Channel channel, std::uint64_t bytes) noexcept override;
     void on_told() noexcept override { carry_out(); }
     void on_timer(base::BootTime now) noexcept override;

@@ -39,7 +39,7 @@ class Client final : public net::Connection::Owner {
         wire::Hello hello;
         hello.session = {session_, session_};
         hello.epoch = 1;
-        hello.heartbeat = 1s;
+        hello.heartbeat = 200ms;
         hello.time_to_live = 60s;
         hello.output_credit = 1U << 30U;
         say(MessageType::hello, hello);
@@ -73,6 +73,10 @@ class Client final : public net::Connection::Owner {
                 say(MessageType::credit, credit);
                 break;
             }
+            case MessageType::heartbeat:
+                load = wire::decode<wire::Heartbeat>(message.type, message.body)->load_permille;
+                ++beats;
+                break;
             case MessageType::goodbye:
                 goodbye = wire::decode<wire::Goodbye>(message.type, message.body)->reason;
                 break;
@@ -113,6 +117,8 @@ class Client final : public net::Connection::Owner {
     net::Connection connection;
     bool welcome = false;
     bool closed = false;
+    int beats = 0;
+    std::uint32_t load = 0;  // of the worker, permille
     std::string out, err, value, goodbye;
     std::map<std::uint32_t, Ending> endings;
     std::map<std::uint32_t, std::string> errors;
@@ -135,6 +141,7 @@ class DaemonTest : public ::testing::Test {
             const std::scoped_lock lock(mutex_);
             log_.append(line).append("\n");
         };
+        options.heartbeat = 200ms;
         options.open_files = 123;
         options.tick_interval = 1ms;
         options.on_tick = [this] { ticks_.fetch_add(1); };
@@ -150,10 +157,16 @@ class DaemonTest : public ::testing::Test {
                                   std::this_thread::sleep_for(1ms);
                               }
                           }));
+        functions.emplace("deaf", detail::remote_function([this] {
+                              ++deaf_;
+                              release_.wait(false);
+                          }));
         daemon = Daemon::create(std::move(options), std::move(functions)).value();
         thread_ = std::thread([this] { daemon->run(); });
     }
     ~DaemonTest() override {
+        release_ = true;
+        release_.notify_all();
         daemon->stop();
         thread_.join();
         std::filesystem::remove_all(folder_);
@@ -182,6 +195,8 @@ class DaemonTest : public ::testing::Test {
     mutable std::mutex mutex_;
     std::string log_;
     std::atomic<int> ticks_{0};
+    std::atomic<int> deaf_{0};          // calls of it
+    std::atomic<bool> release_{false};  // what they wait for
     std::unique_ptr<loop::Loop> loop = loop::Loop::create().value();
     std::unique_ptr<Daemon> daemon;
     std::thread thread_;
@@ -265,6 +280,21 @@ TEST_F(DaemonTest, WhatRunsCanBeCancelledAndTimesOut) {
     EXPECT_EQ(guest->endings[2].end, End::cancelled);
     EXPECT_EQ(guest->endings[3].end, End::timed_out);
     EXPECT_EQ(guest->endings[4].end, End::timed_out);
+}
+
+TEST_F(DaemonTest, AFunctionThatDoesNotListenKeepsItsSlotUntilItReturns) {
+    const auto guest = client();
+    guest->call(1, "deaf", "");
+    guest->call(2, "deaf", "", 50ms);
+    ASSERT_TRUE(until([&] { return deaf_ == 2; }));
+    guest->cancel(1);
+    ASSERT_TRUE(until([&] { return guest->endings.size() == 2; }));
+    const int beats = guest->beats;
+    ASSERT_TRUE(until([&] { return guest->beats > beats + 1; }));
+    EXPECT_EQ(guest->load, 1000U);
+    release_ = true;
+    release_.notify_all();
+    EXPECT_TRUE(until([&] { return guest->load == 0; }));
 }
 
 TEST_F(DaemonTest, WhatNeedsTheSubmittersTerminalIsRefused) {

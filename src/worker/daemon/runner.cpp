@@ -52,7 +52,7 @@ struct Runner::Run final : loop::Timer {
     /// A function's time is up.
     void on_timer(base::BootTime /*now*/) noexcept override {
         stop.request_stop();
-        runner.end_call(*this, {End::timed_out, 0}, std::nullopt, base::now() - began);
+        runner.end_call(*this, {End::timed_out, 0}, std::nullopt, base::now() - began, true);
         runner.owner_.on_told();
     }
 
@@ -214,7 +214,7 @@ void Runner::stop(const AttemptId& id, bool force) {
         return;
     }
     run.stop.request_stop();
-    end_call(run, {End::cancelled, 0}, std::nullopt, base::now() - run.began);
+    end_call(run, {End::cancelled, 0}, std::nullopt, base::now() - run.began, true);
     owner_.on_told();
 }
 
@@ -276,18 +276,20 @@ void Runner::on(Called& called) {
     longest = std::max(called.ended - called.began, longest - longest / 8);
     const auto found = runs_.find(called.id);
     if (found == runs_.end() || found->second->ended) {
-        return;  // it was cancelled, or its time was up: what it gave counts no more
+        owner_.on_freed(called.id);  // it was cancelled, or its time was up: what it gave counts
+        return;                      // no more, but its thread is free again
     }
     const base::BootTime took = called.ended - called.began;
     if (called.value) {
         found->second->value = std::move(*called.value);
-        end_call(*found->second, {End::exited, 0}, std::nullopt, took);
+        end_call(*found->second, {End::exited, 0}, std::nullopt, took, false);
     } else {
-        end_call(*found->second, {End::exited, 1}, called.value.error(), took);
+        end_call(*found->second, {End::exited, 1}, called.value.error(), took, false);
     }
 }
 
-void Runner::end_call(Run& run, Ending ending, std::optional<Error> why, base::BootTime took) {
+void Runner::end_call(Run& run, Ending ending, std::optional<Error> why, base::BootTime took,
+                      bool busy) {
     loop_.cancel(run);
     run.ended = true;
     --running_;
@@ -303,7 +305,7 @@ void Runner::end_call(Run& run, Ending ending, std::optional<Error> why, base::B
         std::string room;
         ended.value.inline_bytes = run.value.read(0, run.value.size(), room);
     }
-    owner_.on_finished(run.id, std::move(ended));
+    owner_.on_finished(run.id, std::move(ended), busy);
 }
 
 void Runner::on(Ran& ran) {
@@ -332,7 +334,7 @@ void Runner::on(Ran& ran) {
     const auto age = std::chrono::system_clock::now() - attempt.started;
     ended.report = wire::to_record(attempt, std::max(age, std::chrono::nanoseconds(0)));
     run.task.reset();
-    owner_.on_finished(run.id, std::move(ended));
+    owner_.on_finished(run.id, std::move(ended), false);
 }
 
 void Runner::on(Grew& grew) {

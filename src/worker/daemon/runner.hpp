@@ -43,8 +43,10 @@ class Runner final : private AttemptSink {
         Owner() = default;
         Owner(const Owner&) = delete;
         Owner& operator=(const Owner&) = delete;
-        /// Once for every start().
-        virtual void on_finished(const AttemptId& id, Ended&& ended) noexcept = 0;
+        /// Once for every start(). @param busy it runs on, as a function may that was told to end
+        virtual void on_finished(const AttemptId& id, Ended&& ended, bool busy) noexcept = 0;
+        /// One that ran on beyond its end does so no more.
+        virtual void on_freed(const AttemptId& id) noexcept = 0;
         /// An attempt whose output is wanted as it comes has so much of it now.
         virtual void on_grew(const AttemptId& id, wire::Channel channel,
                              std::uint64_t bytes) noexcept = 0;
@@ -140,7 +142,8 @@ class Runner final : private AttemptSink {
     void on(Ran& ran);
     void on(Grew& grew);
     void refuse(Run& run, const Error& why);
-    void end_call(Run& run, Ending ending, std::optional<Error> why, base::BootTime took);
+    void end_call(Run& run, Ending ending, std::optional<Error> why, base::BootTime took,
+                  bool busy);
 
     loop::Loop& loop_;
     Owner& owner_;
