@@ -13,7 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 /// A link without trouble for so long is as good as any.
-constexpr base::BootTime calm_after = 10s;
+constexpr base::BootTime calm_after = 4s;
 /// Nothing waits for so long beside a worker that idles, where all is calm.
 constexpr base::BootTime idle_max = 3s;
 /// Timers are met, but for clocks that drift.
@@ -22,6 +22,13 @@ constexpr base::BootTime late_max = 200ms;
 constexpr base::BootTime silence_max = 60s;
 /// What is cancelled has ended after that, where all is calm.
 constexpr base::BootTime cancel_max = 20s;
+constexpr base::BootTime never = base::BootTime::max();
+/// Beyond the time that a client waits for workers: what was lost with one waits anew.
+constexpr base::BootTime waits_max = 20s;
+/// Who is connected and says nothing is sent away.
+constexpr base::BootTime stranger_max = 30s;
+/// Who connected so long ago has said hello and welcome, or is hung up on.
+constexpr base::BootTime greeted_after = 10s;
 constexpr std::uint32_t ticks_max = 2000;    // of one machine in a second
 constexpr std::uint32_t reclaims_max = 200;  // of one client in a second
 
@@ -42,6 +49,14 @@ void Cluster::audit() {
     for (const auto& [id, connection] : connections_) {
         audit_connection(connection);
     }
+    for (const auto& [id, stranger] : strangers_) {
+        const Worker& worker = workers_[stranger.worker];
+        if (worker.reactor && worker.life == stranger.life && worker.machine.awake() > calm_after &&
+            worker.machine.now() - stranger.since > stranger_max) {
+            violated("worker " + std::to_string(stranger.worker) +
+                     " waits for ever for a stranger to speak");
+        }
+    }
     clock_.after(1s, [this] { audit(); });
 }
 
@@ -53,6 +68,7 @@ void Cluster::audit_client(std::uint32_t id) {
                  std::to_string(client.reclaims) + " requests for tasks in a second");
     }
     audit_capacity(id);
+    audit_reach(id);
     audit_lost(id);
     audit_waiting(id);
 }
@@ -88,17 +104,39 @@ void Cluster::audit_capacity(std::uint32_t id) {
         }
     }
     std::uint32_t slots = 0;
+    std::uint32_t largest = 0;
     for (std::uint32_t worker = 0; worker < plan_.workers; ++worker) {
         const Link& link = client.links[worker];
         const bool counts = link.life != 0 && !link.draining && (link.up || has[worker]);
         slots += counts ? workers_[worker].slots : 0;
+        largest = std::max(largest, counts ? workers_[worker].slots : 0);
     }
-    const bool wrong = slots != client.reactor->slots();
+    const bool wrong = slots != client.reactor->slots() || slots != client.told.slots ||
+                       largest != client.told.task_slots_max;
     if (wrong && client.miscounts) {
         violated("client " + std::to_string(id) + " counts on " +
                  std::to_string(client.reactor->slots()) + " slots of " + std::to_string(slots));
     }
     client.miscounts = wrong;
+}
+
+/// With nobody in reach for long, nothing waits for it.
+void Cluster::audit_reach(std::uint32_t id) {
+    const Client& client = clients_[id];
+    base::BootTime left{0};
+    for (const Link& link : client.links) {
+        left = std::max(left, link.up ? never : link.left);
+    }
+    const base::BootTime most = client.options.reach + waits_max;
+    if (left == never || client.machine.now() - left < most || client.machine.awake() < most) {
+        return;
+    }
+    for (const Job& job : jobs_) {
+        if (job.client == id && job.arrival != 0 && !client.reactor->lease_of(job.attempt) &&
+            client.machine.now() - job.arrived > most) {
+            violated("a task waits though nobody is in reach");
+        }
+    }
 }
 
 /// What is at a worker that does not come back is not left there.
@@ -188,8 +226,8 @@ void Cluster::audit_connection(const Connection& connection) {
         const Machine& machine = machine_of(connection, side);
         const Pipe& out = side == Side::client ? connection.to_worker : connection.to_client;
         const Pipe& in = side == Side::client ? connection.to_client : connection.to_worker;
-        if (!open || machine.awake() < calm_after ||
-            clock_.now() - connection.opened < calm_after) {
+        if (!open || machine.awake() < greeted_after ||
+            clock_.now() - connection.opened < greeted_after) {
             return;
         }
         if (greeted && machine.now() - out.beat_at > 1s + late_max) {

@@ -71,6 +71,7 @@ void Cluster::start(std::uint32_t index) {
             if (client.reactor) {
                 client::Outbox out;
                 jobs_[attempt.task.element].arrival = ++client.arrivals;
+                jobs_[attempt.task.element].arrived = client.machine.now();
                 client.reactor->start(attempt, std::move(*order), client.machine.now());
                 client.reactor->hand_out(client.machine.now(), out);
                 client_effects(id, out);
@@ -99,8 +100,13 @@ void Cluster::give_back(std::uint32_t id) {
     if (client.reactor) {
         client::Outbox out;
         const auto most = static_cast<std::uint32_t>(1 + random_.below(10));
-        static_cast<void>(client.reactor->give_back(most, client.machine.now(), out));
+        const std::uint32_t back = client.reactor->give_back(most, client.machine.now(), out);
+        if (back > most) {
+            violated("a client gives back more than it was asked for");
+        }
+        client.gives_back = true;
         client_effects(id, out);
+        client.gives_back = false;
     }
 }
 
@@ -116,7 +122,14 @@ void Cluster::came_back(const AttemptId& attempt) {
     } else if (job.cancelled) {
         finish_job(index, {End::cancelled, 0});
     } else {
-        clock_.after(up_to(1s), [this, index] { start(index); });
+        clock_.after(up_to(1s), [this, index] {
+            const Job& waits = jobs_[index];
+            if (waits.cancelled && clients_[waits.client].reactor) {
+                finish_job(index, {End::cancelled, 0});
+            } else {
+                start(index);
+            }
+        });
     }
 }
 
@@ -186,7 +199,7 @@ void Cluster::book(std::uint32_t index, const Attempt& attempt) {
     }
     if (attempt.ending.end == End::not_started) {
         job.refused = true;
-        if (job.kind != Kind::missing && !job.limited && job.input < wire::task_bytes_max) {
+        if (job.kind != Kind::missing && !job.limited && !out_of_reach(job)) {
             violated("task " + std::to_string(index) + " is refused: " + attempt.error->sentence());
         }
     }
@@ -195,6 +208,18 @@ void Cluster::book(std::uint32_t index, const Attempt& attempt) {
         link.bad = 0;
         link.on_trial = link.on_trial && clients_[job.client].machine.now() < link.shut_until;
     }
+}
+
+/// @return whether the client has waited in vain for so long as it waits for workers that could.
+bool Cluster::out_of_reach(const Job& job) const {
+    const Client& client = clients_[job.client];
+    const base::BootTime now = client.machine.now();
+    for (std::uint32_t worker = 0; worker < plan_.workers; ++worker) {
+        if (reaches(client, worker, job)) {
+            return false;
+        }
+    }
+    return now - job.arrived >= client.options.reach;
 }
 
 /// An attempt failed by its worker's fault, or was lost with it: was that so?
@@ -281,6 +306,8 @@ void Cluster::client_effects(std::uint32_t id, client::Outbox& out) {
             ended(*finished);
         } else if (const auto* returned = std::get_if<client::Returned>(&effect)) {
             came_back(returned->attempt);
+        } else if (const auto* capacity = std::get_if<client::Capacity>(&effect)) {
+            watch_capacity(client, *capacity);
         }
     }
     client_wakes(id);
@@ -348,6 +375,9 @@ void Cluster::open(std::uint32_t id, std::uint32_t worker) {
     client::Outbox out;
     client.reactor->connected(worker, client.machine.now(), out);
     client_effects(id, out);
+    if (plan_.faults && !quiet_ && chance(5)) {
+        lie(id, worker);
+    }
 }
 
 void Cluster::client_reads(std::uint64_t id, std::string_view bytes) {
@@ -387,9 +417,32 @@ void Cluster::client_hears(std::uint32_t id, std::uint32_t worker, const wire::M
     }
     Client& client = clients_[id];
     heard(client.open[worker], Side::client, message);
+    const std::vector<std::uint32_t> kept = still_there(id, message);
     client.reactor->received(worker, message, client.machine.now(), out);
+    for (const std::uint32_t index : kept) {
+        if (!client.reactor->lease_of(jobs_[index].attempt)) {
+            violated("a client gives up task " + std::to_string(index) +
+                     ", which its worker still has");
+        }
+    }
     client_effects(id, out);
     said_.reset();
+}
+
+/// @return the jobs that a worker says it has, and has by their current leases.
+std::vector<std::uint32_t> Cluster::still_there(std::uint32_t id,
+                                                const wire::Message& message) const {
+    std::vector<std::uint32_t> jobs;
+    if (message.type == wire::MessageType::task_accepted) {
+        const auto list = wire::decode<wire::Attempts>(message.type, message.body);
+        static_cast<void>(list->ids.each([&](const AttemptId& attempt) {
+            const std::uint32_t index = attempt.task.element;
+            if (clients_[id].reactor->lease_of(jobs_[index].attempt) == attempt) {
+                jobs.push_back(index);
+            }
+        }));
+    }
+    return jobs;
 }
 
 /// The client is no more, and its machine says so or not.

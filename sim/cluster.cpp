@@ -51,7 +51,8 @@ void Cluster::make_client(std::uint32_t id) {
     client.options.name = "c" + std::to_string(id);
     client.options.tasks_max = 8 + static_cast<std::uint32_t>(random_.below(64));
     client.options.output_bytes_max = 20'000 + random_.below(200'000);
-    client.options.reach = std::chrono::hours(24);
+    client.options.reach = chance(75) ? std::chrono::hours(24) : 5s + up_to(20s);
+    client.options.time_to_live = 1ms * (chance(70) ? 60'000 : 1000 + random_.below(8000));
     client.options.seed = random_.next();
     client.options.compression = chance(50);
     for (std::uint32_t i = 0; i < plan_.workers; ++i) {

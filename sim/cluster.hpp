@@ -88,6 +88,7 @@ class Cluster {
         bool worker_open = true;
         bool welcomed = false;  // by the worker
         bool admitted = false;  // the client read the welcome
+        bool forged = false;    // somebody else said something on it
         bool draining = false;  // and that
         std::uint32_t task_credit = 0;
         base::BootTime opened{0};
@@ -135,6 +136,17 @@ class Cluster {
         base::BootTime latency{0};       // of its link
         std::uint64_t bytes_per_ms = 1;  // as above
     };
+    /// Somebody who talks to a worker and has no part in this.
+    struct Stranger {
+        std::uint32_t worker = 0;
+        std::uint64_t life = 0;   // of the worker
+        base::BootTime since{0};  // of its silence, by the worker's clock
+    };
+    /// What a worker says at once.
+    struct Answer {
+        std::vector<std::pair<wire::MessageType, std::string>> messages;
+        bool closed = false;
+    };
     /// A task as its owner sees it.
     struct Job {
         std::uint32_t client = 0;
@@ -160,6 +172,7 @@ class Cluster {
         std::uint32_t outcomes = 0;
         bool cancelled = false;
         Ending ending;
+        base::BootTime arrived{0};    // there, by its clock
         std::uint64_t arrival = 0;    // at its client's reactor; 0: it is not there
         std::uint64_t leased_on = 0;  // the connection that its current lease went over
         base::BootTime cancelled_at{0};
@@ -191,6 +204,8 @@ class Cluster {
         std::uint32_t ticks = 0;     // since the latest audit
         std::uint32_t reclaims = 0;  // as above: it asked for tasks back
         bool miscounts = false;      // its slots, at the latest audit
+        client::Capacity told;
+        bool gives_back = false;  // it was asked to just now
     };
 
     void make_client(std::uint32_t id);
@@ -210,6 +225,7 @@ class Cluster {
     void cancel(std::uint32_t job, bool force);
     void ended(const client::Finished& finished);
     [[nodiscard]] client::Order order_of(std::uint32_t job) const;
+    [[nodiscard]] bool out_of_reach(const Job& job) const;
     void node_failed(const Job& job, const Attempt& attempt);
     [[nodiscard]] bool whole(std::uint32_t job, std::size_t channel, const client::Tail& tail);
     void book(std::uint32_t job, const Attempt& attempt);
@@ -222,6 +238,8 @@ class Cluster {
     void client_reads(std::uint64_t id, std::string_view bytes);
     void client_hears(std::uint32_t id, std::uint32_t worker, const wire::Message& message,
                       client::Outbox& out);
+    [[nodiscard]] std::vector<std::uint32_t> still_there(std::uint32_t client,
+                                                         const wire::Message& message) const;
     void dial(std::uint32_t client, std::uint32_t worker);
     void open(std::uint32_t client, std::uint32_t worker);
     void vanish(std::uint32_t client);
@@ -259,14 +277,20 @@ class Cluster {
     void watch_goodbye(Connection& connection, Side from, std::string_view body);
     void watch_heartbeat(Connection& connection, Side from, std::string_view body);
     void watch_credit(Connection& connection, Side from, std::string_view body);
+    void watch_welcome(const Connection& connection, wire::MessageType type, std::string_view body);
     void watch_list(std::uint64_t id, Side from, wire::MessageType type, std::string_view body);
     void watch_submit(std::uint64_t id, std::string_view body);
     void reattached(Worker& worker, std::uint64_t connection, const wire::Attempts& list);
+    static bool differs(std::uint64_t now, std::uint64_t told);
+    void watch_capacity(Client& client, const client::Capacity& now);
+    void watch_reclaim(const Connection& connection, const wire::Attempts& list);
+    [[nodiscard]] std::vector<std::uint32_t> leases(std::uint32_t client) const;
     void watch_order(std::uint32_t client, std::uint32_t job);
     void watch_trial(const Connection& connection, std::size_t tasks);
     void heard(std::uint64_t id, Side at, const wire::Message& message);
     void queued(std::uint64_t id, const wire::Message& message);
     void watch_stop(std::uint32_t worker, const AttemptId& attempt);
+    void watch_drained(std::uint32_t worker);
     void watch_queue(std::uint32_t worker);
     void watch_start(std::uint32_t worker, const AttemptId& attempt);
     [[nodiscard]] bool waits_at(const Worker& worker, const AttemptId& attempt,
@@ -276,12 +300,30 @@ class Cluster {
     void audit();
     void audit_client(std::uint32_t client);
     void audit_capacity(std::uint32_t client);
+    void audit_reach(std::uint32_t client);
     void audit_lost(std::uint32_t client);
     void audit_waiting(std::uint32_t client);
     void audit_moving(std::uint32_t client, std::uint32_t idle);
     void audit_connection(const Connection& connection);
     [[nodiscard]] bool calm(std::uint32_t client, std::uint32_t worker) const;
     [[nodiscard]] bool reaches(const Client& client, std::uint32_t worker, const Job& job) const;
+
+    // strangers.cpp
+    [[nodiscard]] Answer tell_worker(std::uint32_t worker, std::uint64_t connection,
+                                     wire::MessageType type, std::string_view body);
+    [[nodiscard]] bool tell_client(std::uint32_t client, std::uint32_t worker,
+                                   wire::MessageType type, std::string_view body);
+    void expect(bool holds, std::string_view what);
+    void trouble_stranger(std::uint32_t worker);
+    void guest(std::uint32_t worker, std::uint64_t connection, const wire::Hello& hello,
+               const Answer& answer);
+    [[nodiscard]] bool knows(std::uint32_t worker, std::uint32_t client) const;
+    void forge_to_worker(std::uint64_t connection, std::uint32_t worker);
+    void forge_tasks(std::uint64_t connection, std::uint32_t worker);
+    void forge_to_client(std::uint32_t client, std::uint32_t worker);
+    void lie(std::uint32_t client, std::uint32_t worker);
+    void forge_gap(std::uint32_t client, std::uint32_t worker);
+    void trouble_forged(std::uint32_t client, std::uint32_t worker);
 
     // trouble.cpp
     void make_trouble();
@@ -311,6 +353,8 @@ class Cluster {
                 job.memory_bytes <= worker.memory_bytes - worker.memory_used);
     }
 
+    static constexpr std::uint32_t sessions_max = 6;  // of a worker
+
     Plan plan_;
     Clockwork clock_;
     base::Prng random_;
@@ -321,11 +365,12 @@ class Cluster {
     std::uint32_t ended_ = 0;  // jobs, and those whose client vanished
     std::map<std::uint64_t, Connection> connections_;
     std::uint64_t last_connection_ = 0;
-    std::optional<AttemptId> said_;  // the lease of which a result is being read
-    std::uint32_t said_at_ = 0;      // and by which worker it was sent
-    std::uint64_t batch_ = 0;        // of effects
-    bool at_rest_ = false;           // nothing is left to do
-    bool quiet_ = false;             // no more trouble
+    std::map<std::uint64_t, Stranger> strangers_;  // by connection
+    std::optional<AttemptId> said_;                // the lease of which a result is being read
+    std::uint32_t said_at_ = 0;                    // and by which worker it was sent
+    std::uint64_t batch_ = 0;                      // of effects
+    bool at_rest_ = false;                         // nothing is left to do
+    bool quiet_ = false;                           // no more trouble
 };
 
 }  // namespace repartir::sim

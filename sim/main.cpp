@@ -105,6 +105,7 @@ repartir::sim::Plan plan_of(std::uint64_t seed, const Settings& settings) {
     plan.workers = pick(settings.workers, 16);
     plan.tasks = pick(settings.tasks, 300);
     plan.clients = pick(settings.clients, 4);
+    plan.faults = shape.below(6) != 0;
     plan.trace = settings.trace;
     return plan;
 }

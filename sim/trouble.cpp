@@ -13,7 +13,13 @@ void Cluster::make_trouble() {
     }
     const auto worker = static_cast<std::uint32_t>(random_.below(plan_.workers));
     const auto client = static_cast<std::uint32_t>(random_.below(plan_.clients));
-    switch (random_.below(4)) {
+    switch (random_.below(6)) {
+        case 2:
+            trouble_stranger(worker);
+            break;
+        case 3:
+            trouble_forged(client, worker);
+            break;
         case 0:
             trouble_worker(worker);
             break;

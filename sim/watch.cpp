@@ -37,6 +37,7 @@ void Cluster::watch_message(std::uint64_t id, Side from, wire::MessageType type,
         case wire::MessageType::welcome:
             pipe.beat_at = machine_of(connection, from).now();
             connection.welcomed = type == wire::MessageType::welcome;
+            watch_welcome(connection, type, body);
             break;
         case wire::MessageType::goodbye:
             watch_goodbye(connection, from, body);
@@ -49,6 +50,9 @@ void Cluster::watch_message(std::uint64_t id, Side from, wire::MessageType type,
             break;
         case wire::MessageType::error: {
             const auto told = wire::decode<wire::ErrorMessage>(type, body);
+            if (connection.forged) {
+                break;
+            }
             violated("a worker complains: " + (told ? told->error.sentence : "of what?"));
             break;
         }
@@ -66,6 +70,25 @@ void Cluster::watch_message(std::uint64_t id, Side from, wire::MessageType type,
     }
 }
 
+/// A session that is new has nothing that waits.
+void Cluster::watch_welcome(const Connection& connection, wire::MessageType type,
+                            std::string_view body) {
+    if (type != wire::MessageType::welcome) {
+        return;
+    }
+    Worker& worker = workers_[connection.worker];
+    const auto welcome = wire::decode<wire::Welcome>(type, body);
+    if (welcome->slots != worker.slots || welcome->memory_bytes != worker.memory_bytes ||
+        welcome->incarnation != worker.life) {
+        violated("a worker says that it is what it is not");
+    }
+    if (!welcome->session_known) {
+        std::erase_if(worker.queue, [&](const auto& each) {
+            return jobs_[each.first.task.element].client == connection.client;
+        });
+    }
+}
+
 void Cluster::watch_goodbye(Connection& connection, Side from, std::string_view body) {
     const auto goodbye = wire::decode<wire::Goodbye>(wire::MessageType::goodbye, body);
     Pipe& pipe = from == Side::client ? connection.to_worker : connection.to_client;
@@ -73,7 +96,7 @@ void Cluster::watch_goodbye(Connection& connection, Side from, std::string_view 
     pipe.parted = true;
     const bool broken =
         goodbye->parting == wire::Parting::failed || goodbye->parting == wire::Parting::refused;
-    if (broken && !may_fail_for(goodbye->reason)) {
+    if (broken && !connection.forged && !may_fail_for(goodbye->reason)) {
         violated("somebody hangs up: " + std::string(goodbye->reason));
     }
     if (goodbye->reason == "it was not heard of for too long" && !other.silent &&
@@ -128,7 +151,9 @@ void Cluster::watch_list(std::uint64_t id, Side from, wire::MessageType type,
         violated("a " + name_of(type) + " lists nothing");
     }
     Worker& worker = workers_[connection.worker];
-    clients_[connection.client].reclaims += type == wire::MessageType::task_reclaim ? 1 : 0;
+    if (type == wire::MessageType::task_reclaim) {
+        watch_reclaim(connection, *list);
+    }
     if (type == wire::MessageType::task_accepted && !connection.admitted) {
         reattached(worker, id, *list);
     }
@@ -190,6 +215,9 @@ void Cluster::watch_submit(std::uint64_t id, std::string_view body) {
             old != connections_.end() && old->second.client_open) {
             violated("task " + std::to_string(lease.task.element) + " is given to two workers");
         }
+        if (job.cancelled) {
+            violated("task " + std::to_string(lease.task.element) + " was cancelled and is sent");
+        }
         job.lease = lease.epoch;
         job.leased_on = id;
     });
@@ -209,6 +237,61 @@ void Cluster::watch_trial(const Connection& connection, std::size_t tasks) {
     if (link.on_trial && (shut || tasks != 1)) {
         violated("worker " + std::to_string(connection.worker) + " is on trial and gets " +
                  std::to_string(tasks) + " tasks");
+    }
+}
+
+/// @return whether it is another by an eighth.
+bool Cluster::differs(std::uint64_t now, std::uint64_t told) {
+    return (now == 0) != (told == 0) || (now > told ? now - told : told - now) > told / 8;
+}
+
+/// A client tells what its workers can take, when that changes.
+void Cluster::watch_capacity(Client& client, const client::Capacity& now) {
+    const client::Capacity& told = client.told;
+    if (now.slots == told.slots && now.task_slots_max == told.task_slots_max &&
+        !differs(now.window, told.window) &&
+        !differs(static_cast<std::uint64_t>(now.round_trip.count()),
+                 static_cast<std::uint64_t>(told.round_trip.count())) &&
+        !differs(now.bytes_per_second, told.bytes_per_second)) {
+        violated("a client tells of slots that have not changed");
+    }
+    if (now.window < now.slots || now.round_trip < 0ns || now.round_trip > 1s) {
+        violated("a client tells of slots that cannot be");
+    }
+    client.told = now;
+}
+
+/// @return how many attempts each worker has of that client.
+std::vector<std::uint32_t> Cluster::leases(std::uint32_t id) const {
+    std::vector<std::uint32_t> counts(plan_.workers);
+    for (const Job& job : jobs_) {
+        if (job.client == id && job.arrival != 0 && clients_[id].reactor->lease_of(job.attempt)) {
+            ++counts[connections_.find(job.leased_on)->second.worker];
+        }
+    }
+    return counts;
+}
+
+/// A client asks for tasks back: for another worker that has nothing to do, and not for more than
+/// half of what waits; or because it was told to.
+void Cluster::watch_reclaim(const Connection& connection, const wire::Attempts& list) {
+    Client& client = clients_[connection.client];
+    ++client.reclaims;
+    if (client.gives_back) {
+        return;
+    }
+    const std::vector<std::uint32_t> counts = leases(connection.client);
+    bool idle = false;
+    for (std::uint32_t other = 0; other < plan_.workers; ++other) {
+        idle = idle || (other != connection.worker && client.links[other].up &&
+                        counts[other] < workers_[other].slots);
+    }
+    const std::uint32_t here = counts[connection.worker];
+    const std::uint32_t slots = workers_[connection.worker].slots;
+    if (!idle || here <= slots || list.ids.size() > (here - slots + 1) / 2) {
+        violated("a client takes " + std::to_string(list.ids.size()) + " tasks of " +
+                 std::to_string(here) + " from worker " + std::to_string(connection.worker) +
+                 " for nobody");
     }
 }
 
@@ -322,6 +405,24 @@ void Cluster::watch_stop(std::uint32_t id, const AttemptId& attempt) {
     if (connected && !workers_[id].draining && !job.cancelled && client.reactor &&
         client.reactor->lease_of(job.attempt) == attempt) {
         violated("worker " + std::to_string(id) + " stops what nobody wants stopped");
+    }
+}
+
+/// The time of a drain is over: is it done when nothing is left, and only then?
+void Cluster::watch_drained(std::uint32_t id) {
+    const Worker& worker = workers_[id];
+    const bool drained = worker.reactor->drained();
+    bool waits = false;  // a result, for somebody who is connected
+    for (const auto& [attempt, running] : worker.store) {
+        waits = waits || (running.done && knows(id, jobs_[running.job].client));
+    }
+    const bool runs =
+        std::ranges::any_of(worker.store, [](const auto& each) { return !each.second.done; });
+    if (drained && (runs || waits)) {
+        violated("worker " + std::to_string(id) + " has drained, and something is left there");
+    }
+    if (!drained && worker.store.empty() && worker.reactor->attempts() == 0) {
+        violated("worker " + std::to_string(id) + " has nothing left and has not drained");
     }
 }
 

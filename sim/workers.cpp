@@ -27,6 +27,7 @@ void Cluster::boot(std::uint32_t id) {
     options.site.cgroup_limits = worker.control_groups;
     options.functions = {"quick", "slow"};
     options.compression = worker.compression;
+    options.sessions_max = sessions_max;
     options.tasks_max = 4 + static_cast<std::uint32_t>(random_.below(200));
     options.input_bytes_max = input_min + random_.below(1'000'000);
     worker.reactor = std::make_unique<worker::Reactor>(std::move(options));
@@ -86,6 +87,7 @@ void Cluster::drain(std::uint32_t id) {
         if (there.life != life || !there.reactor) {
             return;
         }
+        watch_drained(id);
         if (polite && there.reactor->drained()) {
             worker::Outbox last;
             there.reactor->farewell(last);
@@ -288,6 +290,7 @@ void Cluster::worker_effects(std::uint32_t id, worker::Outbox& out) {
             connection.to_worker.framer.admit(admit->version, admit->compression);
             connection.to_client.options = {admit->version, admit->compression};
         } else if (const auto* close = std::get_if<worker::Close>(&effect)) {
+            strangers_.erase(close->connection);
             hang_up(close->connection, Side::worker);
         } else if (const auto* start = std::get_if<worker::Start>(&effect)) {
             run_task(id, *start);

@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: MIT
+// Who talks to a worker or to a client and should not, or says what makes no sense: each must be
+// answered as the protocol says, and nobody else may notice.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "cluster.hpp"
+#include "wire/limits.hpp"
+
+namespace repartir::sim {
+namespace {
+
+using namespace std::chrono_literals;
+using wire::MessageType;
+
+/// No attempt of anybody.
+constexpr AttemptId nobodys{{{{1, 2, 3}}, 1U << 30U}, 1, 1, 1};
+
+std::string list_of(const AttemptId& attempt) {
+    return codec::encode(codec::fields(std::span<const AttemptId>(&attempt, 1)));
+}
+
+std::string tasks_of(std::vector<std::string> tasks) {
+    return codec::encode(codec::fields(std::span<const std::string>(tasks)));
+}
+
+}  // namespace
+
+/// Says something to a worker's reactor on a connection, and does what comes of it.
+Cluster::Answer Cluster::tell_worker(std::uint32_t id, std::uint64_t connection, MessageType type,
+                                     std::string_view body) {
+    Worker& worker = workers_[id];
+    const bool stranger = !connections_.contains(connection);
+    worker::Outbox out;
+    worker.reactor->received(connection, {type, wire::version_max, 77, body}, worker.machine.now(),
+                             out);
+    worker.reactor->flush(out);
+    Answer answer;
+    std::erase_if(out, [&](const worker::Effect& effect) {
+        const auto* const send = std::get_if<worker::Send>(&effect);
+        const auto* const close = std::get_if<worker::Close>(&effect);
+        const auto* const admit = std::get_if<worker::Admit>(&effect);
+        if (send != nullptr && send->to == connection) {
+            answer.messages.emplace_back(send->type, send->body);
+            return stranger;
+        }
+        const bool closes = close != nullptr && close->connection == connection;
+        answer.closed = answer.closed || closes;
+        return stranger && (closes || (admit != nullptr && admit->connection == connection));
+    });
+    worker_effects(id, out);
+    return answer;
+}
+
+/// Says something to a client's reactor as if a worker had. @return whether it hung up.
+bool Cluster::tell_client(std::uint32_t id, std::uint32_t worker, MessageType type,
+                          std::string_view body) {
+    Client& client = clients_[id];
+    client::Outbox out;
+    client.reactor->received(worker, {type, wire::version_max, 77, body}, client.machine.now(),
+                             out);
+    client.reactor->hand_out(client.machine.now(), out);
+    client.reactor->flush(worker, out);
+    const bool closed = std::ranges::any_of(out, [&](const client::Effect& effect) {
+        const auto* const close = std::get_if<client::Close>(&effect);
+        return close != nullptr && close->worker == worker;
+    });
+    client_effects(id, out);
+    return closed;
+}
+
+void Cluster::expect(bool holds, std::string_view what) {
+    if (!holds) {
+        violated("a forged message is not answered as it should be: " + std::string(what));
+    }
+}
+
+/// Somebody who has no session connects to a worker, and does not get far.
+void Cluster::trouble_stranger(std::uint32_t id) {
+    Worker& worker = workers_[id];
+    if (!worker.reactor || worker.machine.awake() == 0ns) {
+        return;
+    }
+    count("stranger");
+    const std::uint64_t connection = ++last_connection_;
+    const auto kind = random_.below(8);
+    const std::size_t sessions = worker.reactor->sessions();
+    const wire::Role role = kind == 5 ? wire::Role::worker : wire::Role::client;
+    worker.reactor->connected(connection, role, worker.machine.now());
+    wire::Hello hello;
+    hello.session = {random_.next(), 1};
+    hello.heartbeat = chance(80) ? 1ms * random_.below(3000) : 100s;
+    hello.time_to_live = 5s;
+    hello.capabilities = chance(50) ? wire::capability_lz4 : 0;
+    std::string body;
+    MessageType type = MessageType::hello;
+    switch (kind) {
+        case 0:  // says nothing: the audit looks after it
+            strangers_[connection] = {id, worker.life, worker.machine.now()};
+            worker_wakes(id);
+            return;
+        case 1:
+            type = MessageType::task_submit;
+            break;
+        case 2:
+            body = "no hello";
+            break;
+        case 3:
+            hello.version_min = hello.version_max = chance(50) ? 900 : 0;
+            break;
+        case 4:
+            hello.role = wire::Role::broker;
+            break;
+        case 5:
+            hello.role = wire::Role::worker;
+            break;
+        case 6:
+            hello.session = clients_[0].options.session;
+            hello.epoch = 1;
+            break;
+        default:
+            break;
+    }
+    const bool known = kind == 6 && knows(id, 0);
+    const Answer answer =
+        tell_worker(id, connection, type, kind == 2 ? body : codec::encode(hello));
+    const bool room = sessions < sessions_max && !worker.draining;
+    if (kind <= 5 || (kind == 6 && known) || !room) {
+        expect(answer.closed && answer.messages.size() == 1 &&
+                   answer.messages[0].first == MessageType::goodbye &&
+                   worker.reactor->sessions() == sessions,
+               "a stranger is not sent away");
+        return;
+    }
+    if (kind != 6 || !answer.closed) {  // else the session was there without a connection
+        guest(id, connection, hello, answer);
+    }
+}
+
+/// Whoever says a proper hello is welcome, and leaves nothing behind.
+void Cluster::guest(std::uint32_t id, std::uint64_t connection, const wire::Hello& hello,
+                    const Answer& answer) {
+    Worker& worker = workers_[id];
+    if (answer.closed || answer.messages.empty() ||
+        answer.messages[0].first != MessageType::welcome) {
+        expect(false, "a guest is not welcome");
+        return;
+    }
+    const auto welcome =
+        wire::decode<wire::Welcome>(MessageType::welcome, answer.messages[0].second);
+    const bool both = worker.compression && hello.capabilities == wire::capability_lz4;
+    expect(welcome->slots == worker.slots && welcome->memory_bytes == worker.memory_bytes &&
+               !welcome->session_known && welcome->heartbeat >= wire::heartbeat_min &&
+               welcome->heartbeat <= wire::heartbeat_max &&
+               (welcome->capabilities == wire::capability_lz4) == both,
+           "a welcome says what is not so");
+    const std::size_t sessions = worker.reactor->sessions();
+    if (chance(50) && hello.heartbeat < 100s) {
+        strangers_[connection] = {id, worker.life, worker.machine.now()};  // and falls silent
+    } else if (chance(50)) {
+        const Answer last = tell_worker(id, connection, MessageType::goodbye,
+                                        codec::encode(wire::Goodbye{wire::Parting::done, "done"}));
+        expect(last.closed && worker.reactor->sessions() == sessions - 1, "a goodbye");
+    } else {
+        worker.reactor->disconnected(connection, worker.machine.now());
+    }
+    worker_wakes(id);
+}
+
+/// @return whether that client has a session at the worker.
+bool Cluster::knows(std::uint32_t id, std::uint32_t client) const {
+    return std::ranges::any_of(connections_, [&](const auto& each) {
+        const Connection& one = each.second;
+        return one.worker == id && one.client == client && one.welcomed && one.worker_open &&
+               one.life == workers_[id].life;
+    });
+}
+
+/// A client's connection brings a worker what makes no sense.
+void Cluster::forge_to_worker(std::uint64_t connection, std::uint32_t id) {
+    Connection& there = connections_.find(connection)->second;
+    there.forged = true;
+    const auto tell = [&](MessageType type, std::string_view body) {
+        return tell_worker(id, connection, type, body);
+    };
+    const auto complains = [](const Answer& answer) {
+        return !answer.closed && answer.messages.size() == 1 &&
+               answer.messages[0].first == MessageType::error;
+    };
+    const auto silent = [](const Answer& answer) {
+        return !answer.closed && answer.messages.empty();
+    };
+    switch (random_.below(11)) {
+        case 0:
+            expect(tell(MessageType::welcome, "").closed, "a worker is welcomed");
+            break;
+        case 1:
+            expect(complains(tell(MessageType::task_submit, "x")), "tasks that are none");
+            expect(complains(tell(MessageType::task_cancel, "x")), "a cancel that is none");
+            expect(complains(tell(MessageType::task_reclaim, "x")), "a reclaim that is none");
+            expect(complains(tell(MessageType::credit, "x")), "a credit that is none");
+            break;
+        case 2:
+            expect(complains(tell(MessageType::task_submit,
+                                  tasks_of(std::vector<std::string>(wire::batch_max + 1)))),
+                   "too many tasks");
+            break;
+        case 3:
+            expect(tell(MessageType::task_submit, tasks_of(std::vector<std::string>(500))).closed,
+                   "more tasks than there is credit for");
+            break;
+        case 4:
+            expect(silent(tell(MessageType::task_cancel,
+                               codec::encode(
+                                   codec::fields(std::span<const AttemptId>(&nobodys, 1), true)))),
+                   "a cancel of nothing");
+            expect(tell(MessageType::task_reclaim, list_of(nobodys)).messages.size() == 1,
+                   "a reclaim of nothing");
+            break;
+        case 5:
+            expect(silent(tell(MessageType::heartbeat, "x")), "a heartbeat that is none");
+            expect(silent(tell(MessageType::error, "x")), "an error that is none");
+            expect(silent(tell(MessageType::drain, "x")), "a drain that is none");
+            break;
+        case 6:
+            expect(tell(MessageType::goodbye, "x").closed, "a goodbye that is none");
+            break;
+        case 7: {
+            std::string list;
+            wire::Credit credit;
+            const std::vector<std::uint64_t> unknown{1U << 30U, 1U << 30U};
+            credit.results = codec::list_of(std::span(unknown), list);
+            expect(silent(tell(MessageType::credit, codec::encode(credit))),
+                   "results that there are none of");
+            break;
+        }
+        default:
+            forge_tasks(connection, id);
+    }
+}
+
+/// Tasks come to a worker that it has already, or that are not the sender's.
+void Cluster::forge_tasks(std::uint64_t connection, std::uint32_t id) {
+    const std::uint32_t client = connections_.find(connection)->second.client;
+    Worker& worker = workers_[id];
+    for (const auto& [attempt, running] : worker.store) {
+        const Job& job = jobs_[running.job];
+        if (running.done || worker.draining || job.input > 100) {
+            continue;
+        }
+        const bool own = job.client == client;
+        if (own && (job.lease != attempt.epoch || !job.state.current(job.attempt) ||
+                    job.leased_on != connection)) {
+            continue;
+        }
+        AttemptId forged = attempt;
+        const bool stale = own && chance(50) && attempt.epoch > 1;
+        forged.epoch -= stale ? 1 : 0;
+        std::string task = order_of(running.job).task;
+        wire::set_epoch(task, forged.epoch);
+        const Answer answer =
+            tell_worker(id, connection, MessageType::task_submit, tasks_of({task}));
+        const bool refused = std::ranges::any_of(answer.messages, [](const auto& message) {
+            return message.first == MessageType::error;
+        });
+        if (stale || !own) {
+            expect(!answer.closed && refused, "a task that is another's, or that is over");
+        } else {
+            expect(!answer.closed && !refused, "a task that comes again");
+        }
+        return;
+    }
+}
+
+/// What a worker says to a client makes no sense.
+void Cluster::forge_to_client(std::uint32_t id, std::uint32_t worker) {
+    const auto tell = [&](MessageType type, std::string_view body) {
+        return tell_client(id, worker, type, body);
+    };
+    wire::TaskOutput output{nobodys, wire::Channel::out, 0, "x", 0};
+    wire::ErrorMessage error{nobodys, wire::to_record(Error(Domain::wire, Code::malformed,
+                                                            Fault::policy, "it is forged"))};
+    switch (random_.below(12)) {
+        case 0:
+            expect(tell(MessageType::task_submit, ""), "a client is given tasks");
+            break;
+        case 1:
+            expect(tell(MessageType::task_result, "x"), "a result that is none");
+            break;
+        case 2:
+            expect(tell(MessageType::task_output, "x"), "output that is none");
+            break;
+        case 3: {
+            const std::string much(clients_[id].options.output_bytes_max + 1, 'x');
+            output.bytes = much;
+            expect(tell(MessageType::task_output, codec::encode(output)),
+                   "more output than there is credit for");
+            break;
+        }
+        case 4:
+            expect(tell(MessageType::error, "x"), "an error that is none");
+            break;
+        case 5:
+            error.attempt = AttemptId();
+            expect(tell(MessageType::error, codec::encode(error)), "an error of all");
+            break;
+        case 6:
+            expect(!tell(MessageType::error, codec::encode(error)), "an error of nobody's task");
+            expect(!tell(MessageType::heartbeat, "x"), "a heartbeat that is none");
+            expect(!tell(MessageType::credit, "x"), "a credit that is none");
+            expect(!tell(MessageType::task_accepted, "x"), "what is accepted, and is not");
+            expect(!tell(MessageType::task_reclaimed, "x"), "what comes back, and is not");
+            expect(!tell(MessageType::task_reclaimed, list_of(nobodys)), "what nobody has");
+            break;
+        case 7:
+            expect(tell(MessageType::goodbye, "x"), "a goodbye that is none");
+            break;
+        case 8:
+            output.channel = static_cast<wire::Channel>(3);
+            expect(tell(MessageType::task_output, codec::encode(output)), "a fourth stream");
+            break;
+        case 9: {
+            wire::TaskResult result;
+            result.attempt = nobodys;
+            result.sequence = 1U << 30U;
+            const std::uint64_t before = clients_[id].reactor->stats().stale;
+            expect(!tell(MessageType::task_result, codec::encode(result)), "nobody's result");
+            expect(clients_[id].reactor->stats().stale == before + 1, "nobody's result counts");
+            break;
+        }
+        default:
+            forge_gap(id, worker);
+    }
+}
+
+/// Whoever answers a client's hello with anything but a proper welcome is hung up on.
+void Cluster::lie(std::uint32_t id, std::uint32_t worker) {
+    count("lie");
+    connections_.find(clients_[id].open[worker])->second.forged = true;
+    wire::Welcome welcome;
+    welcome.slots = 1'000'000;
+    MessageType type = MessageType::welcome;
+    switch (random_.below(6)) {
+        case 0:
+            welcome.version = wire::version_max + 1;
+            break;
+        case 1:
+            welcome.version = wire::version_min - 1;
+            break;
+        case 2:
+            welcome.role = wire::Role::client;
+            break;
+        case 3:
+            type = MessageType::heartbeat;
+            break;
+        case 4:
+            type = MessageType::goodbye;
+            break;
+        default:
+            expect(tell_client(id, worker, type, "x"), "a welcome that is none");
+            return;
+    }
+    expect(tell_client(id, worker, type, codec::encode(welcome)), "a worker that is none");
+}
+
+/// A worker leaves a gap in what a task wrote.
+void Cluster::forge_gap(std::uint32_t id, std::uint32_t worker) {
+    for (const Job& job : jobs_) {
+        if (job.client != id || job.arrival == 0 || job.leased_on != clients_[id].open[worker]) {
+            continue;
+        }
+        const auto lease = clients_[id].reactor->lease_of(job.attempt);
+        if (!lease) {
+            continue;
+        }
+        const auto channel = static_cast<std::size_t>(random_.below(3));
+        const std::uint64_t gap = 1U << 30U;
+        wire::TaskResult result;
+        result.attempt = *lease;
+        result.report.ending = {End::exited, 0};
+        const std::array tails{&result.out, &result.err, &result.value};
+        tails[channel]->offset = gap;
+        const wire::TaskOutput output{*lease, static_cast<wire::Channel>(channel), gap, "x", 0};
+        expect(chance(50)
+                   ? tell_client(id, worker, MessageType::task_result, codec::encode(result))
+                   : tell_client(id, worker, MessageType::task_output, codec::encode(output)),
+               "a gap in what a task wrote");
+        return;
+    }
+}
+
+/// Something that makes no sense comes on a connection that stands.
+void Cluster::trouble_forged(std::uint32_t id, std::uint32_t worker) {
+    const std::uint64_t connection = clients_[id].open[worker];
+    const auto found = connections_.find(connection);
+    if (found == connections_.end() || !found->second.client_open || !found->second.worker_open ||
+        !found->second.admitted || !clients_[id].reactor || !workers_[worker].reactor ||
+        found->second.life != workers_[worker].life || clients_[id].machine.awake() == 0ns ||
+        workers_[worker].machine.awake() == 0ns) {
+        return;
+    }
+    count("forged");
+    found->second.forged = true;
+    if (chance(50)) {
+        forge_to_worker(connection, worker);
+    } else {
+        forge_to_client(id, worker);
+    }
+}
+
+}  // namespace repartir::sim
