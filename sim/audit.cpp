@@ -76,7 +76,7 @@ void Cluster::audit_client(std::uint32_t id) {
 /// @return whether nothing was wrong between them for a while.
 bool Cluster::calm(std::uint32_t id, std::uint32_t there) const {
     const Client& client = clients_[id];
-    const Worker& worker = workers_[there];
+    const Worker& worker = workers_[who(there)];
     const auto found = connections_.find(client.open[there]);
     if (found == connections_.end() || !client.reactor || !worker.reactor || worker.draining) {
         return false;
@@ -90,26 +90,27 @@ bool Cluster::calm(std::uint32_t id, std::uint32_t there) const {
 
 /// @return whether the client may give this job to that worker, as far as it knows.
 bool Cluster::reaches(const Client& client, std::uint32_t worker, const Job& job) const {
-    return client.links[worker].up && !client.links[worker].draining && fits(workers_[worker], job);
+    return client.links[worker].up && !client.links[worker].draining &&
+           fits(workers_[who(worker)], job);
 }
 
 /// The slots that a client counts on are those of the workers that are up, and of those that have
 /// something of it and may come back.
 void Cluster::audit_capacity(std::uint32_t id) {
     Client& client = clients_[id];
-    std::vector<bool> has(plan_.workers);
+    std::vector<bool> has(addresses());
     for (const Job& job : jobs_) {
-        if (job.client == id && job.arrival != 0 && client.reactor->lease_of(job.attempt)) {
-            has[connections_.find(job.leased_on)->second.worker] = true;
+        if (const auto at = leased_at(id, job)) {
+            has[*at] = true;
         }
     }
     std::uint32_t slots = 0;
     std::uint32_t largest = 0;
-    for (std::uint32_t worker = 0; worker < plan_.workers; ++worker) {
+    for (std::uint32_t worker = 0; worker < addresses(); ++worker) {
         const Link& link = client.links[worker];
         const bool counts = link.life != 0 && !link.draining && (link.up || has[worker]);
-        slots += counts ? workers_[worker].slots : 0;
-        largest = std::max(largest, counts ? workers_[worker].slots : 0);
+        slots += counts ? workers_[who(worker)].slots : 0;
+        largest = std::max(largest, counts ? workers_[who(worker)].slots : 0);
     }
     const bool wrong = slots != client.reactor->slots() || slots != client.told.slots ||
                        largest != client.told.task_slots_max;
@@ -144,10 +145,11 @@ void Cluster::audit_lost(std::uint32_t id) {
     const Client& client = clients_[id];
     for (std::uint32_t index = 0; index < jobs_.size(); ++index) {
         const Job& job = jobs_[index];
-        if (job.client != id || job.arrival == 0 || !client.reactor->lease_of(job.attempt)) {
+        const auto at = leased_at(id, job);
+        if (!at) {
             continue;
         }
-        const std::uint32_t worker = connections_.find(job.leased_on)->second.worker;
+        const std::uint32_t worker = *at;
         const Link& link = client.links[worker];
         if (!link.up && client.machine.now() - link.left > client.options.reattach + 1s) {
             violated("task " + std::to_string(index) + " is left at worker " +
@@ -172,7 +174,7 @@ void Cluster::audit_waiting(std::uint32_t id) {
             (first != nullptr && key(*first) < key(job))) {
             continue;
         }
-        for (std::uint32_t worker = 0; worker < plan_.workers; ++worker) {
+        for (std::uint32_t worker = 0; worker < addresses(); ++worker) {
             if (reaches(client, worker, job)) {
                 first = &job;
                 first_index = static_cast<std::uint32_t>(&job - jobs_.data());
@@ -180,10 +182,13 @@ void Cluster::audit_waiting(std::uint32_t id) {
             }
         }
     }
-    for (std::uint32_t worker = 0; worker < plan_.workers; ++worker) {
-        const base::BootTime idle = workers_[worker].idle_since;
+    const std::vector<std::uint32_t> counts = leases(id);
+    for (std::uint32_t worker = 0; worker < addresses(); ++worker) {
+        const base::BootTime idle = workers_[who(worker)].idle_since;
         const Link& link = client.links[worker];
-        if (idle > clock_.now() - idle_max || !calm(id, worker) ||
+        // what has ended there holds its place until its output is through: links may be slow
+        if (idle > clock_.now() - idle_max || !workers_[who(worker)].store.empty() ||
+            counts[worker] != 0 || !calm(id, worker) ||
             (link.on_trial && client.machine.now() < link.shut_until + idle_max)) {
             continue;
         }
@@ -198,18 +203,18 @@ void Cluster::audit_waiting(std::uint32_t id) {
 
 /// Nor is what waits at another one.
 void Cluster::audit_moving(std::uint32_t id, std::uint32_t idle) {
-    for (std::uint32_t worker = 0; worker < plan_.workers; ++worker) {
+    for (std::uint32_t worker = 0; worker < addresses(); ++worker) {
         std::uint32_t here = 0;
         std::uint32_t waiting = 0;
-        for (const auto& [attempt, queued] : workers_[worker].queue) {
+        for (const auto& [attempt, queued] : workers_[who(worker)].queue) {
             const Job& job = jobs_[attempt.task.element];
-            const bool own = job.client == id && waits_at(workers_[worker], attempt, queued);
-            waiting += own && fits(workers_[idle], job) ? 1 : 0;
+            const bool own = job.client == id && waits_at(workers_[who(worker)], attempt, queued);
+            waiting += own && fits(workers_[who(idle)], job) ? 1 : 0;
         }
-        for (const auto& [attempt, running] : workers_[worker].store) {
+        for (const auto& [attempt, running] : workers_[who(worker)].store) {
             here += jobs_[running.job].client == id && !running.done ? 1 : 0;
         }
-        if (waiting != 0 && waiting + here > workers_[worker].slots && calm(id, worker)) {
+        if (waiting != 0 && waiting + here > workers_[who(worker)].slots && calm(id, worker)) {
             violated(std::to_string(waiting) + " tasks wait at worker " + std::to_string(worker) +
                      " and worker " + std::to_string(idle) + " idles");
         }

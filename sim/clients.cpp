@@ -167,6 +167,9 @@ void Cluster::ended(const client::Finished& finished) {
     }
     job.arrival = job.leased_on = 0;
     book(index, *attempt);
+    if (attempt->ending.end == End::cancelled && !job.cancelled) {
+        violated(name + " ended as cancelled, and nobody cancelled it");
+    }
     const auto retry = job.state.ended(*attempt, job.policy, random_);
     if (retry && !job.cancelled) {
         clock_.after(*retry, [this, index] { begin(index); });
@@ -214,7 +217,7 @@ void Cluster::book(std::uint32_t index, const Attempt& attempt) {
 bool Cluster::out_of_reach(const Job& job) const {
     const Client& client = clients_[job.client];
     const base::BootTime now = client.machine.now();
-    for (std::uint32_t worker = 0; worker < plan_.workers; ++worker) {
+    for (std::uint32_t worker = 0; worker < addresses(); ++worker) {
         if (reaches(client, worker, job)) {
             return false;
         }
@@ -230,7 +233,8 @@ void Cluster::node_failed(const Job& job, const Attempt& attempt) {
         violated("a worker failed that is none: " + attempt.where);
         return;
     }
-    const auto id = static_cast<std::size_t>(found - client.options.workers.begin());
+    const auto id =
+        static_cast<std::size_t>(said_ ? said_at_ : found - client.options.workers.begin());
     Link& link = client.links[id];
     if (!said_ && !link.up && client.machine.now() - link.left < client.options.reattach) {
         violated("a client does not wait for worker " + std::to_string(id) + " to come back");
@@ -293,6 +297,7 @@ void Cluster::client_effects(std::uint32_t id, client::Outbox& out) {
             connection.to_client.framer.admit(admit->version, admit->compression);
             connection.to_worker.options = {admit->version, admit->compression};
             connection.admitted = true;
+            watch_twin(id, admit->worker);
             Link& link = client.links[admit->worker];
             link.up = true;
             link.draining = false;
@@ -338,13 +343,15 @@ void Cluster::client_wakes(std::uint32_t id) {
 }
 
 void Cluster::dial(std::uint32_t id, std::uint32_t worker) {
-    clock_.after(delay(worker), [this, id, worker] {
+    watch_dial(id, worker);
+    clock_.after(delay(who(worker)), [this, id, worker] {
         clients_[id].machine.happens([this, id, worker] {
             Client& client = clients_[id];
             if (!client.reactor) {
                 return;
             }
-            if (workers_[worker].reactor && (quiet_ || !plan_.faults || chance(95))) {
+            const bool works = !plan_.first_fails || worker >= plan_.twins;
+            if (works && workers_[who(worker)].reactor && (quiet_ || !plan_.faults || chance(95))) {
                 open(id, worker);
                 return;
             }
@@ -355,15 +362,17 @@ void Cluster::dial(std::uint32_t id, std::uint32_t worker) {
     });
 }
 
-void Cluster::open(std::uint32_t id, std::uint32_t worker) {
+void Cluster::open(std::uint32_t id, std::uint32_t address) {
+    const std::uint32_t worker = who(address);
     Client& client = clients_[id];
     const std::uint64_t number = ++last_connection_;
     Connection& connection = connections_[number];
     connection.client = id;
     connection.worker = worker;
+    connection.address = address;
     connection.opened = connection.disturbed = clock_.now();
     connection.life = workers_[worker].life;
-    client.open[worker] = number;
+    client.open[address] = number;
     note("open", worker, number);
     workers_[worker].machine.happens([this, worker, number, life = connection.life] {
         Worker& there = workers_[worker];
@@ -373,10 +382,10 @@ void Cluster::open(std::uint32_t id, std::uint32_t worker) {
         }
     });
     client::Outbox out;
-    client.reactor->connected(worker, client.machine.now(), out);
+    client.reactor->connected(address, client.machine.now(), out);
     client_effects(id, out);
     if (plan_.faults && !quiet_ && chance(5)) {
-        lie(id, worker);
+        lie(id, address);
     }
 }
 
@@ -400,10 +409,10 @@ void Cluster::client_reads(std::uint64_t id, std::string_view bytes) {
         if (!*message) {
             break;
         }
-        client_hears(connection.client, connection.worker, **message, out);
+        client_hears(connection.client, connection.address, **message, out);
     }
     client.reactor->hand_out(client.machine.now(), out);
-    client.reactor->flush(connection.worker, out);
+    client.reactor->flush(connection.address, out);
     client_effects(connection.client, out);
 }
 

@@ -55,11 +55,11 @@ void Cluster::make_client(std::uint32_t id) {
     client.options.time_to_live = 1ms * (chance(70) ? 60'000 : 1000 + random_.below(8000));
     client.options.seed = random_.next();
     client.options.compression = chance(50);
-    for (std::uint32_t i = 0; i < plan_.workers; ++i) {
+    for (std::uint32_t i = 0; i < addresses(); ++i) {
         client.options.workers.push_back("w" + std::to_string(i));
     }
-    client.open.resize(plan_.workers);
-    client.links.resize(plan_.workers);
+    client.open.resize(addresses());
+    client.links.resize(addresses());
     client.reactor = std::make_unique<client::Reactor>(client.options);
     if (plan_.faults && chance(50)) {
         client.machine.drift(static_cast<std::int64_t>(random_.below(100'000)) - 50'000);

@@ -29,6 +29,8 @@ struct Plan {
     std::uint32_t clients = 1;
     std::uint32_t workers = 4;
     std::uint32_t tasks = 100;  ///< of all clients together
+    std::uint32_t twins = 0;    ///< workers, the first ones, that have a second address
+    bool first_fails = false;   ///< the first address of those does not work
     bool faults = true;
     base::BootTime trouble = std::chrono::seconds(60);   ///< how long things go wrong
     base::BootTime patience = std::chrono::minutes(30);  ///< by when all must have ended after it
@@ -83,7 +85,8 @@ class Cluster {
     struct Connection {
         std::uint32_t client = 0;
         std::uint32_t worker = 0;
-        std::uint64_t life = 0;  // of the worker
+        std::uint32_t address = 0;  // that the client dialled
+        std::uint64_t life = 0;     // of the worker
         bool client_open = true;
         bool worker_open = true;
         bool welcomed = false;  // by the worker
@@ -183,6 +186,7 @@ class Cluster {
         bool draining = false;
         base::BootTime left{0};  // when it was up last, by the client's clock
         std::uint64_t life = 0;  // of the worker, when it was
+        bool twin = false;       // the client knows it as another's second address
         // Whether it is shut out for failing.
         std::uint32_t bad = 0;    // failures in a row
         std::uint32_t terms = 0;  // how often it was shut out
@@ -284,7 +288,11 @@ class Cluster {
     static bool differs(std::uint64_t now, std::uint64_t told);
     void watch_capacity(Client& client, const client::Capacity& now);
     void watch_reclaim(const Connection& connection, const wire::Attempts& list);
+    [[nodiscard]] std::optional<std::uint32_t> leased_at(std::uint32_t client,
+                                                         const Job& job) const;
     [[nodiscard]] std::vector<std::uint32_t> leases(std::uint32_t client) const;
+    void watch_dial(std::uint32_t client, std::uint32_t address);
+    void watch_twin(std::uint32_t client, std::uint32_t address);
     void watch_order(std::uint32_t client, std::uint32_t job);
     void watch_trial(const Connection& connection, std::size_t tasks);
     void heard(std::uint64_t id, Side at, const wire::Message& message);
@@ -335,6 +343,11 @@ class Cluster {
     void note(std::string_view what, std::uint64_t a = 0, std::uint64_t b = 0);
     void count(std::string_view trouble);
     [[nodiscard]] bool chance(std::uint32_t percent) { return random_.below(100) < percent; }
+    [[nodiscard]] std::uint32_t addresses() const { return plan_.workers + plan_.twins; }
+    /// @return the worker at an address.
+    [[nodiscard]] std::uint32_t who(std::uint32_t address) const {
+        return address < plan_.workers ? address : address - plan_.workers;
+    }
     /// @return something from nothing to so long.
     [[nodiscard]] base::BootTime up_to(std::chrono::milliseconds most) {
         return std::chrono::milliseconds(random_.below(static_cast<std::uint64_t>(most.count())));

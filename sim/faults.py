@@ -51,7 +51,7 @@ FAULTS = [
      "true"),
     ("what a worker gave back is forgotten", "src/client/reclaim.cpp",
      "wait_again(*entry);",
-     ";"),
+     "held.at.reset();"),
     ("output begins in the middle after a reconnection", "src/worker/reactor.cpp",
      "flow.sent = 0;",
      "flow.sent = flow.sent;"),

@@ -106,6 +106,8 @@ repartir::sim::Plan plan_of(std::uint64_t seed, const Settings& settings) {
     plan.tasks = pick(settings.tasks, 300);
     plan.clients = pick(settings.clients, 4);
     plan.faults = shape.below(6) != 0;
+    plan.twins = shape.below(6) == 0 ? 1 + plan.workers / 4 : 0;
+    plan.first_fails = shape.below(3) == 0;
     plan.trace = settings.trace;
     return plan;
 }

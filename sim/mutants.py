@@ -4,7 +4,7 @@
 
 usage: mutants.py plant SOURCE_ROOT OUTPUT_DIR -- COMPILER_FLAG...
        mutants.py check PROGRAM MUTANTS.json [SEEDS] [--every N] [--units PROGRAM]
-       [--jobs N] [--out FILE]
+       [--jobs N] [--out FILE] [--again FILE]
 
 `plant` writes copies of the sources in which every condition (each operand of && and || of its own)
 can be forced to be true or false, and every case of a switch can be left out; one build has them
@@ -14,7 +14,8 @@ then overruled: what it does goes on happening.
 `check` runs seeds until one fails. A mutant that no seed finds survives; KEPT below names those
 that are to, with the reason. It fails when more than SURVIVORS_MAX others survive. With --units,
 what the seeds do not find is tried on that program, the rooms' unit tests: a second column, not an
-excuse. --every N tries one mutant in N, for a quick look.
+excuse. --every N tries one mutant in N, for a quick look. --again takes what --out wrote, and tries
+only those that no seed had found then.
 
 Needs python3-clang-19 (libclang), which Debian's python3 finds.
 """
@@ -34,8 +35,13 @@ FILES = ["src/client/placing.cpp", "src/client/reactor.cpp", "src/client/reclaim
 # So many survive that nobody has looked into yet: more than that fail. It only becomes less.
 SURVIVORS_MAX = 500
 
-# Of survivors that are right to survive: (file, text of the condition, forced to): reason.
-KEPT = {}
+# Why some are right to survive.
+REASONS = {
+}
+
+# Those: (file, text of the condition, forced to): which of the reasons.
+KEPT = {
+}
 
 PRELUDE = "extern bool repartir_forced(int number, bool value);\n#line 1\n"
 
@@ -176,23 +182,38 @@ def try_one(number, program, seeds, units, differ):
     """Returns how a mutant fares: (killer, how)."""
     for some, first in ((8, 1), (seeds - 8, 9)) if number in differ else ():
         passes, how = run([program, "--seeds", str(some), "--first", str(first), "--stop",
-                           "--terse"], number, 60)
+                           "--terse"], number, 30)
         if not passes:
             return "seed", how
     if units:
-        passes, how = run([units], number, 60)
+        passes, how = run([units], number, 30)
         if not passes:
             return "unit test", how
     return "", ""
 
 
-def check(program, mutants, seeds, units, jobs, every, out):
+def key_of(mutant):
+    """Returns what names a mutant as long as its condition stands there."""
+    return mutant["file"], mutant["what"], mutant["form"]
+
+
+def check(program, mutants, seeds, units, jobs, every, out, again):
+    stale = [key for key in KEPT if key not in {key_of(mutant) for mutant in mutants}]
+    if stale:
+        sys.exit(f"mutants.py: no such condition, though it is kept: {stale[0]}")
     differ = differing(program, seeds)
+    found = {key_of(mutant) for mutant in again if mutant["killer"] == "seed"}
+    found -= {key_of(mutant) for mutant in again if mutant["killer"] != "seed"}
     numbers = range(0, len(mutants), every)
     mutants = mutants[::every]
     fates = []
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for fate in pool.map(lambda n: try_one(n, program, seeds, units, differ), numbers):
+        def fate_of(pair):
+            if key_of(pair[1]) in found:
+                return "seed", "as before"
+            return try_one(pair[0], program, seeds, units, differ)
+
+        for fate in pool.map(fate_of, zip(numbers, mutants)):
             fates.append(fate)
             if out:  # what was found so far, should this be ended
                 pathlib.Path(out + "l").write_text(json.dumps(fates))
@@ -201,7 +222,7 @@ def check(program, mutants, seeds, units, jobs, every, out):
     killed, kept, survived = 0, 0, []
     for mutant, (killer, how) in zip(mutants, fates, strict=True):
         mutant["killer"], mutant["how"] = killer, how
-        reason = KEPT.get((mutant["file"], mutant["what"], mutant["form"]))
+        reason = REASONS[KEPT[key_of(mutant)]] if key_of(mutant) in KEPT else None
         killed += killer == "seed"
         kept += killer != "seed" and reason is not None
         if killer != "seed" and reason is None:
@@ -235,10 +256,13 @@ def main():
     jobs = int(option(words, "--jobs", str(os.cpu_count())))
     every = int(option(words, "--every", "1"))
     out = option(words, "--out", "")
+    again = option(words, "--again", "")
+    again = json.loads(pathlib.Path(again).read_text()) if again else []
     if len(words) in (3, 4) and words[0] == "check":
         mutants = json.loads(pathlib.Path(words[2]).read_text())
         seeds = int((words[3:] or ["200"])[0])
-        sys.exit(check(words[1], mutants, seeds, units, jobs, every, out) > SURVIVORS_MAX)
+        left = check(words[1], mutants, seeds, units, jobs, every, out, again)
+        sys.exit(left > SURVIVORS_MAX)
     sys.exit(__doc__)
 
 

@@ -164,9 +164,9 @@ void Cluster::cut(std::uint64_t id, bool tell_client, bool tell_worker) {
             Connection& connection = connections_.find(id)->second;
             Client& client = clients_[connection.client];
             if (std::exchange(connection.client_open, false) && client.reactor) {
-                unlink(connection.client, connection.worker);
+                unlink(connection.client, connection.address);
                 client::Outbox out;
-                client.reactor->disconnected(connection.worker, "connection reset",
+                client.reactor->disconnected(connection.address, "connection reset",
                                              client.machine.now(), out);
                 client_effects(connection.client, out);
             }

@@ -27,9 +27,9 @@ void Cluster::make_trouble() {
             trouble_client(client);
             break;
         default:
-            trouble_connection(client, worker);
+            trouble_connection(client, static_cast<std::uint32_t>(random_.below(addresses())));
     }
-    clock_.after(up_to(3s), [this] { make_trouble(); });
+    clock_.after(up_to(2500ms), [this] { make_trouble(); });
 }
 
 void Cluster::trouble_connection(std::uint32_t client, std::uint32_t worker) {
@@ -55,7 +55,7 @@ void Cluster::trouble_connection(std::uint32_t client, std::uint32_t worker) {
 
 void Cluster::trouble_worker(std::uint32_t id) {
     Worker& worker = workers_[id];
-    switch (random_.below(6)) {
+    switch (random_.below(7)) {
         case 5:
             note("broken", id);
             count("broken");
@@ -66,6 +66,7 @@ void Cluster::trouble_worker(std::uint32_t id) {
             crash(id);
             break;
         case 2:
+        case 6:
             drain(id);
             break;
         case 3: {

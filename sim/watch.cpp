@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 /// An end that works may hang up for these reasons, and for no others.
 bool may_fail_for(std::string_view reason) {
     return reason == "it was not heard of for too long" ||
+           reason.starts_with("it is the worker at ") ||
            reason == "it did not say welcome in time" || reason == "no hello came in time";
 }
 
@@ -99,6 +100,8 @@ void Cluster::watch_goodbye(Connection& connection, Side from, std::string_view 
     if (broken && !connection.forged && !may_fail_for(goodbye->reason)) {
         violated("somebody hangs up: " + std::string(goodbye->reason));
     }
+    Link& link = clients_[connection.client].links[connection.address];
+    link.twin = link.twin || goodbye->reason.starts_with("it is the worker at ");
     if (goodbye->reason == "it was not heard of for too long" && !other.silent &&
         machine_of(connection, from).now() - other.read_at < silence_min) {
         violated("a worker that spoke is given up for its silence");
@@ -232,7 +235,7 @@ void Cluster::watch_submit(std::uint64_t id, std::string_view body) {
 /// A worker that failed too often gets nothing for a while, and then one task.
 void Cluster::watch_trial(const Connection& connection, std::size_t tasks) {
     const Client& client = clients_[connection.client];
-    const Link& link = client.links[connection.worker];
+    const Link& link = client.links[connection.address];
     const bool shut = client.machine.now() < link.shut_until;
     if (link.on_trial && (shut || tasks != 1)) {
         violated("worker " + std::to_string(connection.worker) + " is on trial and gets " +
@@ -261,12 +264,22 @@ void Cluster::watch_capacity(Client& client, const client::Capacity& now) {
     client.told = now;
 }
 
+/// @return the address that has a job of that client; nothing where none has.
+std::optional<std::uint32_t> Cluster::leased_at(std::uint32_t id, const Job& job) const {
+    if (job.client != id || job.arrival == 0 || !clients_[id].reactor->lease_of(job.attempt)) {
+        return std::nullopt;
+    }
+    const auto connection = connections_.find(job.leased_on);
+    return connection != connections_.end() ? std::optional(connection->second.address)
+                                            : std::nullopt;
+}
+
 /// @return how many attempts each worker has of that client.
 std::vector<std::uint32_t> Cluster::leases(std::uint32_t id) const {
-    std::vector<std::uint32_t> counts(plan_.workers);
+    std::vector<std::uint32_t> counts(addresses());
     for (const Job& job : jobs_) {
-        if (job.client == id && job.arrival != 0 && clients_[id].reactor->lease_of(job.attempt)) {
-            ++counts[connections_.find(job.leased_on)->second.worker];
+        if (const auto at = leased_at(id, job)) {
+            ++counts[*at];
         }
     }
     return counts;
@@ -282,16 +295,36 @@ void Cluster::watch_reclaim(const Connection& connection, const wire::Attempts& 
     }
     const std::vector<std::uint32_t> counts = leases(connection.client);
     bool idle = false;
-    for (std::uint32_t other = 0; other < plan_.workers; ++other) {
-        idle = idle || (other != connection.worker && client.links[other].up &&
-                        counts[other] < workers_[other].slots);
+    for (std::uint32_t other = 0; other < addresses(); ++other) {
+        idle = idle || (other != connection.address && client.links[other].up &&
+                        counts[other] < workers_[who(other)].slots);
     }
-    const std::uint32_t here = counts[connection.worker];
+    const std::uint32_t here = counts[connection.address];
     const std::uint32_t slots = workers_[connection.worker].slots;
     if (!idle || here <= slots || list.ids.size() > (here - slots + 1) / 2) {
         violated("a client takes " + std::to_string(list.ids.size()) + " tasks of " +
                  std::to_string(here) + " from worker " + std::to_string(connection.worker) +
                  " for nobody");
+    }
+}
+
+/// A client dials no second address of a worker that it has.
+void Cluster::watch_dial(std::uint32_t id, std::uint32_t address) {
+    for (std::uint32_t other = 0; other < addresses(); ++other) {
+        if (other != address && who(other) == who(address) && calm(id, other) &&
+            clients_[id].links[address].twin) {
+            violated("a client dials " + clients_[id].options.workers[address] +
+                     ", which it is connected with");
+        }
+    }
+}
+
+/// Nor is it connected with both.
+void Cluster::watch_twin(std::uint32_t id, std::uint32_t address) {
+    for (std::uint32_t other = 0; other < addresses(); ++other) {
+        if (other != address && who(other) == who(address) && clients_[id].links[other].up) {
+            violated("a client has worker " + std::to_string(who(address)) + " twice");
+        }
     }
 }
 
@@ -308,9 +341,9 @@ void Cluster::watch_order(std::uint32_t id, std::uint32_t given) {
             client.reactor->lease_of(job.attempt)) {
             continue;
         }
-        for (std::uint32_t worker = 0; worker < plan_.workers; ++worker) {
+        for (std::uint32_t worker = 0; worker < addresses(); ++worker) {
             if (client.links[worker].up && !client.links[worker].draining &&
-                fits(workers_[worker], job)) {
+                fits(workers_[who(worker)], job)) {
                 violated("task " + std::to_string(given) + " overtakes task " +
                          std::to_string(index));
                 return;
@@ -346,7 +379,7 @@ void Cluster::heard(std::uint64_t id, Side at, const wire::Message& message) {
         }
         case wire::MessageType::drain:
             connection.draining = true;
-            clients_[connection.client].links[connection.worker].draining = true;
+            clients_[connection.client].links[connection.address].draining = true;
             break;
         case wire::MessageType::task_reclaimed: {
             const auto list = wire::decode<wire::Attempts>(message.type, message.body);

@@ -79,7 +79,7 @@ void Cluster::drain(std::uint32_t id) {
     worker.queue.clear();
     worker::Outbox out;
     const base::BootTime now = worker.machine.now();
-    worker.reactor->drain(now + up_to(3s), "a drain", now, out);
+    worker.reactor->drain(now + (chance(50) ? up_to(3s) : up_to(300ms)), "a drain", now, out);
     worker_effects(id, out);
     const std::uint64_t life = worker.life;
     clock_.after(6s, [this, id, life, polite = chance(50)] {

@@ -29,7 +29,7 @@ void Reactor::count(Worker& worker) {
     slots_sum_ = slots_sum_ - worker.counted_slots + slots;
     if (worker.counted_slots != slots) {
         worker.counted_slots = slots;
-        largest_ = std::ranges::max(workers_, {}, &Worker::counted_slots).counted_slots;
+        largest_ = std::ranges::max_element(workers_, {}, &Worker::counted_slots)->counted_slots;
     }
     const std::uint32_t window = counts ? std::max(worker.prefetch.tasks(), slots) : 0;
     window_sum_ = window_sum_ - worker.counted_window + window;
