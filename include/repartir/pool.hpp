@@ -73,7 +73,7 @@ class Pool {
     /// Calls a function that workers have by name (Worker::Builder::function): what it takes and
     /// gives travels as codec.hpp has it. R is what it gives, or void. A call that was lost with
     /// its worker is made again on another one: functions are to bear that. Errors, in the Pending:
-    /// what the function failed with; not_found (a worker has no such function); malformed (it
+    /// what the function failed with; not_found (no worker in reach has it); malformed (it
     /// takes or gives something else); too_large (arguments of almost 16 MiB, or a value beyond
     /// RemoteOptions::value_bytes_max); unreachable; cancelled; cannot_schedule (a pool without
     /// remote workers); shut_down.

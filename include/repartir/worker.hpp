@@ -117,7 +117,9 @@ class Worker::Builder {
     /// Lets clients call `call` by a name. Its arguments and result are what codec.hpp can
     /// carry; it may take a std::stop_token first, and return a Result. A SharedBuffer that it
     /// returns travels as a string, without a copy; leave it as it is then. A large string is
-    /// not copied either. Called on any of the worker's threads, several at once.
+    /// not copied either. Called on any of the worker's threads, several at once. A call that is
+    /// cancelled, or whose time is up, has ended for its caller, but keeps its slot until the
+    /// function returns: have it watch the token.
     template <class F>
     Builder& function(std::string_view name, F call) & {
         functions_.insert_or_assign(std::string(name), detail::remote_function(std::move(call)));

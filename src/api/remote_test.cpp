@@ -162,6 +162,28 @@ TEST_F(PoolRemoteTest, AWorkerMayHaveManyFunctions) {
     EXPECT_EQ(refused.error().code(), Code::too_large);
 }
 
+TEST_F(PoolRemoteTest, WorkersMayHaveDifferentFunctions) {
+    const std::string at = address() + "2";
+    auto other = Worker::builder().listen(at).function("other", [] { return 2; }).build();
+    ASSERT_TRUE(other) << other.error().sentence();
+    std::thread serving([&] { other->run(); });
+    {
+        auto pool = Pool::builder().remote_workers(address(), at).build();
+        ASSERT_TRUE(pool);
+        std::vector<Pending<int>> calls;
+        for (int i = 0; i < 50; ++i) {
+            calls.push_back(pool->submit_remote<int>("other"));
+            calls.push_back(pool->submit_remote<int>("halve", 2 * i));
+        }
+        for (Pending<int>& call : calls) {
+            const auto got = std::move(call).get();
+            EXPECT_TRUE(got) << got.error().describe();
+        }
+    }
+    other->stop();
+    serving.join();
+}
+
 TEST_F(PoolRemoteTest, ManyCallsAtOnce) {
     auto pool = Pool::builder().remote_workers(address()).build().value();
     std::vector<Pending<int>> all;

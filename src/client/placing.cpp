@@ -82,12 +82,49 @@ void Reactor::rank(WorkerId id, Worker& worker) {
     }
 }
 
+std::uint32_t Reactor::function_number(std::string_view name) {
+    if (const auto known = function_numbers_.find(name); known != function_numbers_.end()) {
+        return known->second;
+    }
+    const auto number = static_cast<std::uint32_t>(function_numbers_.size() + 1);
+    function_numbers_.emplace(name, number);
+    for (Worker& worker : workers_) {
+        worker.has.resize(number + std::size_t{1});
+        worker.has[number] = std::ranges::find(worker.functions, name) != worker.functions.end();
+    }
+    return number;
+}
+
+/// A worker says which functions it has.
+void Reactor::learn_functions(Worker& worker, const codec::List<std::string_view>& names) {
+    worker.functions.clear();
+    worker.has.assign(function_numbers_.size() + 1, false);
+    static_cast<void>(names.each([&](std::string_view name) {
+        worker.functions.emplace_back(name);
+        if (const auto known = function_numbers_.find(name); known != function_numbers_.end()) {
+            worker.has[known->second] = true;
+        }
+    }));
+}
+
+/// @return whether the worker could run it if it were idle.
+bool Reactor::could(const Worker& worker, const Order& order) {
+    return (order.function == 0 || worker.has[order.function]) &&
+           core::eligible(order.demand, std::span(&worker.site, 1)) != 0;
+}
+
+/// @return whether nobody may come who is not here.
+bool Reactor::all_are_up() const {
+    return std::ranges::all_of(workers_, [](const Worker& worker) {
+        return (worker.link == Link::up && !worker.draining) || worker.twin.has_value();
+    });
+}
+
 /// @return the least loaded worker that can ever run it and may get it now.
 std::optional<WorkerId> Reactor::choose(const Held& held) const {
     for (const auto& [load, id] : ready_) {
         const Worker& worker = workers_[id];
-        if (worker.input.left() >= held.order.task.size() &&
-            core::eligible(held.order.demand, std::span<const core::Site>(&worker.site, 1)) != 0) {
+        if (worker.input.left() >= held.order.task.size() && could(worker, held.order)) {
             return id;
         }
     }
@@ -97,8 +134,7 @@ std::optional<WorkerId> Reactor::choose(const Held& held) const {
 /// @return whether a worker that is in reach and takes more could run it if it were idle.
 bool Reactor::anyone_could(const Held& held) const {
     return std::ranges::any_of(workers_, [&](const Worker& worker) {
-        return worker.link == Link::up && !worker.draining &&
-               core::eligible(held.order.demand, std::span(&worker.site, 1)) != 0;
+        return worker.link == Link::up && !worker.draining && could(worker, held.order);
     });
 }
 
@@ -168,6 +204,10 @@ void Reactor::place(Outbox& out) {
         const std::optional<WorkerId> chosen = choose(held);
         if (!chosen && anyone_could(held)) {
             break;  // the oldest waits for room, and the others behind it, so that it gets some
+        }
+        if (!chosen && held.order.function != 0 && all_are_up()) {
+            end_unplaced(entry, out);
+            continue;
         }
         if (!chosen) {
             lane.erase(lane.begin());

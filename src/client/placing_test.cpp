@@ -123,5 +123,49 @@ TEST(ClientPlacingTest, WhatIsLargerThanAMessageEndsAndHoldsNobodyUp) {
     EXPECT_EQ(f.submitted(), std::vector<std::uint32_t>{1});
 }
 
+TEST(ClientPlacingTest, ACallGoesToAWorkerThatHasTheFunction) {
+    Fixture f(3);
+    f.functions = {"mean"};
+    f.welcome(0, 1);
+    f.functions = {"mode", "median"};
+    f.welcome(1, 1);
+    f.start(1, 1, false, "median");
+    f.start(2, 1, false, "mean");
+    f.start(3, 1, false, "mode");
+    EXPECT_EQ(f.submitted(), (std::vector<std::uint32_t>{1, 2})) << "known before and after";
+    f.functions = {"mean"};
+    f.result(0, attempt(2));
+    f.out.clear();
+    f.tick(0s);
+    EXPECT_TRUE(f.listed(wire::MessageType::task_reclaim).empty()) << "who idles cannot run it";
+    f.start(4, 1, false, "max");
+    EXPECT_TRUE(f.submitted().empty()) << "the third may have it";
+    f.functions = {"max"};
+    f.welcome(2, 1);
+    EXPECT_EQ(f.submitted(), (std::vector<std::uint32_t>{0, 0, 1}));
+    f.start(5, 1, false, "min");
+    const auto ended = f.take<Finished>();
+    ASSERT_EQ(ended.size(), 1U) << "all are there, and nobody has it";
+    EXPECT_EQ(ended[0].report.error->code, "not_found");
+    EXPECT_NE(ended[0].report.error->sentence.find("'min'"), std::string::npos);
+}
+
+TEST(ClientPlacingTest, AFunctionIsWaitedForAsLongAsSomebodyMayHaveIt) {
+    Fixture f(2);
+    f.functions = {"mean"};
+    f.welcome(0, 1);
+    f.start(1, 1, false, "mode");
+    f.pass(9s, {0});
+    EXPECT_TRUE(f.take<Finished>().empty());
+    f.pass(2s, {0});
+    const auto ended = f.take<Finished>();
+    ASSERT_EQ(ended.size(), 1U);
+    EXPECT_EQ(ended[0].report.error->code, "not_found");
+    f.functions = {"mode"};
+    f.welcome(0, 1, false, 2);  // another life, with another function
+    f.start(2, 1, false, "mode");
+    EXPECT_EQ(f.submitted(), std::vector<std::uint32_t>{1});
+}
+
 }  // namespace
 }  // namespace repartir::client

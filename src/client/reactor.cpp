@@ -198,6 +198,7 @@ void Reactor::welcome(WorkerId id, Worker& worker, const wire::Message& message,
     worker.site.slots = worker.site.free_slots = welcome->slots;
     worker.site.memory_bytes = worker.site.free_memory_bytes = welcome->memory_bytes;
     worker.site.cgroup_limits = true;  // it refuses what it cannot hold
+    learn_functions(worker, welcome->functions);
     worker.tasks = core::Allowance(welcome->task_credit);
     worker.input = core::Allowance(welcome->input_credit);
     worker.prefetch = core::Prefetch(welcome->slots, options_.tasks_max);

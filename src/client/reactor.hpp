@@ -137,7 +137,8 @@ struct Stats {
 struct Order {
     std::string task;  ///< as wire::append_task() wrote it
     core::Demand demand;
-    bool high = false;  ///< before those that are not
+    bool high = false;           ///< before those that are not
+    std::uint32_t function = 0;  ///< that it calls, by Reactor::function_number(); 0: none
 };
 
 /// Hands attempts to workers, keeps each worker busy with a little more than it runs, takes back
@@ -155,6 +156,9 @@ class Reactor {
   public:
     /// Nothing is dialled before the first tick().
     explicit Reactor(Options options);
+
+    /// @return a number for the name of a function: the same one each time.
+    [[nodiscard]] std::uint32_t function_number(std::string_view name);
 
     /// Run an attempt, from the next hand_out() on. Finished follows exactly once.
     void start(const AttemptId& id, Order&& order, base::BootTime now);
@@ -264,7 +268,9 @@ class Reactor {
         std::size_t backlog = 0;           // its key in backlogs_; 0: not there
         base::BootTime wake{0};            // its key in timers_
         base::BootTime next_beat{0};
-        core::Site site;  // as it said when it was last up
+        core::Site site;                     // as it said when it was last up
+        std::vector<bool> has;               // which functions, by number
+        std::vector<std::string> functions;  // that it has
         core::Quarantine quarantine;
         core::Grantor output;
         core::Throughput throughput;
@@ -310,10 +316,15 @@ class Reactor {
     void submit(WorkerId id, std::uint64_t after, Outbox& out);
     void steal(Outbox& out);
     [[nodiscard]] bool anyone_could(const Held& held) const;
+    [[nodiscard]] static bool could(const Worker& worker, const Order& order);
+    [[nodiscard]] bool all_are_up() const;
+    void learn_functions(Worker& worker, const codec::List<std::string_view>& names);
+    void end_unplaced(Entry& entry, Outbox& out);
     void strand(Entry& entry);
     void unstrand();
     void stop_waiting(const Held& held);
-    [[nodiscard]] std::uint32_t ask_back(WorkerId id, std::size_t most, bool unwanted, Outbox& out);
+    [[nodiscard]] std::uint32_t ask_back(WorkerId id, std::size_t most, const Worker* idle,
+                                         Outbox& out);
     void settle_unwanted(Worker& worker);
     void wait_again(Entry& entry);
     void finish(Entry& entry, Finished&& finished, Outbox& out);
@@ -346,6 +357,7 @@ class Reactor {
     Lane normal_;
     // Attempts that no worker in reach could run, by since when and arrival.
     std::map<std::pair<base::BootTime, std::uint64_t>, Entry*> stranded_;
+    std::map<std::string, std::uint32_t, std::less<>> function_numbers_;  // of those called so far
     std::set<std::pair<std::uint64_t, WorkerId>> ready_;   // may get more, the least loaded first
     std::set<std::pair<std::size_t, WorkerId>> backlogs_;  // have tasks that wait at the worker
     std::vector<WorkerId> unsettled_;  // whose place in backlogs_ is not up to date

@@ -50,6 +50,8 @@ class Fixture {
         message.slots = slots;
         message.task_credit = tasks;
         message.input_credit = 1U << 20U;
+        std::string list;
+        message.functions = codec::list_of(std::span<const std::string_view>(functions), list);
         say(id, wire::MessageType::welcome, message);
     }
     template <class T>
@@ -67,8 +69,10 @@ class Fixture {
         }
         say(id, type, codec::fields(std::span<const AttemptId>(list)));
     }
-    void start(std::uint32_t element, std::uint32_t cores = 1, bool high = false) {
+    void start(std::uint32_t element, std::uint32_t cores = 1, bool high = false,
+               std::string_view function = {}) {
         Order order;
+        order.function = function.empty() ? 0 : reactor.function_number(function);
         wire::append_task(order.task, attempt(element), Task::binary("true"), false);
         order.demand.cores = cores;
         order.high = high;
@@ -150,6 +154,7 @@ class Fixture {
     }
 
     Reactor reactor;
+    std::vector<std::string_view> functions;  // of whoever says welcome next
     Outbox out;
     base::BootTime now = std::chrono::seconds(1000);
     std::uint64_t correlation = 0;

@@ -45,18 +45,24 @@ void Reactor::steal(Outbox& out) {
         return;
     }
     const auto [backlog, id] = *backlogs_.rbegin();
-    static_cast<void>(ask_back(id, (backlog + 1) / 2, false, out));
+    static_cast<void>(ask_back(id, (backlog + 1) / 2, &idle, out));
 }
 
-/// Asks a worker for its newest attempts, unless they have begun. @param unwanted they are not to
-/// go to another worker but back to their owner @return how many
-std::uint32_t Reactor::ask_back(WorkerId id, std::size_t most, bool unwanted, Outbox& out) {
+/// Asks a worker for its newest attempts, unless they have begun. @param idle the worker that they
+/// are for, which must be able to run them; nullptr: they go back to their owner @return how many
+std::uint32_t Reactor::ask_back(WorkerId id, std::size_t most, const Worker* idle, Outbox& out) {
     Worker& worker = workers_[id];
+    const bool unwanted = idle == nullptr;
     std::vector<AttemptId> wanted;
     const auto all = worker.here.all();
     for (const auto& [lease, entry] : all.last(std::min(most, all.size())) | std::views::reverse) {
-        entry->second.unwanted = unwanted;
-        wanted.push_back(leased(*entry));
+        if (unwanted || could(*idle, entry->second.order)) {
+            entry->second.unwanted = unwanted;
+            wanted.push_back(leased(*entry));
+        }
+    }
+    if (wanted.empty()) {
+        return 0;
     }
     unwanted_ += unwanted ? static_cast<std::uint32_t>(wanted.size()) : 0;
     worker.reclaiming = true;
@@ -84,7 +90,7 @@ std::uint32_t Reactor::give_back(std::uint32_t most, base::BootTime now, Outbox&
     settle_backlogs();
     if (returned < most && !backlogs_.empty()) {
         const auto [backlog, id] = *backlogs_.rbegin();
-        returned += ask_back(id, std::min<std::size_t>(most - returned, backlog), true, out);
+        returned += ask_back(id, std::min<std::size_t>(most - returned, backlog), nullptr, out);
     }
     return returned;
 }

@@ -165,18 +165,37 @@ std::optional<Error> Reactor::unreachable(base::BootTime now) const {
                  "no worker could be reached: " + whom + "; start one, or check the addresses");
 }
 
+/// No worker in reach could run it.
+void Reactor::end_unplaced(Entry& entry, Outbox& out) {
+    const Order& order = entry.second.order;
+    const bool lacks =
+        order.function != 0 && std::ranges::none_of(workers_, [&](const Worker& worker) {
+            return worker.link == Link::up && !worker.draining && worker.has[order.function];
+        });
+    if (lacks) {
+        const auto name = std::ranges::find(function_numbers_, order.function,
+                                            &decltype(function_numbers_)::value_type::second);
+        end_here(entry, End::not_started,
+                 Error(Domain::function, Code::not_found, Fault::user,
+                       "no worker in reach has a function '" + name->first +
+                           "': register it at one by that name"),
+                 out);
+        return;
+    }
+    const core::Demand& demand = order.demand;
+    end_here(entry, End::not_started,
+             Error(Domain::scheduler, Code::cannot_schedule, Fault::policy,
+                   "the task asks for " + std::to_string(demand.cores) + " cores and " +
+                       std::to_string(demand.memory_bytes) +
+                       " bytes of memory, and no worker in reach has them: start one that has, or "
+                       "ask for less"),
+             out);
+}
+
 /// When no worker can be reached for too long, or none that could run it, what waits ends.
 void Reactor::give_up_waiting(Outbox& out) {
     while (!stranded_.empty() && now_ - stranded_.begin()->first.first >= options_.reach) {
-        Entry& entry = *stranded_.begin()->second;
-        const core::Demand& demand = entry.second.order.demand;
-        end_here(entry, End::not_started,
-                 Error(Domain::scheduler, Code::cannot_schedule, Fault::policy,
-                       "the task asks for " + std::to_string(demand.cores) + " cores and " +
-                           std::to_string(demand.memory_bytes) +
-                           " bytes of memory, and no worker in reach has them: start one that "
-                           "has, or ask for less"),
-                 out);
+        end_unplaced(*stranded_.begin()->second, out);
     }
     const std::optional<Error> why = unreachable(now_);
     if (!why) {

@@ -143,6 +143,9 @@ TEST_F(LinkTest, AWorkerThatPromisesMoreThanThereIsMemoryIsNotBelieved) {
     welcome.heartbeat = 1s;
     welcome.slots = welcome.task_credit = 1;
     welcome.input_credit = 1U << 20U;
+    const std::vector<std::string_view> functions{"f"};
+    std::string list;
+    welcome.functions = codec::list_of(std::span(functions), list);
     liar.say(wire::MessageType::welcome, welcome);
     const auto body = liar.heard(wire::MessageType::task_submit);
     ASSERT_TRUE(body);

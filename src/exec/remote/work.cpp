@@ -249,6 +249,7 @@ void Engine::begin_call(Call& call) {
     wire::append_call(order.task, attempt, call.request.function, call.request.arguments,
                       call.request.options.timeout, call.request.options.priority);
     order.high = call.request.options.priority == Priority::high;
+    order.function = reactor_.function_number(call.request.function);
     reactor_.start(attempt, std::move(order), loop_->now());
 }
 
