@@ -136,8 +136,9 @@ class Worker::Builder {
     }
 
     /// Makes the worker, which listens from here on; the builder is spent. Errors:
-    /// invalid_argument (no or a bad address, ...), too_large (64 KiB of names), permission_denied (TCP without TLS), io_error
-    /// (an address in use, a key that cannot be read), unsupported, out_of_resources.
+    /// invalid_argument (no or a bad address, ...), too_large (names of 60 KiB and more),
+    /// permission_denied (TCP without TLS), io_error (an address in use, a key that cannot be
+    /// read), unsupported, out_of_resources.
     [[nodiscard]] Result<Worker> build();
 
   private:
