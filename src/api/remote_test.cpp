@@ -359,6 +359,21 @@ TEST_F(PoolRemoteTest, AShortFunctionThatStaysIsToldWhenItsWorkerStopsOrItIsCanc
     stop();  // hangs, where the function is not told
 }
 
+TEST_F(PoolRemoteTest, AWorkerThatHasEndedHoldsNeitherItsClientsNorItsAddress) {
+    auto pool = Pool::builder().remote_workers(address()).build().value();
+    EXPECT_EQ(pool.submit_remote<int>("halve", 8).get().value(), 4);
+    stop();  // the Worker lives on
+    auto next =
+        Worker::builder().listen(address()).function("halve", [](int) { return 5; }).build();
+    ASSERT_TRUE(next) << next.error().sentence();
+    std::thread runs([&] { next->run(); });
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_EQ(pool.submit_remote<int>("halve", 8).get().value(), 5);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 3s);  // a silent one is given 4
+    next->stop();
+    runs.join();
+}
+
 TEST_F(PoolRemoteTest, ACallerWhoWaitsIsToldWhenThePoolEnds) {
     for (const int warm : {0, 50}) {
         gate_ = false;

@@ -155,6 +155,7 @@ void Daemon::run() {
     if (second.joinable()) {
         second.join();
     }
+    server_.reset();  // clients hear it at once, and its addresses are free
     log(LogLevel::info, base::Logfmt("ended").add("how", over_ ? "drained" : "stopped"));
 }
 
