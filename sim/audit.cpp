@@ -24,13 +24,13 @@ constexpr base::BootTime silence_max = 60s;
 constexpr base::BootTime cancel_max = 20s;
 constexpr base::BootTime never = base::BootTime::max();
 /// Beyond the time that a client waits for workers: what was lost with one waits anew.
-constexpr base::BootTime waits_max = 20s;
+constexpr base::BootTime waits_max = 12s;
 /// Who is connected and says nothing is sent away.
 constexpr base::BootTime stranger_max = 30s;
 /// Who connected so long ago has said hello and welcome, or is hung up on.
 constexpr base::BootTime greeted_after = 10s;
 constexpr std::uint32_t ticks_max = 2000;    // of one machine in a second
-constexpr std::uint32_t reclaims_max = 200;  // of one client in a second
+constexpr std::uint32_t reclaims_max = 100;  // of one client in a second
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cluster.hpp"
+#include "wire/limits.hpp"
 
 namespace repartir::sim {
 
@@ -100,9 +101,20 @@ void Cluster::give_back(std::uint32_t id) {
     if (client.reactor) {
         client::Outbox out;
         const auto most = static_cast<std::uint32_t>(1 + random_.below(10));
+        const auto waiting =
+            static_cast<std::uint32_t>(std::ranges::count_if(jobs_, [&](const Job& job) {
+                bool runs = false;  // else it is set aside for who may come
+                for (std::uint32_t to = 0; to < addresses(); ++to) {
+                    runs = runs || reaches(client, to, job);
+                }
+                return runs && waits(id, job);
+            }));
         const std::uint32_t back = client.reactor->give_back(most, client.machine.now(), out);
-        if (back > most) {
-            violated("a client gives back more than it was asked for");
+        const auto asked = connections_.find(client.back_from);
+        const bool pending = asked != connections_.end() && asked->second.client_open;
+        if (back > most || (!pending && back < std::min(most, waiting))) {
+            violated("a client was asked for " + std::to_string(most) + " tasks and gives " +
+                     std::to_string(back) + " back");
         }
         client.gives_back = true;
         client_effects(id, out);
@@ -202,7 +214,11 @@ void Cluster::book(std::uint32_t index, const Attempt& attempt) {
     }
     if (attempt.ending.end == End::not_started) {
         job.refused = true;
-        if (job.kind != Kind::missing && !job.limited && !out_of_reach(job)) {
+        if (job.forged && attempt.where.empty()) {
+            violated("nobody knows who refused a task");
+        }
+        if (job.kind != Kind::missing && !job.limited && !job.forged &&
+            job.input < wire::task_bytes_max && !out_of_reach(job)) {
             violated("task " + std::to_string(index) + " is refused: " + attempt.error->sentence());
         }
     }
@@ -239,6 +255,17 @@ void Cluster::node_failed(const Job& job, const Attempt& attempt) {
     if (!said_ && !link.up && client.machine.now() - link.left < client.options.reattach) {
         violated("a client does not wait for worker " + std::to_string(id) + " to come back");
     }
+    if (!said_ && link.up && link.known) {
+        violated("what worker " + std::to_string(id) + " still has is given up");
+    }
+    if (link.bad_in != batch_) {
+        link.lost_cores = 0;
+    }
+    const auto slots = workers_[who(static_cast<std::uint32_t>(id))].slots;
+    if (!said_ && link.lost_cores >= slots) {
+        violated("worker " + std::to_string(id) + " is said to have run more than it could");
+    }
+    link.lost_cores += job.cores;
     if (std::exchange(link.bad_in, batch_) != batch_) {  // what is lost at once counts once
         failed(client, link);
     }
@@ -263,6 +290,10 @@ void Cluster::failed(Client& client, Link& link) {
 void Cluster::client_sends(std::uint32_t id, const client::Send& send) {
     if (send.type == wire::MessageType::task_submit) {
         watch_submit(clients_[id].open[send.worker], send.body);
+    }
+    const auto to = connections_.find(clients_[id].open[send.worker]);
+    if (to == connections_.end() || !to->second.client_open) {
+        violated("a client sends a message to nobody");
     }
     post(clients_[id].open[send.worker], Side::client, send.type, send.correlation, send.body);
 }
@@ -300,6 +331,9 @@ void Cluster::client_effects(std::uint32_t id, client::Outbox& out) {
             watch_twin(id, admit->worker);
             Link& link = client.links[admit->worker];
             link.up = true;
+            link.twin = false;
+            link.known = connection.known && link.life == connection.life;
+            connection.reconciles = link.known;
             link.draining = false;
             link.life = connection.life;
         } else if (const auto* close = std::get_if<client::Close>(&effect)) {
@@ -344,14 +378,16 @@ void Cluster::client_wakes(std::uint32_t id) {
 
 void Cluster::dial(std::uint32_t id, std::uint32_t worker) {
     watch_dial(id, worker);
-    clock_.after(delay(who(worker)), [this, id, worker] {
-        clients_[id].machine.happens([this, id, worker] {
+    const bool hangs = plan_.faults && !quiet_ && chance(5);
+    clock_.after(hangs ? 8s : delay(who(worker)), [this, id, worker, hangs] {
+        clients_[id].machine.happens([this, id, worker, hangs] {
             Client& client = clients_[id];
             if (!client.reactor) {
                 return;
             }
             const bool works = !plan_.first_fails || worker >= plan_.twins;
-            if (works && workers_[who(worker)].reactor && (quiet_ || !plan_.faults || chance(95))) {
+            if (!hangs && works && workers_[who(worker)].reactor &&
+                (quiet_ || !plan_.faults || chance(95))) {
                 open(id, worker);
                 return;
             }

@@ -7,6 +7,8 @@
 #include <bit>
 #include <utility>
 
+#include "wire/limits.hpp"
+
 namespace repartir::sim {
 namespace {
 
@@ -51,7 +53,7 @@ void Cluster::make_client(std::uint32_t id) {
     client.options.name = "c" + std::to_string(id);
     client.options.tasks_max = 8 + static_cast<std::uint32_t>(random_.below(64));
     client.options.output_bytes_max = 20'000 + random_.below(200'000);
-    client.options.reach = chance(75) ? std::chrono::hours(24) : 5s + up_to(20s);
+    client.options.reach = chance(50) ? std::chrono::hours(24) : 5s + up_to(20s);
     client.options.time_to_live = 1ms * (chance(70) ? 60'000 : 1000 + random_.below(8000));
     client.options.seed = random_.next();
     client.options.compression = chance(50);
@@ -179,10 +181,11 @@ void Cluster::make_job(std::uint32_t index, bool at_once) {
     job.output[0] = chance(70) ? random_.below(1000) : chance(50) ? 0 : random_.below(300'000);
     job.output[1] = chance(10) ? random_.below(100'000) : 0;
     job.cores =
-        chance(90)
+        chance(85)
             ? 1
             : 1 + static_cast<std::uint32_t>(random_.below(std::min(plan_.workers, slots_max)));
-    job.input = chance(95) ? random_.below(100) : random_.below(60'000);
+    job.input = chance(95) ? random_.below(100) : random_.below(80'000);
+    job.input = index == 3 && chance(3) ? wire::task_bytes_max : job.input;
     job.memory_bytes = chance(10) ? random_.below(memory_max) : 0;
     job.limited = chance(3);
     if (chance(20)) {
@@ -198,7 +201,9 @@ void Cluster::make_job(std::uint32_t index, bool at_once) {
 
 /// Makes a function of it.
 void Cluster::make_function(Job& job) {
-    job.kind = chance(5) ? Kind::missing : chance(60) ? Kind::quick : Kind::slow;
+    job.kind = chance(plan_.seed % 8 == 0 ? 60 : 5) ? Kind::missing
+               : chance(60)                         ? Kind::quick
+                                                    : Kind::slow;
     if (job.kind == Kind::quick) {
         job.duration = 1us * (1 + random_.below(100));
     }

@@ -89,10 +89,12 @@ class Cluster {
         std::uint64_t life = 0;     // of the worker
         bool client_open = true;
         bool worker_open = true;
-        bool welcomed = false;  // by the worker
-        bool admitted = false;  // the client read the welcome
-        bool forged = false;    // somebody else said something on it
-        bool draining = false;  // and that
+        bool welcomed = false;    // by the worker
+        bool admitted = false;    // the client read the welcome
+        bool known = false;       // the worker knew the session
+        bool reconciles = false;  // and has not said yet what it has of it
+        bool forged = false;      // somebody else said something on it
+        bool draining = false;    // and that
         std::uint32_t task_credit = 0;
         base::BootTime opened{0};
         base::BootTime disturbed{0};  // or when a partition ended
@@ -168,6 +170,7 @@ class Cluster {
         std::uint64_t memory_bytes = 0;  // that it asks for
         bool limited = false;            // it needs a control group
         bool refused = false;            // nobody runs it, or who had it does not
+        bool forged = false;             // somebody said that its worker does not
         Streams output{};
         Streams totals{};       // of the current attempt, as its worker said
         Streams received{};     // bytes of the current attempt
@@ -184,9 +187,11 @@ class Cluster {
     struct Link {
         bool up = false;
         bool draining = false;
-        base::BootTime left{0};  // when it was up last, by the client's clock
-        std::uint64_t life = 0;  // of the worker, when it was
-        bool twin = false;       // the client knows it as another's second address
+        base::BootTime left{0};        // when it was up last, by the client's clock
+        std::uint64_t life = 0;        // of the worker, when it was
+        bool known = false;            // it still had the session when it came back
+        std::uint32_t lost_cores = 0;  // of attempts that were lost at once
+        bool twin = false;             // the client knows it as another's second address
         // Whether it is shut out for failing.
         std::uint32_t bad = 0;    // failures in a row
         std::uint32_t terms = 0;  // how often it was shut out
@@ -209,7 +214,8 @@ class Cluster {
         std::uint32_t reclaims = 0;  // as above: it asked for tasks back
         bool miscounts = false;      // its slots, at the latest audit
         client::Capacity told;
-        bool gives_back = false;  // it was asked to just now
+        bool gives_back = false;      // it was asked to just now
+        std::uint64_t back_from = 0;  // the connection by which it asked for tasks then
     };
 
     void make_client(std::uint32_t id);
@@ -290,6 +296,11 @@ class Cluster {
     void watch_reclaim(const Connection& connection, const wire::Attempts& list);
     [[nodiscard]] std::optional<std::uint32_t> leased_at(std::uint32_t client,
                                                          const Job& job) const;
+    /// @return whether the job waits at that client.
+    [[nodiscard]] bool waits(std::uint32_t client, const Job& job) const {
+        return job.client == client && job.arrival != 0 &&
+               !clients_[client].reactor->lease_of(job.attempt);
+    }
     [[nodiscard]] std::vector<std::uint32_t> leases(std::uint32_t client) const;
     void watch_dial(std::uint32_t client, std::uint32_t address);
     void watch_twin(std::uint32_t client, std::uint32_t address);
@@ -298,6 +309,7 @@ class Cluster {
     void heard(std::uint64_t id, Side at, const wire::Message& message);
     void queued(std::uint64_t id, const wire::Message& message);
     void watch_stop(std::uint32_t worker, const AttemptId& attempt);
+    void watch_sends(std::uint32_t worker, std::uint64_t connection);
     void watch_drained(std::uint32_t worker);
     void watch_queue(std::uint32_t worker);
     void watch_start(std::uint32_t worker, const AttemptId& attempt);
@@ -330,6 +342,7 @@ class Cluster {
     void forge_tasks(std::uint64_t connection, std::uint32_t worker);
     void forge_to_client(std::uint32_t client, std::uint32_t worker);
     void lie(std::uint32_t client, std::uint32_t worker);
+    void forge_refusal(std::uint32_t client, std::uint32_t worker);
     void forge_gap(std::uint32_t client, std::uint32_t worker);
     void trouble_forged(std::uint32_t client, std::uint32_t worker);
 

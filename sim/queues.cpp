@@ -52,6 +52,15 @@ void Cluster::watch_stop(std::uint32_t id, const AttemptId& attempt) {
     }
 }
 
+/// A worker says something: to somebody who is there.
+void Cluster::watch_sends(std::uint32_t id, std::uint64_t connection) {
+    const auto to = connections_.find(connection);
+    if (to != connections_.end() && (!to->second.worker_open || to->second.worker != id ||
+                                     to->second.life != workers_[id].life)) {
+        violated("worker " + std::to_string(id) + " sends a message to nobody");
+    }
+}
+
 /// The time of a drain is over: is it done when nothing is left, and only then?
 void Cluster::watch_drained(std::uint32_t id) {
     const Worker& worker = workers_[id];

@@ -281,7 +281,10 @@ void Cluster::forge_to_client(std::uint32_t id, std::uint32_t worker) {
     wire::TaskOutput output{nobodys, wire::Channel::out, 0, "x", 0};
     wire::ErrorMessage error{nobodys, wire::to_record(Error(Domain::wire, Code::malformed,
                                                             Fault::policy, "it is forged"))};
-    switch (random_.below(12)) {
+    switch (random_.below(13)) {
+        case 10:
+            forge_refusal(id, worker);
+            break;
         case 0:
             expect(tell(MessageType::task_submit, ""), "a client is given tasks");
             break;
@@ -331,6 +334,22 @@ void Cluster::forge_to_client(std::uint32_t id, std::uint32_t worker) {
         }
         default:
             forge_gap(id, worker);
+    }
+}
+
+/// A worker says of one of its tasks that it does not take it.
+void Cluster::forge_refusal(std::uint32_t id, std::uint32_t worker) {
+    for (Job& job : jobs_) {
+        if (leased_at(id, job) == worker) {
+            job.forged = true;
+            const auto lease = *clients_[id].reactor->lease_of(job.attempt);
+            const Error why(Domain::wire, Code::malformed, Fault::user, "it is forged");
+            expect(!tell_client(id, worker, MessageType::error,
+                                codec::encode(wire::ErrorMessage{lease, wire::to_record(why)})) &&
+                       job.outcomes == 1,
+                   "a task that is not taken");
+            return;
+        }
     }
 }
 
@@ -393,6 +412,9 @@ void Cluster::forge_gap(std::uint32_t id, std::uint32_t worker) {
 /// Something that makes no sense comes on a connection that stands.
 void Cluster::trouble_forged(std::uint32_t id, std::uint32_t worker) {
     const std::uint64_t connection = clients_[id].open[worker];
+    if (clients_[id].reactor && connection == 0 && clients_[id].machine.awake() != 0ns) {
+        expect(!tell_client(id, worker, MessageType::goodbye, "x"), "what nobody said");
+    }
     const auto found = connections_.find(connection);
     if (found == connections_.end() || !found->second.client_open || !found->second.worker_open ||
         !found->second.admitted || !clients_[id].reactor || !workers_[worker].reactor ||

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cluster.hpp"
+#include "wire/limits.hpp"
 
 namespace repartir::sim {
 namespace {
@@ -201,6 +202,12 @@ void Cluster::watch_submit(std::uint64_t id, std::string_view body) {
     }
     Connection& connection = found->second;
     watch_trial(connection, submit->tasks.size());
+    if (submit->tasks.size() > 1 && body.size() > wire::frame_body_bytes_max + (16U << 10U)) {
+        violated("a client submits more at once than it should");
+    }
+    if (connection.reconciles) {
+        violated("a client submits to a worker of which it does not know what it has");
+    }
     if (connection.draining) {
         violated("a client submits to a worker that drains");
     }
@@ -258,7 +265,8 @@ void Cluster::watch_capacity(Client& client, const client::Capacity& now) {
         !differs(now.bytes_per_second, told.bytes_per_second)) {
         violated("a client tells of slots that have not changed");
     }
-    if (now.window < now.slots || now.round_trip < 0ns || now.round_trip > 1s) {
+    if (now.window < now.slots || (now.slots == 0 && now.window != 0) || now.round_trip < 0ns ||
+        now.round_trip > 1s) {
         violated("a client tells of slots that cannot be");
     }
     client.told = now;
@@ -290,7 +298,11 @@ std::vector<std::uint32_t> Cluster::leases(std::uint32_t id) const {
 void Cluster::watch_reclaim(const Connection& connection, const wire::Attempts& list) {
     Client& client = clients_[connection.client];
     ++client.reclaims;
+    if (connection.reconciles) {
+        violated("a client takes tasks from a worker of which it does not know what it has");
+    }
     if (client.gives_back) {
+        client.back_from = client.open[connection.address];
         return;
     }
     const std::vector<std::uint32_t> counts = leases(connection.client);
@@ -298,6 +310,16 @@ void Cluster::watch_reclaim(const Connection& connection, const wire::Attempts& 
     for (std::uint32_t other = 0; other < addresses(); ++other) {
         idle = idle || (other != connection.address && client.links[other].up &&
                         counts[other] < workers_[who(other)].slots);
+    }
+    for (const Job& job : jobs_) {
+        const bool waits = job.client == connection.client && job.arrival != 0 &&
+                           !client.reactor->lease_of(job.attempt);
+        for (std::uint32_t other = 0; waits && other < addresses(); ++other) {
+            if (reaches(client, other, job)) {
+                violated("a client takes tasks back though others wait");
+                return;
+            }
+        }
     }
     const std::uint32_t here = counts[connection.address];
     const std::uint32_t slots = workers_[connection.worker].slots;
@@ -368,6 +390,7 @@ void Cluster::heard(std::uint64_t id, Side at, const wire::Message& message) {
         case wire::MessageType::welcome: {
             const auto welcome = wire::decode<wire::Welcome>(message.type, message.body);
             pipe.tasks_granted = welcome->task_credit;
+            connection.known = welcome->session_known;
             pipe.bytes_granted = welcome->input_credit;
             break;
         }
@@ -377,11 +400,16 @@ void Cluster::heard(std::uint64_t id, Side at, const wire::Message& message) {
             pipe.bytes_granted += credit->input_bytes;
             break;
         }
+        case wire::MessageType::task_accepted:
+            connection.reconciles = false;
+            break;
         case wire::MessageType::drain:
             connection.draining = true;
             clients_[connection.client].links[connection.address].draining = true;
             break;
         case wire::MessageType::task_reclaimed: {
+            Client& client = clients_[connection.client];
+            client.back_from = client.back_from == id ? 0 : client.back_from;
             const auto list = wire::decode<wire::Attempts>(message.type, message.body);
             static_cast<void>(list->ids.each([&](const AttemptId& attempt) {
                 Job& job = jobs_[attempt.task.element];

@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t small_output = 1000;  // is kept in memory
-constexpr std::uint64_t input_min = 100'000;  // bytes of tasks
+constexpr std::uint64_t input_min = 120'000;  // bytes of tasks
 constexpr base::BootTime never = base::BootTime::max();
 
 }  // namespace
@@ -284,6 +284,7 @@ void Cluster::worker_effects(std::uint32_t id, worker::Outbox& out) {
     Worker& worker = workers_[id];
     for (worker::Effect& effect : std::exchange(out, {})) {
         if (const auto* send = std::get_if<worker::Send>(&effect)) {
+            watch_sends(id, send->to);
             post(send->to, Side::worker, send->type, send->correlation, send->body);
         } else if (const auto* admit = std::get_if<worker::Admit>(&effect)) {
             Connection& connection = connections_.find(admit->connection)->second;

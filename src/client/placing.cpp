@@ -54,6 +54,17 @@ std::uint32_t Reactor::load_of_others(const Worker& worker, std::uint32_t permil
     return static_cast<std::uint32_t>(all - std::min(all, own));
 }
 
+/// @return how loaded a worker with slots is when it has so many tasks of ours.
+std::uint64_t Reactor::load_of(const Worker& worker, std::size_t tasks) {
+    return (std::uint64_t{tasks} << 20U) / worker.site.slots +
+           (std::uint64_t{worker.others_permille} << 20U) / 1000;
+}
+
+/// @return whether the worker can ever run it, and has credit for it now.
+bool Reactor::takes(const Worker& worker, const Held& held) {
+    return worker.input.left() >= held.order.task.size() && could(worker, held.order);
+}
+
 /// Brings a worker's place among those that may get more up to date. Its place among those that may
 /// give some back is brought up to date when somebody asks: mostly it is the same again by then.
 void Reactor::rank(WorkerId id, Worker& worker) {
@@ -66,8 +77,7 @@ void Reactor::rank(WorkerId id, Worker& worker) {
                                  : standing == core::Standing::probation ? 1
                                                                          : 0;
         if (worker.here.size() < most && worker.tasks.left() != 0) {
-            load = (std::uint64_t{worker.here.size()} << 20U) / worker.site.slots +
-                   (std::uint64_t{worker.others_permille} << 20U) / 1000;
+            load = load_of(worker, worker.here.size());
         }
     }
     if (load != worker.load) {
@@ -123,8 +133,7 @@ bool Reactor::all_are_up() const {
 /// @return the least loaded worker that can ever run it and may get it now.
 std::optional<WorkerId> Reactor::choose(const Held& held) const {
     for (const auto& [load, id] : ready_) {
-        const Worker& worker = workers_[id];
-        if (worker.input.left() >= held.order.task.size() && could(worker, held.order)) {
+        if (takes(workers_[id], held)) {
             return id;
         }
     }

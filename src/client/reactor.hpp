@@ -325,6 +325,8 @@ class Reactor {
     void stop_waiting(const Held& held);
     [[nodiscard]] std::uint32_t ask_back(WorkerId id, std::size_t most, const Worker* idle,
                                          Outbox& out);
+    [[nodiscard]] static std::uint64_t load_of(const Worker& worker, std::size_t tasks);
+    [[nodiscard]] static bool takes(const Worker& worker, const Held& held);
     void settle_unwanted(Worker& worker);
     void wait_again(Entry& entry);
     void finish(Entry& entry, Finished&& finished, Outbox& out);

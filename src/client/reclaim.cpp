@@ -36,7 +36,8 @@ void Reactor::steal(Outbox& out) {
     if (!high_.empty() || !normal_.empty() || ready_.empty()) {
         return;
     }
-    const Worker& idle = workers_[ready_.begin()->second];
+    const auto [load, to] = *ready_.begin();
+    const Worker& idle = workers_[to];
     if (idle.here.size() >= idle.site.slots) {
         return;
     }
@@ -45,18 +46,22 @@ void Reactor::steal(Outbox& out) {
         return;
     }
     const auto [backlog, id] = *backlogs_.rbegin();
-    static_cast<void>(ask_back(id, (backlog + 1) / 2, &idle, out));
+    const std::size_t half = (backlog + 1) / 2;
+    const Worker& busy = workers_[id];
+    if (load < load_of(busy, busy.here.size() - half)) {  // else they would come back there
+        static_cast<void>(ask_back(id, half, &idle, out));
+    }
 }
 
 /// Asks a worker for its newest attempts, unless they have begun. @param idle the worker that they
-/// are for, which must be able to run them; nullptr: they go back to their owner @return how many
+/// are for, which must take them; nullptr: they go back to their owner @return how many
 std::uint32_t Reactor::ask_back(WorkerId id, std::size_t most, const Worker* idle, Outbox& out) {
     Worker& worker = workers_[id];
     const bool unwanted = idle == nullptr;
     std::vector<AttemptId> wanted;
     const auto all = worker.here.all();
     for (const auto& [lease, entry] : all.last(std::min(most, all.size())) | std::views::reverse) {
-        if (unwanted || could(*idle, entry->second.order)) {
+        if (unwanted || takes(*idle, entry->second)) {
             entry->second.unwanted = unwanted;
             wanted.push_back(leased(*entry));
         }

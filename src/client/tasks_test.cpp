@@ -277,6 +277,34 @@ TEST(ClientTasksTest, AnIdleWorkerTakesHalfOfTheLongestQueue) {
     EXPECT_EQ(f.take<Finished>().at(0).out.bytes, "elsewhere");
 }
 
+TEST(ClientTasksTest, WhatTheIdleWorkerCannotRunIsNotTakenForIt) {
+    Fixture f(2);
+    f.welcome(0, 4);
+    for (std::uint32_t i = 1; i <= 6; ++i) {
+        f.start(i, 4);
+    }
+    f.out.clear();
+    f.welcome(1, 1);  // nothing would go there: all would come back to the first, again and again
+    EXPECT_EQ(f.told(MessageType::task_reclaim), 0U);
+}
+
+TEST(ClientTasksTest, WhatWouldComeBackToTheSameWorkerIsNotTakenFromIt) {
+    Fixture f(2);
+    f.welcome(0, 1);
+    f.welcome(1, 1);
+    wire::Heartbeat busy;
+    busy.sequence = 1;
+    busy.load_permille = 1000;  // with others' work
+    f.say(1, MessageType::heartbeat, busy);
+    f.start(1);
+    f.out.clear();
+    f.start(2);
+    Outbox both = f.out;
+    EXPECT_EQ(f.submitted(), (std::vector<std::uint32_t>{1}));
+    f.out = both;
+    EXPECT_EQ(f.told(MessageType::task_reclaim), 0U);
+}
+
 TEST(ClientTasksTest, WhatCouldNotBeTakenBackStaysWhereItIs) {
     Fixture f(2);
     f.welcome(0, 1);
