@@ -189,7 +189,6 @@ void Reactor::welcome(WorkerId id, Worker& worker, const wire::Message& message,
                       worker.incarnation == welcome->incarnation;
     worker.link = Link::up;
     worker.failures = 0;
-    worker.why.clear();
     worker.welcomed = true;
     worker.draining = false;
     worker.instance = welcome->instance;
@@ -239,6 +238,7 @@ void Reactor::settle_in(WorkerId id, Worker& worker, bool same, Outbox& out) {
     } else {
         lose(id, worker, out);
     }
+    worker.why.clear();
     rank(id, worker);
     set_timer(id, worker);
     unstrand();

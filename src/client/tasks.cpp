@@ -139,7 +139,7 @@ void Reactor::lose(WorkerId id, Worker& worker, Outbox& out) {
                 *entry, End::not_started,
                 Error(Domain::wire, Code::unreachable, Fault::node,
                       "worker '" + options_.workers[id] + "' was lost while it had the task (" +
-                          worker.why + "): look at its log; the task is run again elsewhere"),
+                          worker.why + "): look at its log"),
                 out, options_.workers[id]);
         } else {
             ++stats_.moved;

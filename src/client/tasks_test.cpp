@@ -376,6 +376,18 @@ TEST(ClientTasksTest, ByForceCancellingDoesNotWaitForAWorkerThatIsSuspected) {
     EXPECT_EQ(f.take<Finished>().at(0).report.ending.end, End::cancelled);
 }
 
+TEST(ClientTasksTest, ALossNamesItsReasonAlsoWhenTheWorkerIsBackInAnotherLife) {
+    Fixture f(1);
+    f.welcome(0);
+    f.start(1);
+    f.reactor.disconnected(0, "the cable was cut", f.now, f.out);
+    f.out.clear();
+    f.welcome(0, 2, false, 2);
+    const auto ended = f.take<Finished>();
+    ASSERT_EQ(ended.size(), 1U);
+    EXPECT_NE(ended[0].report.error->sentence.find("(the cable was cut)"), std::string::npos);
+}
+
 TEST(ClientTasksTest, OutputComesInOrderOrEndsTheConnection) {
     Fixture f(1);
     f.welcome(0);

@@ -33,6 +33,11 @@ void Server::refresh(base::BootTime now) {
 }
 
 Result<std::vector<SocketAddress>> Server::listen(const Address& address) {
+    if (security_.tls != nullptr && address.path.empty()) {
+        if (Result<void> may = security_.tls->may_listen(); !may) {
+            return fail(may.error());
+        }
+    }
     Result<std::unique_ptr<Listener>> listener = Listener::create(loop_, address, security_, *this);
     if (!listener) {
         return fail(listener.error());

@@ -61,7 +61,8 @@ class Server final : private Listener::Owner, private Connection::Owner {
     Server& operator=(const Server&) = delete;
     ~Server();
 
-    /// Listens at one more address. @return where exactly. Errors: as Listener::create
+    /// Listens at one more address. @return where exactly. Errors: as Listener::create;
+    /// invalid_argument: our certificate is none to listen with
     [[nodiscard]] Result<std::vector<SocketAddress>> listen(const Address& address);
     /// Listens no more; connections stay.
     void stop_listening() { listeners_.clear(); }

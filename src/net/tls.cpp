@@ -204,6 +204,19 @@ Result<std::unique_ptr<Stream>> TlsContext::connect(int fd, std::string address,
     return make_tls_stream(state_, fd, TlsSide::connecting, std::move(address), std::move(host));
 }
 
+Result<void> TlsContext::may_listen() const {
+    const std::lock_guard lock(state_->mutex);
+    const std::string& role = state_->own.role;
+    if (role == to_string(trust::Role::worker) || role == to_string(trust::Role::broker)) {
+        return {};
+    }
+    return fail(Error(Domain::trust, Code::invalid_argument, Fault::user,
+                      state_->files.certificate + " is for " +
+                          (role.empty() ? "no role" : "the role " + role) +
+                          ", and who listens must be a worker or broker; make one with \"repartir"
+                          " pki issue worker\""));
+}
+
 TlsHandshakes TlsContext::handshakes() const noexcept {
     return {state_->whole_handshakes.load(), state_->resumed_handshakes.load()};
 }

@@ -51,6 +51,8 @@ class TlsContext {
     /// @param host the name or IP address that was dialled
     [[nodiscard]] Result<std::unique_ptr<Stream>> connect(int fd, std::string address,
                                                           std::string host);
+    /// @return whether our certificate is one to listen with. Errors: invalid_argument
+    [[nodiscard]] Result<void> may_listen() const;
     /// Reads those files again that have changed. One thread at a time.
     [[nodiscard]] Refreshed refresh();
     /// @return how many handshakes have succeeded.

@@ -35,15 +35,15 @@ void Reactor::complain(ConnectionId id, std::uint64_t correlation, const Attempt
 }
 
 /// Ends a connection without a word; its session goes on without it.
-void Reactor::hang_up(ConnectionId id, Outbox& out) {
-    out.emplace_back(Close{id});
+void Reactor::hang_up(ConnectionId id, std::string_view why, Outbox& out) {
+    out.emplace_back(Close{id, std::string(why)});
     disconnected(id, now_);
 }
 
 /// Ends a connection with a reason.
 void Reactor::refuse(ConnectionId id, wire::Parting parting, std::string_view reason, Outbox& out) {
     send(id, wire::MessageType::goodbye, ++asked_, wire::Goodbye{parting, reason}, out);
-    hang_up(id, out);
+    hang_up(id, reason, out);
 }
 
 Reactor::Session* Reactor::session_of(ConnectionId id) {
@@ -223,7 +223,7 @@ void Reactor::part(ConnectionId id, Connection& connection, const wire::Message&
                    Outbox& out) {
     const auto goodbye = wire::decode<wire::Goodbye>(message.type, message.body);
     const wire::Instance session = connection.session;
-    hang_up(id, out);
+    hang_up(id, "the peer said goodbye: " + std::string(goodbye ? goodbye->reason : ""), out);
     if (goodbye && goodbye->parting == wire::Parting::done) {
         drop(session, out);
         start_next(out);
@@ -277,7 +277,7 @@ void Reactor::tick(base::BootTime now, Outbox& out) {
                 refuse(id, wire::Parting::refused, "no hello came in time", out);
             }
         } else if (connection.detector.ask(now) == core::Health::dead) {
-            hang_up(id, out);
+            hang_up(id, "it was not heard of for too long", out);
         } else if (now >= connection.next_beat) {
             beat(id, connection, out);
         }

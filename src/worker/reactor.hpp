@@ -76,6 +76,7 @@ struct Admit {
 /// Close a connection once what was sent to it is on its way.
 struct Close {
     ConnectionId connection = 0;
+    std::string why;  ///< one phrase, for the log
 };
 /// Run an attempt. finished() follows exactly once.
 struct Start {
@@ -221,7 +222,7 @@ class Reactor {
     void part(ConnectionId id, Connection& connection, const wire::Message& message, Outbox& out);
     void beat(ConnectionId id, Connection& connection, Outbox& out);
     void refuse(ConnectionId id, wire::Parting parting, std::string_view reason, Outbox& out);
-    void hang_up(ConnectionId id, Outbox& out);
+    void hang_up(ConnectionId id, std::string_view why, Outbox& out);
     void drop(const wire::Instance& name, Outbox& out);
     void end_drain(Outbox& out);
     [[nodiscard]] Session* session_of(ConnectionId id);

@@ -47,6 +47,18 @@ class Revocation(FaultTest):
         self.assertIn("revoked", self.read("w.log"))
 
 
+class Roles(FaultTest):
+    def test_a_certificate_serves_in_its_role_only(self):
+        self.authority()
+        _, address = self.worker("w", *self.tls("w"), listen="127.0.0.1:0")
+        done = self.run_program("run", "--remote", address, "--reach", "1s", *self.tls("w"), "true")
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("must be a client or a broker", done.stderr)
+        self.assertIn("must be a client or a broker", self.read("w.log"))
+        self.assertIn("is for the role client, and who listens must be a worker",
+                      self.refused("worker", "--listen", "127.0.0.1:0", *self.tls("me")))
+
+
 class Faults(FaultTest):
     def test_kill_9_of_a_worker_costs_time_and_no_result(self):
         victim, first = self.worker("a")

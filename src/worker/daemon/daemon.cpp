@@ -398,7 +398,12 @@ void Daemon::carry_out(Admit& effect) {
     server_->admit(effect.connection, effect.version, effect.compression);
 }
 
-void Daemon::carry_out(Close& effect) { server_->close(effect.connection); }
+void Daemon::carry_out(Close& effect) {
+    log(LogLevel::info, base::Logfmt("closing")
+                            .add("connection", std::to_string(effect.connection))
+                            .add("why", effect.why));
+    server_->close(effect.connection);
+}
 
 void Daemon::carry_out(Start& effect) { runner_->start(effect.attempt, effect.task); }
 
