@@ -227,6 +227,10 @@ void Cluster::audit_connection(const Connection& connection) {
                              " and worker " + std::to_string(connection.worker);
     const Worker& worker = workers_[connection.worker];
     const bool there = worker.reactor && worker.life == connection.life;
+    if (there && worker.draining && connection.worker_open && connection.welcomed &&
+        !connection.told_drain) {
+        violated("a worker does not say that it drains");
+    }
     const auto late = [&](Side side, bool open, bool greeted) {
         const Machine& machine = machine_of(connection, side);
         const Pipe& out = side == Side::client ? connection.to_worker : connection.to_client;

@@ -190,103 +190,6 @@ void Cluster::ended(const client::Finished& finished) {
     }
 }
 
-/// @return whether that is all of what the job wrote there, as it was written.
-bool Cluster::whole(std::uint32_t index, std::size_t channel, const client::Tail& tail) {
-    const Job& job = jobs_[index];
-    const std::uint64_t bytes = tail.offset + tail.bytes.size() + tail.lost;
-    const bool may_lose = job.may_lose || job.cancelled;
-    const std::uint64_t total = job.totals[channel];
-    return (total == 0 || total == bytes || may_lose) && bytes == job.output[channel] &&
-           tail.offset <= job.received[channel] && (tail.lost == 0 || may_lose) &&
-           tail.bytes == pattern(index, channel, tail.offset, tail.bytes.size());
-}
-
-/// Counts how an attempt ended, and whether that may be.
-void Cluster::book(std::uint32_t index, const Attempt& attempt) {
-    Job& job = jobs_[index];
-    job.failures += attempt.ending.end == End::exited && attempt.ending.code != 0 ? 1 : 0;
-    job.failures += attempt.ending.end == End::output_lost ? 1 : 0;
-    const bool by_node = attempt.error && attempt.error->fault() == Fault::node;
-    if (attempt.ending.end == End::not_started && by_node) {
-        ++job.losses;
-        node_failed(job, attempt);
-        return;
-    }
-    if (attempt.ending.end == End::not_started) {
-        job.refused = true;
-        if (job.forged && attempt.where.empty()) {
-            violated("nobody knows who refused a task");
-        }
-        if (job.kind != Kind::missing && !job.limited && !job.forged &&
-            job.input < wire::task_bytes_max && !out_of_reach(job)) {
-            violated("task " + std::to_string(index) + " is refused: " + attempt.error->sentence());
-        }
-    }
-    if (said_) {
-        Link& link = clients_[job.client].links[said_at_];
-        link.bad = 0;
-        link.on_trial = link.on_trial && clients_[job.client].machine.now() < link.shut_until;
-    }
-}
-
-/// @return whether the client has waited in vain for so long as it waits for workers that could.
-bool Cluster::out_of_reach(const Job& job) const {
-    const Client& client = clients_[job.client];
-    const base::BootTime now = client.machine.now();
-    for (std::uint32_t worker = 0; worker < addresses(); ++worker) {
-        if (reaches(client, worker, job)) {
-            return false;
-        }
-    }
-    return now - job.arrived >= client.options.reach;
-}
-
-/// An attempt failed by its worker's fault, or was lost with it: was that so?
-void Cluster::node_failed(const Job& job, const Attempt& attempt) {
-    Client& client = clients_[job.client];
-    const auto found = std::ranges::find(client.options.workers, attempt.where);
-    if (found == client.options.workers.end()) {
-        violated("a worker failed that is none: " + attempt.where);
-        return;
-    }
-    const auto id =
-        static_cast<std::size_t>(said_ ? said_at_ : found - client.options.workers.begin());
-    Link& link = client.links[id];
-    if (!said_ && !link.up && client.machine.now() - link.left < client.options.reattach) {
-        violated("a client does not wait for worker " + std::to_string(id) + " to come back");
-    }
-    if (!said_ && link.up && link.known) {
-        violated("what worker " + std::to_string(id) + " still has is given up");
-    }
-    if (link.bad_in != batch_) {
-        link.lost_cores = 0;
-    }
-    const auto slots = workers_[who(static_cast<std::uint32_t>(id))].slots;
-    if (!said_ && link.lost_cores >= slots) {
-        violated("worker " + std::to_string(id) + " is said to have run more than it could");
-    }
-    link.lost_cores += job.cores;
-    if (std::exchange(link.bad_in, batch_) != batch_) {  // what is lost at once counts once
-        failed(client, link);
-    }
-}
-
-/// What a worker's failure comes to for its client: the third in a row shuts it out.
-void Cluster::failed(Client& client, Link& link) {
-    const core::QuarantineRule& rule = client.options.quarantine;
-    const base::BootTime now = client.machine.now();
-    if ((link.on_trial && now < link.shut_until) ||
-        (!link.on_trial && ++link.bad < rule.failures)) {
-        return;
-    }
-    count("quarantine");
-    link.shut_until =
-        now + std::min<base::BootTime>(rule.first * (1LL << link.terms), rule.longest);
-    ++link.terms;
-    link.bad = 0;
-    link.on_trial = true;
-}
-
 void Cluster::client_sends(std::uint32_t id, const client::Send& send) {
     if (send.type == wire::MessageType::task_submit) {
         watch_submit(clients_[id].open[send.worker], send.body);
@@ -310,6 +213,10 @@ void Cluster::client_has_output(const client::Output& output) {
     if (output.offset > job.received[channel] || output.bytes.empty() ||
         output.bytes != pattern(index, channel, output.offset, output.bytes.size())) {
         violated("a piece of output is not what was written");
+    }
+    if (job.totals[channel] != 0 && output.offset != 0 && output.total != job.totals[channel] &&
+        !job.may_lose && !job.cancelled) {
+        violated("the total of an output changes");
     }
     job.totals[channel] = output.total;
     job.received[channel] = output.offset + output.bytes.size();

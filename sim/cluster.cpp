@@ -56,6 +56,9 @@ void Cluster::make_client(std::uint32_t id) {
     client.options.reach = chance(50) ? std::chrono::hours(24) : 5s + up_to(20s);
     client.options.time_to_live = 1ms * (chance(70) ? 60'000 : 1000 + random_.below(8000));
     client.options.seed = random_.next();
+    client.options.quarantine.first = 1s + up_to(9s);
+    client.options.quarantine.longest = 20s;
+    client.options.quarantine.forgiven_after = 5s + up_to(30s);
     client.options.compression = chance(50);
     for (std::uint32_t i = 0; i < addresses(); ++i) {
         client.options.workers.push_back("w" + std::to_string(i));

@@ -89,12 +89,14 @@ class Cluster {
         std::uint64_t life = 0;     // of the worker
         bool client_open = true;
         bool worker_open = true;
-        bool welcomed = false;    // by the worker
-        bool admitted = false;    // the client read the welcome
-        bool known = false;       // the worker knew the session
-        bool reconciles = false;  // and has not said yet what it has of it
-        bool forged = false;      // somebody else said something on it
-        bool draining = false;    // and that
+        bool welcomed = false;       // by the worker
+        bool admitted = false;       // the client read the welcome
+        bool told_drain = false;     // by the worker
+        bool session_known = false;  // as it said
+        bool known = false;          // the worker knew the session
+        bool reconciles = false;     // and has not said yet what it has of it
+        bool forged = false;         // somebody else said something on it
+        bool draining = false;       // and that
         std::uint32_t task_credit = 0;
         base::BootTime opened{0};
         base::BootTime disturbed{0};  // or when a partition ended
@@ -197,6 +199,7 @@ class Cluster {
         std::uint32_t terms = 0;  // how often it was shut out
         bool on_trial = false;    // since it was, nothing went well there
         base::BootTime shut_until{0};
+        base::BootTime good_since{0};
         std::uint64_t bad_in = 0;  // the batch of effects in which it failed last
     };
     struct Client {
@@ -287,7 +290,7 @@ class Cluster {
     void watch_goodbye(Connection& connection, Side from, std::string_view body);
     void watch_heartbeat(Connection& connection, Side from, std::string_view body);
     void watch_credit(Connection& connection, Side from, std::string_view body);
-    void watch_welcome(const Connection& connection, wire::MessageType type, std::string_view body);
+    void watch_welcome(Connection& connection, wire::MessageType type, std::string_view body);
     void watch_list(std::uint64_t id, Side from, wire::MessageType type, std::string_view body);
     void watch_submit(std::uint64_t id, std::string_view body);
     void reattached(Worker& worker, std::uint64_t connection, const wire::Attempts& list);
@@ -339,6 +342,7 @@ class Cluster {
                const Answer& answer);
     [[nodiscard]] bool knows(std::uint32_t worker, std::uint32_t client) const;
     void forge_to_worker(std::uint64_t connection, std::uint32_t worker);
+    void forge_goodbye(std::uint64_t connection, std::uint32_t worker);
     void forge_tasks(std::uint64_t connection, std::uint32_t worker);
     void forge_to_client(std::uint32_t client, std::uint32_t worker);
     void lie(std::uint32_t client, std::uint32_t worker);

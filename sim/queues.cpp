@@ -8,6 +8,8 @@
 
 namespace repartir::sim {
 
+using namespace std::chrono_literals;
+
 /// A worker reads what changes its queue.
 void Cluster::queued(std::uint64_t id, const wire::Message& message) {
     Worker& worker = workers_[connections_.find(id)->second.worker];
@@ -71,6 +73,9 @@ void Cluster::watch_drained(std::uint32_t id) {
     }
     const bool runs =
         std::ranges::any_of(worker.store, [](const auto& each) { return !each.second.done; });
+    if (runs && worker.machine.awake() > 6s) {
+        violated("worker " + std::to_string(id) + " runs what its drain should have ended");
+    }
     if (drained && (runs || waits)) {
         violated("worker " + std::to_string(id) + " has drained, and something is left there");
     }

@@ -224,7 +224,7 @@ void Cluster::forge_to_worker(std::uint64_t connection, std::uint32_t id) {
             expect(silent(tell(MessageType::drain, "x")), "a drain that is none");
             break;
         case 6:
-            expect(tell(MessageType::goodbye, "x").closed, "a goodbye that is none");
+            forge_goodbye(connection, id);
             break;
         case 7: {
             std::string list;
@@ -238,6 +238,17 @@ void Cluster::forge_to_worker(std::uint64_t connection, std::uint32_t id) {
         default:
             forge_tasks(connection, id);
     }
+}
+
+/// Only who says that it is done leaves nothing behind.
+void Cluster::forge_goodbye(std::uint64_t connection, std::uint32_t id) {
+    const worker::Reactor& reactor = *workers_[id].reactor;
+    const std::size_t sessions = reactor.sessions();
+    const std::string body =
+        chance(50) ? "x" : codec::encode(wire::Goodbye{wire::Parting::failed, "it is forged"});
+    expect(tell_worker(id, connection, MessageType::goodbye, body).closed &&
+               reactor.sessions() == sessions,
+           "a goodbye of who is not done");
 }
 
 /// Tasks come to a worker that it has already, or that are not the sender's.

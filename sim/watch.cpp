@@ -58,8 +58,10 @@ void Cluster::watch_message(std::uint64_t id, Side from, wire::MessageType type,
             violated("a worker complains: " + (told ? told->error.sentence : "of what?"));
             break;
         }
-        case wire::MessageType::task_submit:
         case wire::MessageType::drain:
+            connection.told_drain = true;
+            break;
+        case wire::MessageType::task_submit:
         case wire::MessageType::task_output:
         case wire::MessageType::task_result:
             break;
@@ -73,8 +75,7 @@ void Cluster::watch_message(std::uint64_t id, Side from, wire::MessageType type,
 }
 
 /// A session that is new has nothing that waits.
-void Cluster::watch_welcome(const Connection& connection, wire::MessageType type,
-                            std::string_view body) {
+void Cluster::watch_welcome(Connection& connection, wire::MessageType type, std::string_view body) {
     if (type != wire::MessageType::welcome) {
         return;
     }
@@ -84,6 +85,14 @@ void Cluster::watch_welcome(const Connection& connection, wire::MessageType type
         welcome->incarnation != worker.life) {
         violated("a worker says that it is what it is not");
     }
+    for (const auto& [id, other] : connections_) {
+        if (&other != &connection && other.client == connection.client &&
+            other.worker == connection.worker && other.life == connection.life &&
+            other.worker_open && other.welcomed) {
+            violated("a session has two connections");
+        }
+    }
+    connection.session_known = welcome->session_known;
     if (!welcome->session_known) {
         std::erase_if(worker.queue, [&](const auto& each) {
             return jobs_[each.first.task.element].client == connection.client;
@@ -100,6 +109,10 @@ void Cluster::watch_goodbye(Connection& connection, Side from, std::string_view 
         goodbye->parting == wire::Parting::failed || goodbye->parting == wire::Parting::refused;
     if (broken && !connection.forged && !may_fail_for(goodbye->reason)) {
         violated("somebody hangs up: " + std::string(goodbye->reason));
+    }
+    if (goodbye->reason == "no hello came in time" && clock_.now() - connection.opened < 4s &&
+        machine_of(connection, from).awake() > 5s) {
+        violated("a worker waits too short for hello");
     }
     Link& link = clients_[connection.client].links[connection.address];
     link.twin = link.twin || goodbye->reason.starts_with("it is the worker at ");
@@ -150,7 +163,8 @@ void Cluster::watch_list(std::uint64_t id, Side from, wire::MessageType type,
     const Connection& connection = connections_.find(id)->second;
     const auto list = wire::decode<wire::Attempts>(type, body);
     const bool may_be_empty = type == wire::MessageType::task_reclaimed ||
-                              (type == wire::MessageType::task_accepted && !connection.admitted);
+                              (type == wire::MessageType::task_accepted &&
+                               connection.session_known && !connection.admitted);
     if (list->ids.size() == 0 && !may_be_empty) {
         violated("a " + name_of(type) + " lists nothing");
     }

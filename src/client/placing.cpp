@@ -54,9 +54,9 @@ std::uint32_t Reactor::load_of_others(const Worker& worker, std::uint32_t permil
     return static_cast<std::uint32_t>(all - std::min(all, own));
 }
 
-/// @return how loaded a worker with slots is when it has so many tasks of ours.
+/// @return how loaded a worker is when it has so many tasks of ours.
 std::uint64_t Reactor::load_of(const Worker& worker, std::size_t tasks) {
-    return (std::uint64_t{tasks} << 20U) / worker.site.slots +
+    return (std::uint64_t{tasks} << 20U) / std::max(worker.site.slots, 1U) +
            (std::uint64_t{worker.others_permille} << 20U) / 1000;
 }
 

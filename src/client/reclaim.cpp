@@ -11,6 +11,12 @@
 #include "wire/messages.hpp"
 
 namespace repartir::client {
+namespace {
+
+/// So many workers that idle are looked at for one that can run what waits at another.
+constexpr std::size_t tries_max = 16;
+
+}  // namespace
 
 /// Brings the order of those that have tasks waiting up to date.
 void Reactor::settle_backlogs() {
@@ -36,9 +42,8 @@ void Reactor::steal(Outbox& out) {
     if (!high_.empty() || !normal_.empty() || ready_.empty()) {
         return;
     }
-    const auto [load, to] = *ready_.begin();
-    const Worker& idle = workers_[to];
-    if (idle.here.size() >= idle.site.slots) {
+    const Worker& first = workers_[ready_.begin()->second];
+    if (first.here.size() >= first.site.slots) {
         return;
     }
     settle_backlogs();
@@ -46,10 +51,18 @@ void Reactor::steal(Outbox& out) {
         return;
     }
     const auto [backlog, id] = *backlogs_.rbegin();
-    const std::size_t half = (backlog + 1) / 2;
     const Worker& busy = workers_[id];
-    if (load < load_of(busy, busy.here.size() - half)) {  // else they would come back there
-        static_cast<void>(ask_back(id, half, &idle, out));
+    const std::size_t half = (backlog + 1) / 2;
+    const std::uint64_t left = load_of(busy, busy.here.size() - half);
+    std::size_t tries = tries_max;
+    for (const auto& [load, to] : ready_) {
+        if (load >= left || tries-- == 0) {
+            return;  // who has more to do than that one is left with would get nothing
+        }
+        const Worker& idle = workers_[to];
+        if (idle.here.size() < idle.site.slots && ask_back(id, half, &idle, out) != 0) {
+            return;
+        }
     }
 }
 
@@ -60,7 +73,11 @@ std::uint32_t Reactor::ask_back(WorkerId id, std::size_t most, const Worker* idl
     const bool unwanted = idle == nullptr;
     std::vector<AttemptId> wanted;
     const auto all = worker.here.all();
-    for (const auto& [lease, entry] : all.last(std::min(most, all.size())) | std::views::reverse) {
+    const std::size_t waiting = all.size() - std::min<std::size_t>(all.size(), worker.site.slots);
+    for (const auto& [lease, entry] : all.last(waiting) | std::views::reverse) {
+        if (wanted.size() == most) {
+            break;
+        }
         if (unwanted || takes(*idle, entry->second)) {
             entry->second.unwanted = unwanted;
             wanted.push_back(leased(*entry));

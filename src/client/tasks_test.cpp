@@ -288,6 +288,29 @@ TEST(ClientTasksTest, WhatTheIdleWorkerCannotRunIsNotTakenForIt) {
     EXPECT_EQ(f.told(MessageType::task_reclaim), 0U);
 }
 
+TEST(ClientTasksTest, WhatTheIdleWorkerCanRunIsTakenFromBehindWhatItCannot) {
+    Fixture f(2);
+    f.welcome(0, 4);
+    for (std::uint32_t i = 1; i <= 8; ++i) {
+        f.start(i, i < 6 ? 1 : 4);
+    }
+    f.out.clear();
+    f.welcome(1, 1);
+    EXPECT_EQ(f.listed(MessageType::task_reclaim), std::vector{f.lease(attempt(5))});
+}
+
+TEST(ClientTasksTest, AnIdleWorkerThatCannotHelpHidesNoneThatCan) {
+    Fixture f(3);
+    f.welcome(0, 4);
+    for (std::uint32_t i = 1; i <= 8; ++i) {
+        f.start(i, 4);
+    }
+    f.welcome(1, 1);
+    f.out.clear();
+    f.welcome(2, 4);
+    EXPECT_EQ(f.told(MessageType::task_reclaim), 1U);
+}
+
 TEST(ClientTasksTest, WhatWouldComeBackToTheSameWorkerIsNotTakenFromIt) {
     Fixture f(2);
     f.welcome(0, 1);
