@@ -32,15 +32,60 @@ FILES = ["src/client/placing.cpp", "src/client/reactor.cpp", "src/client/reclaim
          "src/worker/attempts.cpp", "src/worker/output.cpp", "src/worker/reactor.cpp",
          "src/core/credit.cpp", "src/core/detector.cpp", "src/core/quarantine.cpp"]
 
-# So many survive that nobody has looked into yet: more than that fail. It only becomes less.
-SURVIVORS_MAX = 500
+# So many survive that nobody has looked into yet: more than that fail. It only becomes less. (Of
+# every third mutant, with 40 seeds, 89 of 299 did; so this is what is to be expected of all.)
+SURVIVORS_MAX = 300
 
 # Why some are right to survive.
 REASONS = {
+    "implied": "what stands beside it is never otherwise then: no state can be told from another",
+    "again": "what is there is put there again: only work is saved",
+    "dead": "a detector that has seen its peer dead says so for ever, whatever else it keeps of it",
+    "words": "it chooses the sentence, or the code, of an error: what is done about it is the same",
+    "measure": "a number that is measured and weighed: how soon another one is told, or how many "
+               "tasks wait at a worker for it, has no bound but those that hold for any number",
+    "later": "the next heartbeat does it at the latest: what comes sooner saves room at the worker",
+    "caller": "not of the reactor: who makes one asks how long its heartbeat is to be",
+    "calls": "what carries a call has one core and no memory in it: wire::append_call writes none",
+    "window": "a worker is never handed a batch at once: the window (tasks_max) is smaller",
 }
 
 # Those: (file, text of the condition, forced to): which of the reasons.
 KEPT = {
+    **{("src/client/placing.cpp", what, "true"): reason for what, reason in (
+        ("worker.welcomed", "implied"),  # who was never welcomed is not up and has nothing
+        ("!std::exchange(worker.unsettled, true)", "again"),
+        ("load != worker.load", "again"),
+        ("worker.counted_slots != slots", "again"),
+        ("tasks.size() < wire::batch_max", "window"))},
+    **{("src/client/reactor.cpp", what, form): "caller" for form in ("true", "false")
+       for what in ("many <= few", "wanted >= most")},
+    **{("src/client/reactor.cpp", what, "false"): reason for what, reason in (
+        ("goodbye", "words"),
+        ("suspected", "later"),
+        ("differs(now.round_trip.count(), told_.round_trip.count())", "measure"),
+        ("differs(static_cast<std::int64_t>(now.bytes_per_second), "
+         "static_cast<std::int64_t>(told_.bytes_per_second))", "measure"),
+        ("beat->echo != 0", "measure"),
+        ("worker.draining", "later"),
+        ("worker.seen.size() >= results", "later"),
+        ("worker.seen_bytes >= bytes", "later"),
+        ("worker.seen.size() >= worker.tasks.left()", "later"))},
+    **{("src/client/reactor.cpp", what, "true"): reason for what, reason in (
+        ("wake != worker.wake", "again"),
+        ("beat->echo == worker.beat", "measure"))},
+    ("src/client/reclaim.cpp", "backlog != worker.backlog", "true"): "again",
+    **{("src/client/tasks.cpp", what, form): "words" for form in ("true", "false")
+       for what in ("id < 3", "whom.empty()", "workers_[id].why.empty()")},
+    **{("src/worker/attempts.cpp", what, "false"): reason for what, reason in (
+        ("!whole", "words"), ("!fresh", "words"),
+        ("held.demand.cores != 1", "calls"), ("held.demand.memory_bytes != 0", "calls"))},
+    ("src/worker/attempts.cpp", "!fresh", "true"): "words",
+    **{("src/core/credit.cpp", what, form): "measure" for form in ("true", "false")
+       for what in ("round_trip_ < least", "run_ < least / 10")},
+    **{("src/core/detector.cpp", what, form): reason for what, form, reason in (
+        ("health_ != Health::dead", "true", "dead"),
+        ("ask(now) == Health::dead", "false", "dead"))},
 }
 
 PRELUDE = "extern bool repartir_forced(int number, bool value);\n#line 1\n"
