@@ -268,16 +268,16 @@ class Reactor {
         std::size_t backlog = 0;           // its key in backlogs_; 0: not there
         base::BootTime wake{0};            // its key in timers_
         base::BootTime next_beat{0};
-        core::Site site;                     // as it said when it was last up
-        std::vector<bool> has;               // which functions, by number
-        std::vector<std::string> functions;  // that it has
+        core::Site site;  // as it said when it was last up
         core::Quarantine quarantine;
         core::Grantor output;
         core::Throughput throughput;
-        base::BootTime due{0};       // what its link does next: dial, or give up greeting
-        base::BootTime lost_at{0};   // while it is down with attempts: when they are lost
-        std::uint32_t failures = 0;  // to reach it, in a row
-        std::string why;             // it is not up
+        std::vector<bool> has;               // which functions, by number
+        std::vector<std::string> functions;  // that it has
+        base::BootTime due{0};               // what its link does next: dial, or give up greeting
+        base::BootTime lost_at{0};           // while it is down with attempts: when they are lost
+        std::uint32_t failures = 0;          // to reach it, in a row
+        std::string why;                     // it is not up
         wire::Instance instance{};
         std::uint64_t incarnation = 0;
         std::optional<WorkerId> twin;  // that is the same worker at another address
