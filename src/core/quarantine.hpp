@@ -19,9 +19,11 @@ enum class Standing : std::uint8_t {
 struct QuarantineRule {
     std::uint32_t failures = 3;  ///< node faults in a row that shut it out
     base::BootTime first = std::chrono::seconds(10);
-    base::BootTime longest = std::chrono::minutes(10);
+    /// Short: it may be the only machine, for which all that waits has to wait, and one task in so
+    /// long is a small loss where it is not.
+    base::BootTime longest = std::chrono::seconds(30);
     base::BootTime forgiven_after =
-        std::chrono::hours(1);  ///< good standing that clears its record
+        std::chrono::minutes(10);  ///< good standing that clears its record
 };
 
 /// What one machine did lately. Faults of the machine count, those of tasks do not: a program that
