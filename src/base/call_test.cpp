@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -58,6 +59,16 @@ TEST(RemoteValueTest, ABufferStaysWhereItIsAndLivesAsLongAsTheValue) {
     const std::string_view text = value->read(4, 100, room);
     EXPECT_EQ(static_cast<const void*>(text.data()), there);
     EXPECT_EQ(text, "b" + std::string(99, '\0'));
+}
+
+TEST(RemoteValueTest, FourGibibytesAreTooMuchForAnyMessage) {
+    const auto buffer = SharedBuffer::create(std::size_t{1} << 32U);  // its pages are never touched
+    if (!buffer) {
+        GTEST_SKIP() << "no room for 4 GiB of addresses: " << buffer.error().sentence();
+    }
+    const auto value = encode_result(*buffer);
+    ASSERT_FALSE(value);
+    EXPECT_EQ(value.error().code(), Code::too_large);
 }
 
 }  // namespace

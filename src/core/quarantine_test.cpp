@@ -75,5 +75,19 @@ TEST(QuarantineTest, ALongGoodStandingClearsTheRecord) {
     EXPECT_EQ(machine.until(), 120s + 3600s + 10s);
 }
 
+// All that waits waits for it, where it is the only one.
+TEST(QuarantineTest, WhatCrashesItAgainAndAgainShutsItOutForHalfAMinuteAtMost) {
+    Quarantine machine{QuarantineRule()};
+    base::BootTime now(0);
+    fail_three_times(machine, now);
+    for (int i = 0; i < 50; ++i) {
+        ASSERT_EQ(machine.ask(now), Standing::quarantined);
+        ASSERT_LE(machine.until() - now, 30s);
+        now = machine.until();
+        ASSERT_EQ(machine.ask(now), Standing::probation);
+        machine.failed(now);
+    }
+}
+
 }  // namespace
 }  // namespace repartir::core

@@ -13,10 +13,12 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "net/server_fixture.hpp"
@@ -81,6 +83,28 @@ TEST_F(ServerTest, WhereNobodyListensOneSentenceSaysSo) {
     nowhere.connection.dial({"", 0, folder_ + "/none"}, plain);
     ASSERT_TRUE(until([&] { return nowhere.closed.has_value(); }));
     EXPECT_NE(nowhere.closed->find("does not exist"), std::string::npos);
+}
+
+TEST_F(ServerTest, WhereItCannotListenOneSentenceSaysWhy) {
+    Host host(*loop, plain);
+    const std::string file = folder_ + "/file";
+    std::ofstream(file) << "not ours";
+    const Address taken = listen(host);
+    Security any;
+    any.plaintext = Plaintext::any;
+    for (const auto& [at, why] : std::vector<std::pair<std::string, std::string>>{
+             {"unix:" + folder_ + "/none/w", "its folder does not exist"},
+             {"unix:" + file, "a file is there that is no socket"},
+             {"unix:" + folder_, "a file is there that is no socket"},
+             {taken.text(), "another program does so already"},
+             {"192.0.2.1:9", "this machine has no such address"}}) {  // RFC 5737: nobody has it
+        Host other(*loop, any);
+        const auto refused = other.server.listen(Address::parse(at).value());
+        ASSERT_FALSE(refused) << at;
+        EXPECT_EQ(refused.error().sentence().find("cannot listen at " + at + ": " + why), 0U)
+            << refused.error().sentence();
+    }
+    EXPECT_EQ(std::filesystem::file_size(file), 8U) << "it is left alone";
 }
 
 TEST_F(ServerTest, BothDirectionsFlowThoughBothAreFull) {

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <future>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -20,6 +19,7 @@
 #include <vector>
 
 #include "base/fd.hpp"
+#include "exec/remote/answer_fixture.hpp"
 #include "repartir/remote_executor.hpp"
 #include "wire/framer.hpp"
 #include "wire/messages.hpp"
@@ -90,17 +90,6 @@ class Impostor {
     base::Fd client_;
     wire::Framer framer_;
     std::string buffer_;
-};
-
-class Answer final : public CallSink {
-  public:
-    void returned(Result<std::string> value) noexcept override {
-        promise_.set_value(std::move(value));
-    }
-    Result<std::string> get() { return promise_.get_future().get(); }
-
-  private:
-    std::promise<Result<std::string>> promise_;
 };
 
 class LinkTest : public ::testing::Test {

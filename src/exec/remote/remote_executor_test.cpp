@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/fd.hpp"
+#include "exec/remote/answer_fixture.hpp"
 #include "repartir/worker.hpp"
 
 namespace repartir {
@@ -165,17 +166,6 @@ class Host {
     }
     Worker worker_;
     std::thread thread_;
-};
-
-class Answer final : public CallSink {
-  public:
-    void returned(Result<std::string> value) noexcept override {
-        promise_.set_value(std::move(value));
-    }
-    Result<std::string> get() { return promise_.get_future().get(); }
-
-  private:
-    std::promise<Result<std::string>> promise_;
 };
 
 class RemoteExecutorTest : public ::testing::Test {
