@@ -228,7 +228,8 @@ Result<Transfer> TlsStream::read(std::span<char> into) {
         if (result == 1) {
             done.bytes += got;
             if (drained_ && SSL_has_pending(ssl_.get()) == 0) {
-                done.wait = Wait::readable;  // asking once more would only say so
+                done.wait = Wait::readable;    // asking once more would only say so
+                SSL_free_buffers(ssl_.get());  // which OpenSSL itself keeps behind a ticket
                 return done;
             }
             continue;

@@ -162,6 +162,21 @@ TEST_F(TlsStreamTest, AnIdleConnectionOfAWholeHandshakeKeepsLittle) {
     EXPECT_EQ(worker_->handshakes().whole, pairs + 1);
 }
 
+TEST_F(TlsStreamTest, OneReadLeavesNoBufferBehind) {
+    Ends ends = Ends::make(*client_, *worker_);
+    for (int step = 0; step < 10 && !ends.worker.established; ++step) {
+        ends.client.step();
+        ends.worker.step();
+    }
+    ASSERT_TRUE(ends.client.established && ends.worker.established);
+    const std::array<std::string_view, 1> pieces{"a welcome, say"};
+    ASSERT_TRUE(ends.worker.stream->write(pieces));
+    const std::size_t before = ::mallinfo2().uordblks;
+    std::array<char, 4000> room{};
+    ASSERT_EQ(ends.client.stream->read(room)->bytes, pieces[0].size()) << "behind a ticket";
+    EXPECT_LT(::mallinfo2().uordblks, before + 10000) << "as long as nobody asks for more";
+}
+
 /// Carries bytes between two sockets and damages one of them.
 struct Wire {
     int from;
