@@ -3,7 +3,6 @@
 
 #include <sys/epoll.h>
 
-#include <array>
 #include <string_view>
 #include <utility>
 
@@ -129,8 +128,7 @@ void Connection::write() {
         if (bytes.empty()) {
             break;
         }
-        const std::array pieces{bytes};
-        const Result<Transfer> went = stream_->write(pieces);
+        const Result<Transfer> went = stream_->write(bytes);
         if (!went) {
             fail_later(went.error());
             return;

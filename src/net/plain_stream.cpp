@@ -4,7 +4,6 @@
 #include <grp.h>
 #include <pwd.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,9 +17,6 @@
 namespace repartir::net {
 namespace {
 
-/// How many pieces one system call takes.
-constexpr std::size_t pieces_max = 16;
-
 class PlainStream : public Stream {
   public:
     PlainStream(int fd, std::string address) : fd_(fd) {
@@ -29,7 +25,7 @@ class PlainStream : public Stream {
     }
     Result<Wait> handshake() override { return Wait::none; }
     Result<Transfer> read(std::span<char> into) override;
-    Result<Transfer> write(std::span<const std::string_view> pieces) override;
+    Result<Transfer> write(std::string_view bytes) override;
     void finish() noexcept override { ::shutdown(fd_, SHUT_WR); }
 
   protected:
@@ -55,24 +51,12 @@ Result<Transfer> PlainStream::read(std::span<char> into) {
     }
 }
 
-Result<Transfer> PlainStream::write(std::span<const std::string_view> pieces) {
-    std::array<iovec, pieces_max> parts{};
-    std::size_t wanted = 0;
-    const std::size_t count = std::min(pieces.size(), pieces_max);
-    for (std::size_t i = 0; i < count; ++i) {
-        // SAFETY: sendmsg does not write through iov_base.
-        parts[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
-        wanted += pieces[i].size();
-    }
-    msghdr message{};
-    message.msg_iov = parts.data();
-    message.msg_iovlen = count;
+Result<Transfer> PlainStream::write(std::string_view bytes) {
     while (true) {
-        const ssize_t sent = ::sendmsg(fd_, &message, MSG_NOSIGNAL);
-        if (sent >= 0) {
-            const auto bytes = static_cast<std::size_t>(sent);
-            const bool all = bytes == wanted && count == pieces.size();
-            return Transfer{bytes, all ? Wait::none : Wait::writable};
+        const ssize_t went = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        if (went >= 0) {
+            const auto sent = static_cast<std::size_t>(went);
+            return Transfer{sent, sent == bytes.size() ? Wait::none : Wait::writable};
         }
         if (errno == EAGAIN) {
             return Transfer{0, Wait::writable};

@@ -75,6 +75,7 @@ TEST(SendQueueTest, ShortMessagesGoInOrder) {
         queue.push(MessageType::heartbeat, i, "x");
     }
     EXPECT_EQ(queue.bytes(), 5 * (wire::header_bytes + 1));
+    EXPECT_EQ(queue.next().size(), queue.bytes()) << "one system call for all of them";
     EXPECT_EQ(reader.take(), (std::vector<std::uint64_t>{1, 2, 3, 4, 5}));
     EXPECT_TRUE(queue.empty());
 }

@@ -56,9 +56,9 @@ class Stream {
     /// Reads what is there. @return readable or writable: there is no more for now, and it waits
     /// for that; ended: there never will be; none: there may be more
     [[nodiscard]] virtual Result<Transfer> read(std::span<char> into) = 0;
-    /// Writes pieces in order, as far as they go: what is left is to be given again, from the same
-    /// byte on. @return wait other than none: not all of it went
-    [[nodiscard]] virtual Result<Transfer> write(std::span<const std::string_view> pieces) = 0;
+    /// Writes as much as goes: what is left is to be given again, from the same byte on and no
+    /// shorter. @return wait other than none: not all of it went
+    [[nodiscard]] virtual Result<Transfer> write(std::string_view bytes) = 0;
     /// Tells the peer that nothing more comes, as far as that goes without waiting.
     virtual void finish() noexcept = 0;
     /// @return whether the peer may still be who it was let in as: asked again when certificates

@@ -22,8 +22,6 @@ static_assert(trust::bit_of(trust::Role::worker) ==
 static_assert(trust::bit_of(trust::Role::broker) ==
               1U << static_cast<unsigned>(wire::Role::broker));
 
-constexpr std::size_t record_bytes = 16384;  // of plaintext: RFC 8446, 5.1
-
 }  // namespace
 
 TlsStream::~TlsStream() {
@@ -262,18 +260,16 @@ std::optional<Error> TlsStream::refusal_from_peer() {
     return name_failure();
 }
 
-/// Seals and sends one record or more. @return how much of it went
-Result<std::size_t> TlsStream::push(const char* from, std::size_t bytes, Wait& wait) {
+/// Seals and sends one record. @return how many bytes are in it; 0 when it waits
+Result<std::size_t> TlsStream::push(std::string_view bytes, Wait& wait) {
     std::size_t sent = 0;
     ERR_clear_error();
-    const int result = SSL_write_ex(ssl_.get(), from, bytes, &sent);
+    const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &sent);
     if (result == 1) {
-        unsent_ = 0;
         return sent;
     }
     const int kind = SSL_get_error(ssl_.get(), result);
     if (kind == SSL_ERROR_WANT_WRITE || kind == SSL_ERROR_WANT_READ) {
-        unsent_ = std::min(bytes, record_bytes);
         wait = kind == SSL_ERROR_WANT_WRITE ? Wait::writable : Wait::readable;
         return 0;
     }
@@ -289,50 +285,17 @@ Result<std::size_t> TlsStream::push(const char* from, std::size_t bytes, Wait& w
     return fail(failure());
 }
 
-/// Sends what makes one record, from byte `skip` of the pieces on.
-Result<std::size_t> TlsStream::write_record(std::span<const std::string_view> pieces,
-                                            std::size_t skip, Wait& wait) {
-    const std::string_view first = pieces.front().substr(skip);
-    if (pieces.size() == 1 || first.size() >= record_bytes) {
-        return push(first.data(), first.size(), wait);
-    }
-    std::size_t bytes = first.size();
-    for (std::size_t i = 1; i < pieces.size() && bytes < record_bytes; ++i) {
-        bytes = std::min(record_bytes, bytes + pieces[i].size());
-    }
-    const auto gathered = std::make_unique_for_overwrite<char[]>(bytes);
-    std::size_t at = 0;
-    for (std::size_t i = 0; at < bytes; ++i) {
-        const std::string_view piece = (i == 0 ? first : pieces[i]).substr(0, bytes - at);
-        std::memcpy(gathered.get() + at, piece.data(), piece.size());
-        at += piece.size();
-    }
-    return push(gathered.get(), bytes, wait);
-}
-
-Result<Transfer> TlsStream::write(std::span<const std::string_view> pieces) {
+Result<Transfer> TlsStream::write(std::string_view bytes) {
     if (failed_) {
         return fail(*failed_);
     }
     Transfer done;
-    std::size_t skip = 0;
-    while (done.wait == Wait::none) {
-        while (!pieces.empty() && skip >= pieces.front().size()) {
-            skip -= pieces.front().size();
-            pieces = pieces.subspan(1);
-        }
-        if (pieces.empty()) {
-            break;
-        }
-        // A record that was sealed is not read again: only its length counts.
-        const Result<std::size_t> sent = unsent_ > 0
-                                             ? push(pieces.front().data(), unsent_, done.wait)
-                                             : write_record(pieces, skip, done.wait);
+    while (done.wait == Wait::none && done.bytes < bytes.size()) {
+        const Result<std::size_t> sent = push(bytes.substr(done.bytes), done.wait);
         if (!sent) {
             return fail(sent.error());
         }
         done.bytes += *sent;
-        skip += *sent;
     }
     return done;
 }

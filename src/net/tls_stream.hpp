@@ -31,7 +31,7 @@ class TlsStream final : public Stream {
     [[nodiscard]] bool begin();
     [[nodiscard]] Result<Wait> handshake() override;
     [[nodiscard]] Result<Transfer> read(std::span<char> into) override;
-    [[nodiscard]] Result<Transfer> write(std::span<const std::string_view> pieces) override;
+    [[nodiscard]] Result<Transfer> write(std::string_view bytes) override;
     void finish() noexcept override;
     [[nodiscard]] Result<void> recheck() override;
 
@@ -56,16 +56,13 @@ class TlsStream final : public Stream {
     [[nodiscard]] Error name_failure();
     [[nodiscard]] std::optional<Error> refusal_from_peer();
     [[nodiscard]] Result<Wait> outcome(int result);
-    [[nodiscard]] Result<std::size_t> write_record(std::span<const std::string_view> pieces,
-                                                   std::size_t skip, Wait& wait);
-    [[nodiscard]] Result<std::size_t> push(const char* from, std::size_t bytes, Wait& wait);
+    [[nodiscard]] Result<std::size_t> push(std::string_view bytes, Wait& wait);
 
     std::shared_ptr<TlsState> state_;  // shared with the context and its other streams
     int fd_;
     TlsParties parties_;
     SslHandle ssl_;
     std::optional<Error> failed_;
-    std::size_t unsent_ = 0;  // plaintext of a record that is sealed and not all sent
     trust::CertificateFacts refused_;
     trust::Flaw flaw_ = trust::Flaw::none;
     std::array<char, 8> first_{};  // what the peer said first

@@ -76,8 +76,7 @@ TEST_F(TlsTest, AWorkerMayConnectToABroker) {
 
 TEST_F(TlsTest, SaysGoodbye) {
     Ends ends = meet(client_identity(), worker_identity());
-    const std::array<std::string_view, 3> pieces{"hello", "", " world"};
-    EXPECT_EQ(ends.client.stream->write(pieces)->bytes, 11U);
+    EXPECT_EQ(ends.client.stream->write("hello world")->bytes, 11U);
     ends.client.stream->finish();
     ends.settle();
     EXPECT_EQ(ends.worker.received, "hello world");
@@ -86,8 +85,7 @@ TEST_F(TlsTest, SaysGoodbye) {
 
 TEST_F(TlsTest, AClosedConnectionIsNoGoodbye) {
     Ends ends = meet(client_identity(), worker_identity());
-    const std::array<std::string_view, 1> pieces{"half a message"};
-    ASSERT_TRUE(ends.client.stream->write(pieces));
+    ASSERT_TRUE(ends.client.stream->write("half a message"));
     ends.sockets.one.reset();
     ends.settle();
     EXPECT_EQ(ends.worker.received, "half a message") << "what came is not lost";
@@ -214,8 +212,7 @@ TEST_F(TlsTest, ARefusalIsHeardThoughTheWorkerHangsUpOnWhatWasSent) {
             ends.client.step();
         }
         const std::string much(30000, 'x');
-        const std::array<std::string_view, 1> pieces{much};
-        ASSERT_TRUE(ends.client.stream->write(pieces));
+        ASSERT_TRUE(ends.client.stream->write(much));
         while (!ends.worker.error) {
             ends.worker.step();
         }
@@ -224,7 +221,7 @@ TEST_F(TlsTest, ARefusalIsHeardThoughTheWorkerHangsUpOnWhatWasSent) {
         std::optional<Error> said;
         for (int i = 0; i < 1000000 && !said; ++i) {
             if (writes_first) {
-                const Result<Transfer> went = ends.client.stream->write(pieces);
+                const Result<Transfer> went = ends.client.stream->write(much);
                 said = went ? std::nullopt : std::optional(went.error());
             } else {
                 ends.client.step();
@@ -315,8 +312,8 @@ TEST_F(TlsTest, RecheckFindsWhoWasRevoked) {
     const Result<void> refused = ends.worker.stream->recheck();
     ASSERT_FALSE(refused);
     EXPECT_THAT(refused.error().sentence(), HasSubstr("is revoked in"));
-    const std::array<std::string_view, 1> pieces{"goodbye, and why"};
-    EXPECT_TRUE(ends.worker.stream->write(pieces)) << "it is its owner who ends the stream";
+    EXPECT_TRUE(ends.worker.stream->write("goodbye, and why"))
+        << "it is its owner who ends the stream";
     EXPECT_TRUE(client_->refresh().changed);
     EXPECT_TRUE(ends.client.stream->recheck()) << "the worker is still good";
 }
@@ -362,8 +359,7 @@ TEST_F(TlsTest, ACertificateIsRenewedInPlace) {
     ends.settle();
     EXPECT_TRUE(ends.client.established && ends.worker.established) << ends.client.sentence();
     EXPECT_TRUE(first.worker.stream->recheck()) << "who came before stays";
-    const std::array<std::string_view, 1> pieces{"still here"};
-    EXPECT_TRUE(first.client.stream->write(pieces));
+    EXPECT_TRUE(first.client.stream->write("still here"));
     first.settle();
     EXPECT_EQ(first.worker.received, "still here");
 }
@@ -372,8 +368,7 @@ TEST_F(TlsTest, StreamsOutliveTheirContext) {
     Ends ends = meet(client_identity(), worker_identity());
     client_.reset();
     worker_.reset();
-    const std::array<std::string_view, 1> pieces{"hello"};
-    EXPECT_TRUE(ends.client.stream->write(pieces));
+    EXPECT_TRUE(ends.client.stream->write("hello"));
     ends.settle();
     EXPECT_EQ(ends.worker.received, "hello");
     EXPECT_TRUE(ends.worker.stream->recheck());
