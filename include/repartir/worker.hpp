@@ -122,7 +122,8 @@ class Worker::Builder {
     /// function returns: have it watch the token.
     template <class F>
     Builder& function(std::string_view name, F call) & {
-        functions_.insert_or_assign(std::string(name), detail::remote_function(std::move(call)));
+        functions_.insert_or_assign(std::string(name),
+                                    detail::remote_function(std::string(name), std::move(call)));
         return *this;
     }
 

@@ -29,6 +29,15 @@ TEST_F(PoolRemoteTest, FunctionsAreCalledByName) {
     EXPECT_TRUE(pool.submit_remote<void>("nothing").get());
     EXPECT_EQ(pool.submit_remote<int>("halve", 7).get().error().sentence(),
               "odd numbers have no half");
+    for (const auto& refused :
+         {pool.submit_remote<int>("halve").get(), pool.submit_remote<int>("halve", 8, 8).get()}) {
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code(), Code::malformed);
+        EXPECT_EQ(refused.error().sentence().find("the arguments do not fit the function "
+                                                  "\"halve\" of the worker: "),
+                  0U)
+            << refused.error().sentence();
+    }
     EXPECT_EQ(pool.submit_remote<int>("nobody").get().error().code(), Code::not_found);
     EXPECT_EQ(pool.submit_remote<int>("mean", std::vector{1.0}).get().error().code(),
               Code::malformed)

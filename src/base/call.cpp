@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <exception>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "repartir/detail/remote_call.hpp"
@@ -62,6 +63,17 @@ Error timed_out_error(std::string_view name, std::chrono::milliseconds timeout) 
                  (name.empty() ? std::string("the function") : "function " + std::string(name)) +
                      " did not return within its timeout of " + std::to_string(timeout.count()) +
                      " ms; give it more time, or let it watch its stop_token");
+}
+
+Error bad_arguments(std::string_view function, codec::Problem problem) {
+    const char* const what = problem == codec::Problem::truncated ? "there are too few"
+                             : problem == codec::Problem::excess  ? "there are too many"
+                                                                  : "one has no such value";
+    return Error(Domain::wire, Code::malformed, Fault::user,
+                 "the arguments do not fit the function \"" + std::string(function) +
+                     "\" of the worker: " + what +
+                     "; pass those that it takes, in their order and each of the very type "
+                     "(an int is no long), and build both programs with the same structs");
 }
 
 Error thrown_error() noexcept {

@@ -153,9 +153,12 @@ template <class... A>
     return bytes;
 }
 
-/// @return the arguments that these bytes are. Errors: malformed
+/// @return the error of a call whose bytes are no arguments of this function.
+[[nodiscard]] Error bad_arguments(std::string_view function, codec::Problem problem);
+
+/// @return the arguments that these bytes are. @param function its name. Errors: malformed
 template <class Tuple>
-[[nodiscard]] Result<Tuple> decode_arguments(std::string_view bytes) {
+[[nodiscard]] Result<Tuple> decode_arguments(std::string_view function, std::string_view bytes) {
     Tuple arguments;
     codec::Reader reader(bytes);
     std::apply([&](auto&... one) { ((one = reader.get<std::decay_t<decltype(one)>>()), ...); },
@@ -164,20 +167,20 @@ template <class Tuple>
         reader.fail(codec::Problem::excess);
     }
     if (!reader.ok()) {
-        return fail(codec::malformed("call's arguments", reader.problem()));
+        return fail(bad_arguments(function, reader.problem()));
     }
     return arguments;
 }
 
-/// @return the callable as one that takes and gives bytes.
+/// @return the callable as one that takes and gives bytes. @param name which callers know it by
 template <class F>
-[[nodiscard]] RemoteFunction remote_function(F function) {
+[[nodiscard]] RemoteFunction remote_function(std::string name, F function) {
     using Travels = Travelling<typename Signature<F>::Arguments>;
     using Arguments = typename Travels::type;
     return
-        [function = std::move(function)](
+        [name = std::move(name), function = std::move(function)](
             std::string_view bytes, const std::stop_token& token) mutable -> Result<RemoteValue> {
-            Result<Arguments> arguments = decode_arguments<Arguments>(bytes);
+            Result<Arguments> arguments = decode_arguments<Arguments>(name, bytes);
             if (!arguments) {
                 return fail(std::move(arguments).error());
             }

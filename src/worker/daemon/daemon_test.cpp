@@ -146,21 +146,21 @@ class DaemonTest : public ::testing::Test {
         options.tick_interval = 1ms;
         options.on_tick = [this] { ticks_.fetch_add(1); };
         FunctionTable functions;
-        functions.emplace("add", detail::remote_function([](int a, int b) { return a + b; }));
-        functions.emplace("throw", detail::remote_function([](const std::string& text) -> int {
-                              throw std::runtime_error(text);
-                          }));
-        functions.emplace("big", detail::remote_function(
-                                     [](std::uint32_t bytes) { return std::string(bytes, 'b'); }));
-        functions.emplace("wait", detail::remote_function([](const std::stop_token& token) {
-                              while (!token.stop_requested()) {
-                                  std::this_thread::sleep_for(1ms);
-                              }
-                          }));
-        functions.emplace("deaf", detail::remote_function([this] {
-                              ++deaf_;
-                              release_.wait(false);
-                          }));
+        const auto add = [&](const char* called, auto function) {
+            functions.emplace(called, detail::remote_function(called, std::move(function)));
+        };
+        add("add", [](int a, int b) { return a + b; });
+        add("throw", [](const std::string& text) -> int { throw std::runtime_error(text); });
+        add("big", [](std::uint32_t bytes) { return std::string(bytes, 'b'); });
+        add("wait", [](const std::stop_token& token) {
+            while (!token.stop_requested()) {
+                std::this_thread::sleep_for(1ms);
+            }
+        });
+        add("deaf", [this] {
+            ++deaf_;
+            release_.wait(false);
+        });
         daemon = Daemon::create(std::move(options), std::move(functions)).value();
         thread_ = std::thread([this] { daemon->run(); });
     }
