@@ -47,7 +47,7 @@ FAULTS = [
      "owners_.erase(id);\n    session.tasks.freed(1);",
      "owners_.erase(id);"),
     ("what a worker that came back lacks is not sent again", "src/client/tasks.cpp",
-     "there.contains(lease)",
+     "there.contains(leased(*entry))",
      "true"),
     ("what a worker gave back is forgotten", "src/client/reclaim.cpp",
      "wait_again(*entry);",

@@ -71,7 +71,7 @@ void Reactor::rank(WorkerId id, Worker& worker) {
     count(worker);
     std::uint64_t load = not_ready;
     if (worker.link == Link::up && !worker.reconciling && !worker.draining &&
-        worker.site.slots != 0 && worker.detector.ask(now_) == core::Health::alive) {
+        worker.detector.ask(now_) == core::Health::alive) {
         const core::Standing standing = worker.quarantine.ask(now_);
         const std::size_t most = standing == core::Standing::good        ? worker.prefetch.tasks()
                                  : standing == core::Standing::probation ? 1

@@ -14,10 +14,10 @@ namespace {
 
 constexpr base::BootTime never = base::BootTime::max();
 
-/// @return whether a number that changes all the time has changed so that it matters.
 /// How often it is looked whether a worker that has two addresses is lost at the one in use.
 constexpr base::BootTime twin_pause = std::chrono::seconds(1);
 
+/// @return whether a number that changes all the time has changed so that it matters.
 bool differs(std::int64_t now, std::int64_t told) {
     return (now == 0) != (told == 0) || std::abs(now - told) > told / 8;
 }
@@ -76,8 +76,8 @@ void Reactor::count_slots(Outbox& out) {
     } else if (out_of_reach_ == never) {
         out_of_reach_ = now_;
     }
-    if (now.slots != told_.slots || now.task_slots_max != told_.task_slots_max ||
-        differs(now.window, told_.window) ||
+    // (the largest changes with the sum: each time it is about one worker)
+    if (now.slots != told_.slots || differs(now.window, told_.window) ||
         differs(now.round_trip.count(), told_.round_trip.count()) ||
         differs(static_cast<std::int64_t>(now.bytes_per_second),
                 static_cast<std::int64_t>(told_.bytes_per_second))) {
@@ -184,8 +184,7 @@ void Reactor::welcome(WorkerId id, Worker& worker, const wire::Message& message,
         set_timer(id, worker);
         return;
     }
-    const bool same = worker.welcomed && welcome->session_known &&
-                      worker.instance == welcome->instance &&
+    const bool same = welcome->session_known && worker.instance == welcome->instance &&
                       worker.incarnation == welcome->incarnation;
     worker.link = Link::up;
     worker.failures = 0;
@@ -338,10 +337,9 @@ void Reactor::wake_worker(WorkerId id, Worker& worker, Outbox& out) {
     }
     switch (worker.link) {
         case Link::down:
-            if (now_ >= worker.due && worker.twin &&
-                serves(workers_[*worker.twin], worker.instance)) {
+            if (worker.twin && serves(workers_[*worker.twin], worker.instance)) {
                 worker.due = now_ + twin_pause;
-            } else if (now_ >= worker.due) {
+            } else {
                 worker.link = Link::dialling;
                 out.emplace_back(Dial{id});
             }
@@ -385,9 +383,6 @@ void Reactor::tick(base::BootTime now, Outbox& out) {
 }
 
 base::BootTime Reactor::next() const {
-    if (to_hand_out_) {
-        return now_;
-    }
     base::BootTime first = timers_.empty() ? never : timers_.begin()->first;
     if (out_of_reach_ != never && !unreachable(now_)) {
         first = std::min(first, out_of_reach_ + options_.reach);

@@ -176,7 +176,7 @@ class Reactor {
     /// A message came whole.
     void received(WorkerId id, const wire::Message& message, base::BootTime now, Outbox& out);
     /// Nothing else is to be told for now: hands out what waits, in as few messages as it takes.
-    /// The next tick() does it too.
+    /// Call it after start() and received(); next() does not say that it is due.
     void hand_out(base::BootTime now, Outbox& out);
     /// All messages that had come are handled: acknowledges them and grants credit, unless that may
     /// wait for the next message to this worker.

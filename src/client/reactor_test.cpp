@@ -287,6 +287,7 @@ class TwoAddresses : public ::testing::Test {
         f.reactor.connected(at, f.now, f.out);
         wire::Welcome message;
         message.instance = {7, 7};
+        message.incarnation = 1;
         message.session_known = at != 0;
         message.heartbeat = 1s;
         message.slots = 2;

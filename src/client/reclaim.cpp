@@ -110,7 +110,7 @@ std::uint32_t Reactor::give_back(std::uint32_t most, base::BootTime now, Outbox&
         }
     }
     settle_backlogs();
-    if (returned < most && !backlogs_.empty()) {
+    if (!backlogs_.empty()) {
         const auto [backlog, id] = *backlogs_.rbegin();
         returned += ask_back(id, std::min<std::size_t>(most - returned, backlog), nullptr, out);
     }

@@ -97,7 +97,7 @@ void Reactor::cancel(const AttemptId& id, bool force, base::BootTime now, Outbox
     }
     Held& held = found->second;
     if (held.at && workers_[*held.at].link == Link::up) {
-        held.cancelled = true;  // where it is not known yet whether it is there, it is told then
+        held.cancelled = true;
         const AttemptId lease = leased(*found);
         send(*held.at, wire::MessageType::task_cancel,
              codec::fields(std::span<const AttemptId>(&lease, 1), force), out);
@@ -153,7 +153,7 @@ void Reactor::lose(WorkerId id, Worker& worker, Outbox& out) {
 }
 
 std::optional<Error> Reactor::unreachable(base::BootTime now) const {
-    if (out_of_reach_ == base::BootTime::max() || now - out_of_reach_ < options_.reach) {
+    if (now - out_of_reach_ < options_.reach) {
         return std::nullopt;
     }
     std::string whom;
@@ -168,11 +168,7 @@ std::optional<Error> Reactor::unreachable(base::BootTime now) const {
 /// No worker in reach could run it.
 void Reactor::end_unplaced(Entry& entry, Outbox& out) {
     const Order& order = entry.second.order;
-    const bool lacks =
-        order.function != 0 && std::ranges::none_of(workers_, [&](const Worker& worker) {
-            return worker.link == Link::up && !worker.draining && worker.has[order.function];
-        });
-    if (lacks) {
+    if (order.function != 0) {  // who has it could run it: a call asks for nothing else
         const auto name = std::ranges::find(function_numbers_, order.function,
                                             &decltype(function_numbers_)::value_type::second);
         end_here(entry, End::not_started,
@@ -230,29 +226,22 @@ void Reactor::reconcile(WorkerId id, Worker& worker, const wire::Message& messag
             over.push_back(lease);
         }
     }));
-    std::vector<AttemptId> cancelled;
     const Here before = worker.here;
     for (const auto& [epoch, entry] : before.all()) {
         Held& held = entry->second;
-        const AttemptId lease = leased(*entry);
-        if (there.contains(lease)) {
-            if (held.cancelled) {
-                cancelled.push_back(lease);
-            }
+        if (there.contains(leased(*entry))) {
             continue;
         }
         worker.here.remove(held.lease);
         ++stats_.moved;
         wait_again(*entry);
-        if (held.cancelled) {
+        if (held.cancelled) {  // since it came back: what was before has ended with the link
             end_here(*entry, End::cancelled, std::nullopt, out);
         }
     }
-    for (const auto& [ids, force] : {std::pair(&over, true), std::pair(&cancelled, false)}) {
-        if (!ids->empty()) {
-            send(id, wire::MessageType::task_cancel,
-                 codec::fields(std::span<const AttemptId>(*ids), force), out);
-        }
+    if (!over.empty()) {
+        send(id, wire::MessageType::task_cancel,
+             codec::fields(std::span<const AttemptId>(over), true), out);
     }
     rank(id, worker);
     place(out);

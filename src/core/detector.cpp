@@ -14,15 +14,10 @@ base::BootTime Detector::timeout() const noexcept {
 }
 
 base::BootTime Detector::next() const noexcept {
-    switch (health_) {
-        case Health::alive:
-            return last_ + timeout();
-        case Health::suspected:
-            return last_ + 2 * timeout();
-        case Health::dead:
-            break;
+    if (health_ == Health::dead) {
+        return base::BootTime::max();
     }
-    return base::BootTime::max();
+    return last_ + (health_ == Health::alive ? 1 : 2) * timeout();
 }
 
 Health Detector::ask(base::BootTime now) noexcept {

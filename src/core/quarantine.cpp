@@ -19,7 +19,7 @@ void Quarantine::failed(base::BootTime now) noexcept {
     if (!on_trial_ && ++in_a_row_ < rule_.failures) {
         return;
     }
-    if (!on_trial_ && terms_ != 0 && now - good_since_ >= rule_.forgiven_after) {
+    if (!on_trial_ && now - good_since_ >= rule_.forgiven_after) {
         terms_ = 0;
     }
     constexpr std::uint32_t doublings_max = 20;  // 2^20 times the first is over any longest

@@ -46,11 +46,11 @@ class Quarantine {
 
   private:
     QuarantineRule rule_;
-    base::BootTime until_ = base::BootTime::min();       // of the latest quarantine
-    base::BootTime good_since_ = base::BootTime::min();  // when probation was passed
-    std::uint32_t in_a_row_ = 0;                         // failures
-    std::uint32_t terms_ = 0;                            // quarantines on its record
-    bool on_trial_ = false;                              // no success since the latest quarantine
+    base::BootTime until_ = base::BootTime::min();  // of the latest quarantine
+    base::BootTime good_since_{0};                  // when probation was passed
+    std::uint32_t in_a_row_ = 0;                    // failures
+    std::uint32_t terms_ = 0;                       // quarantines on its record
+    bool on_trial_ = false;                         // no success since the latest quarantine
 };
 
 }  // namespace repartir::core

@@ -74,9 +74,7 @@ void Reactor::submit(ConnectionId id, const wire::Message& message, Outbox& out)
     }
     send_ids(id, wire::MessageType::task_reclaimed, message.correlation, returned, out);
     start_next(out);
-    if (Session* const session = session_of(id)) {
-        grant(*session, out);
-    }
+    grant(*session_of(id), out);
 }
 
 /// @return whether the peer keeps to its credit.
@@ -86,7 +84,7 @@ bool Reactor::take_task(ConnectionId id, std::uint64_t correlation, std::string_
     const wire::Instance& name = connection.session;
     Session& session = sessions_.find(name)->second;
     const Result<void> whole = wire::read_task(bytes, view_);
-    const AttemptId attempt = whole ? view_.attempt : attempt_of(bytes);
+    const AttemptId attempt = attempt_of(bytes);
     const auto accept = [&] {
         if (connection.accepted.empty()) {
             owed_.push_back(id);
@@ -94,8 +92,8 @@ bool Reactor::take_task(ConnectionId id, std::uint64_t correlation, std::string_
         connection.accepted.push_back(attempt);
         connection.asked = correlation;
     };
-    const auto owner = owners_.find(attempt);
-    if (owner != owners_.end() && owner->second == name) {
+    const Session* const holder = find(attempt).first;
+    if (holder == &session) {
         ++stats_.repeated;
         accept();
         return true;
@@ -104,7 +102,7 @@ bool Reactor::take_task(ConnectionId id, std::uint64_t correlation, std::string_
         return false;
     }
     const bool fresh = fenced(session, attempt, out);
-    if (whole && fresh && owner == owners_.end() && !orphans_.contains(attempt) &&
+    if (whole && fresh && holder == nullptr && !orphans_.contains(attempt) &&
         !busy_.contains(attempt)) {
         if (draining_) {
             returned.push_back(attempt);
@@ -297,7 +295,8 @@ void Reactor::finished(const AttemptId& id, Ended&& ended, base::BootTime now, O
         release(id, orphan->second, busy);
         orphans_.erase(orphan);
         out.emplace_back(Forget{id});
-    } else if (const auto [session, held] = find(id); held != nullptr) {
+    } else {
+        const auto [session, held] = find(id);
         release(id, held->demand, busy);
         learn(*held, ended.report);
         if (held->returned) {
@@ -416,19 +415,16 @@ void Reactor::credit(ConnectionId id, const wire::Message& message, Outbox& out)
         return;
     }
     Session& session = *session_of(id);
-    std::vector<AttemptId> seen;
     static_cast<void>(more->results.each([&](std::uint64_t sequence) {
         const auto found = session.results.find(sequence);
-        if (found != session.results.end() &&
-            session.attempts.find(found->second)->second.result_sent) {
-            seen.push_back(found->second);
+        if (found == session.results.end()) {
+            return;
         }
-    }));
-    for (const AttemptId& attempt : seen) {
-        if (session.attempts.contains(attempt)) {  // it may be listed twice
+        const AttemptId attempt = found->second;
+        if (session.attempts.find(attempt)->second.result_sent) {
             forget(session, attempt, out);
         }
-    }
+    }));
     if (more->output_bytes != 0) {
         session.output.grant(more->output_bytes);
         pump_all(session, out);

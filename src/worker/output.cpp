@@ -13,15 +13,9 @@ namespace {
 constexpr std::array channels{wire::Channel::out, wire::Channel::err, wire::Channel::value};
 
 StreamEnd& stream_of(Ended& ended, wire::Channel channel) {
-    switch (channel) {
-        case wire::Channel::out:
-            return ended.out;
-        case wire::Channel::err:
-            return ended.err;
-        case wire::Channel::value:
-            break;
-    }
-    return ended.value;
+    return channel == wire::Channel::out   ? ended.out
+           : channel == wire::Channel::err ? ended.err
+                                           : ended.value;
 }
 
 }  // namespace
@@ -59,8 +53,7 @@ void Reactor::pump(Session& session, const AttemptId& id, Held& held, Outbox& ou
     for (const wire::Channel channel : channels) {
         Flow& flow = held.flows[std::to_underlying(channel)];
         const std::string& ready = stream_of(held.ended, channel).inline_bytes;
-        const bool in_tail = held.phase == Phase::ended && flow.sent == 0 && flow.reading == 0 &&
-                             flow.known == ready.size() &&
+        const bool in_tail = flow.sent == 0 && flow.reading == 0 && flow.known == ready.size() &&
                              flow.known <= wire::inline_output_bytes_max;
         const bool wanted = held.stream || held.phase == Phase::ended;
         if (in_tail || !wanted || (flow.sent == flow.known && flow.reading == 0)) {
@@ -88,7 +81,7 @@ void Reactor::cut_value(Session& session, const AttemptId& id, Held& held, Outbo
     Flow& flow = held.flows[std::to_underlying(wire::Channel::value)];
     StreamEnd& value = held.ended.value;
     const std::uint64_t gone = flow.sent + (flow.stale ? 0 : flow.reading);
-    if (held.result_sent || gone >= flow.known) {
+    if (gone >= flow.known) {
         return;
     }
     value.lost += flow.known - gone;
