@@ -46,7 +46,11 @@ std::string counts(const ProgressState& state) {
 }
 
 std::string tail(const ProgressState& state) {
-    std::string text = cat({"cpu: ", number(state.running), " running"});
+    std::string text;
+    for (const Busy& one : state.busy) {
+        text += cat({text.empty() ? "" : ", ", to_string(one.backend), ": ", number(one.running)});
+    }
+    text += " running";
     if (state.rate > 0) {
         text += cat({", ", rate_text(state.rate)});
     }

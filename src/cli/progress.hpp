@@ -6,15 +6,24 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
+
+#include "repartir/policy.hpp"
 
 namespace repartir::cli {
+
+/// What runs on one backend.
+struct Busy {
+    Backend backend = Backend::cpu;
+    std::uint64_t running = 0;
+};
 
 /// How a run stands.
 struct ProgressState {
     std::uint64_t ended = 0;             ///< in this run
     std::uint64_t failed = 0;            ///< of them
     std::uint64_t skipped = 0;           ///< ended in earlier runs
-    std::uint64_t running = 0;           ///< held by an executor now
+    std::vector<Busy> busy;              ///< each backend that the run has
     std::optional<std::uint64_t> total;  ///< skipped ones included; nothing while unknown
     std::chrono::nanoseconds elapsed{0};
     double rate = 0;  ///< tasks per second lately; 0: not known yet

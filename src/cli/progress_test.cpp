@@ -16,7 +16,7 @@ ProgressState half_way() {
     state.ended = 40;
     state.skipped = 10;
     state.failed = 3;
-    state.running = 2;
+    state.busy = {{Backend::cpu, 2}};
     state.total = 100;
     state.elapsed = 20s;
     state.rate = 2.0;
@@ -28,6 +28,13 @@ TEST(Progress, BarTellsEverythingThatItKnows) {
     EXPECT_THAT(bar, HasSubstr("###"));
     EXPECT_THAT(bar, HasSubstr(" 50% "));
     EXPECT_THAT(bar, HasSubstr("50/100 done, 3 failed, cpu: 2 running, 2.0/s, 25 s left"));
+}
+
+TEST(Progress, EachBackendHasItsCount) {
+    ProgressState state = half_way();
+    state.busy = {{Backend::cpu, 2}, {Backend::remote, 14}};
+    EXPECT_THAT(progress_bar(state, 100), HasSubstr(" failed, cpu: 2, remote: 14 running, 2.0/s"));
+    EXPECT_THAT(progress_line(state), HasSubstr(" failed, cpu: 2, remote: 14 running, 2.0/s"));
 }
 
 TEST(Progress, NeverWiderThanTheTerminal) {

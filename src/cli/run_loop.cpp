@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <filesystem>
+#include <iterator>
 #include <ranges>
 #include <system_error>
 
@@ -366,7 +367,8 @@ void Run::show_progress(base::BootTime now) {
     state.ended = ended_;
     state.failed = failed_ + skipped_bad_;
     state.skipped = skipped_;
-    state.running = parts_.scheduler.stats().tasks_running;
+    std::ranges::transform(parts_.executors, std::back_inserter(state.busy),
+                           &WatchedExecutor::busy);
     state.total = parts_.source.total();
     state.elapsed = now - started_;
     rate_.update(ended_, state.elapsed);
@@ -443,10 +445,9 @@ void Run::finish() {
         error_code_ = exit_failed;
         const std::string why =
             delivery_.log_error() ? delivery_.log_error()->sentence() : "the resume log is behind";
-        delivery_.say(cat({"repartir: ", number(parts_.log->unsynced()),
-                           " of the ended tasks are not"
-                           " in the log and will run again: ",
-                           why, "\n"}));
+        delivery_.say(
+            cat({"repartir: ", number(parts_.log->unsynced()),
+                 " of the ended tasks are not in the log and will run again: ", why, "\n"}));
     }
     if (!parts_.config.quiet && !parts_.config.passes_through() && !reader_gone_) {
         summarise(now);

@@ -3,6 +3,7 @@
 
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -88,6 +89,13 @@ void WatchedExecutor::returned(const AttemptId& id) noexcept {
 void WatchedExecutor::capacity_changed(Executor& /*executor*/, Capabilities now) noexcept {
     observer_->capacity_changed(*this, std::move(now));
     bell_.ring();  // tasks may have ended, out of reach
+}
+
+Busy WatchedExecutor::busy() const {
+    const Capabilities can = inner_->capabilities();
+    const std::uint32_t at_once = can.running_slots != 0 ? can.running_slots : can.slots;
+    const std::lock_guard lock(mutex_);
+    return {can.backend, std::min<std::uint64_t>(running_.size(), at_once)};
 }
 
 void WatchedExecutor::kill_all() {

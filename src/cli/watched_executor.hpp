@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "base/fd.hpp"
+#include "cli/progress.hpp"
 #include "repartir/executor.hpp"
 
 namespace repartir::cli {
@@ -54,6 +55,9 @@ class WatchedExecutor final : public Executor, public AttemptSink {
     void returned(const AttemptId& id) noexcept override;
     void capacity_changed(Executor& executor, Capabilities now) noexcept override;
 
+    /// @return how many attempts run there; those that wait there for their turn do not count. Any
+    /// thread.
+    [[nodiscard]] Busy busy() const;
     /// Ends every running attempt at once. Any thread.
     void kill_all();
     /// From now on a task's first try ends as cancelled instead of starting; what has started goes
@@ -71,7 +75,7 @@ class WatchedExecutor final : public Executor, public AttemptSink {
     Bell& bell_;
     AttemptSink* observer_ = nullptr;  // set before anything is started
     std::atomic<bool> closed_{false};
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::unordered_map<TaskId, Running> running_;
     std::unique_ptr<Executor> inner_;  // last: its threads call back into the rest
 };

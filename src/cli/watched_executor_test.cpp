@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <array>
 #include <thread>
 #include <vector>
 
@@ -61,7 +62,13 @@ class ManualExecutor final : public Executor {
         Executor* executor = nullptr;
     };
     explicit ManualExecutor(Log& log) : log_(log) {}
-    [[nodiscard]] Capabilities capabilities() const override { return {}; }
+    [[nodiscard]] Capabilities capabilities() const override {
+        Capabilities can;
+        can.backend = Backend::remote;
+        can.slots = 5;
+        can.running_slots = 2;
+        return can;
+    }
     void start(const AttemptId& id, const Task& task, AttemptSink& sink) override {
         (void)task;
         log_.started.push_back(id);
@@ -105,6 +112,25 @@ class CountingSink final : public AttemptSink {
     Executor* changed = nullptr;
     std::uint32_t slots = 0;
 };
+
+TEST(WatchedExecutor, KnowsHowManyRunThere) {
+    Bell bell;
+    ManualExecutor::Log log;
+    WatchedExecutor watched(std::make_unique<ManualExecutor>(log), bell);
+    CountingSink sink;
+    const Task task = Task::binary("p");
+    const JobId job = JobId::random();
+    const std::array<std::uint64_t, 4> running{0, 1, 2, 2};
+    for (std::uint32_t i = 0; i < 4; ++i) {
+        EXPECT_EQ(watched.busy().running, running.at(i));
+        watched.start({TaskId{job, i}, 1, 2, 3}, task, sink);
+    }
+    for (std::uint32_t i = 4; i-- > 0;) {
+        log.sink->finished({TaskId{job, i}, 1, 2, 3}, AttemptResult{});
+        EXPECT_EQ(watched.busy().running, running.at(i));
+    }
+    EXPECT_EQ(watched.busy().backend, Backend::remote);
+}
 
 TEST(WatchedExecutor, PassesOnThenRings) {
     Bell bell;

@@ -26,6 +26,18 @@ class Working(RemoteTest):
         where = {one["attempts"][0]["where"].split("/")[0] for one in tasks}
         self.assertGreaterEqual(where, {"a", "b"})
 
+    def test_progress_says_where_tasks_run(self):
+        _, address = self.worker("w")
+        for here, wanted in ((["--workers", "1"], "cpu: 1, remote: 2 running"),
+                             ([], "failed, remote: 2 running")):
+            with self.subTest(wanted):
+                script = f"until [ -e {self.path('go')} ]; do sleep 0.02; done; echo $0"
+                run = self.array(address, 12, script, "--progress", "bar", *here)
+                self.wait_until("the bar says so", lambda: wanted in self.read("run.err"))
+                self.write("go", "")
+                self.done(run, 12)
+                os.remove(self.path("go"))
+
     def test_input_files_and_output_files_are_ours(self):
         _, address = self.worker("w")
         text = "x" * 300_000
