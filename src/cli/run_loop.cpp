@@ -462,11 +462,7 @@ void Run::summarise(base::BootTime now) {
     if (skipped_ > 0) {
         text += cat({", ", number(skipped_), " of them ended before"});
     }
-    if (verdict_.cancelled) {
-        text += ", cancelled";
-    } else if (halted_) {
-        text += ", halted";
-    }
+    text += verdict_.cancelled ? ", cancelled" : halted_ ? ", halted" : "";
     text +=
         cat({", ", human_duration(now - started_), " wall, ", human_duration(cpu_time_), " CPU"});
     delivery_.say(cat({text, advice(), "\n"}));
