@@ -16,7 +16,8 @@ using namespace std::chrono_literals;
 bool may_fail_for(std::string_view reason) {
     return reason == "it was not heard of for too long" ||
            reason.starts_with("it is the worker at ") ||
-           reason == "it did not say welcome in time" || reason == "no hello came in time";
+           reason.starts_with("it took the connection, but nothing answered within ") ||
+           reason == "no hello came in time";
 }
 
 /// Twice the least timeout of a detector: two heartbeats.

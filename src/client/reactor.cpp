@@ -90,6 +90,7 @@ void Reactor::connected(WorkerId id, base::BootTime now, Outbox& out) {
     now_ = now;
     Worker& worker = workers_[id];
     worker.link = Link::greeting;
+    worker.taken = true;
     worker.due = now + options_.greeting;
     worker.beat_at = now;
     wire::Hello hello;
@@ -341,6 +342,8 @@ void Reactor::wake_worker(WorkerId id, Worker& worker, Outbox& out) {
                 worker.due = now_ + twin_pause;
             } else {
                 worker.link = Link::dialling;
+                worker.dialled_at = now_;
+                worker.taken = false;
                 out.emplace_back(Dial{id});
             }
             break;
@@ -348,7 +351,7 @@ void Reactor::wake_worker(WorkerId id, Worker& worker, Outbox& out) {
             break;
         case Link::greeting:
             if (now_ >= worker.due) {
-                hang_up(id, worker, "it did not say welcome in time", out);
+                hang_up(id, worker, silence(worker, now_), out);
             }
             break;
         case Link::up:

@@ -169,6 +169,8 @@ class Reactor {
     /// has begun meanwhile. @return how many may come; 0 while an earlier request is under way
     std::uint32_t give_back(std::uint32_t most, base::BootTime now, Outbox& out);
 
+    /// The worker's machine took the connection; the worker is still to be heard.
+    void taken(WorkerId id) noexcept { workers_[id].taken = true; }
     /// The worker was reached and authenticated.
     void connected(WorkerId id, base::BootTime now, Outbox& out);
     /// The worker could not be reached, or its connection ended. @param why one phrase
@@ -278,6 +280,8 @@ class Reactor {
         base::BootTime lost_at{0};           // while it is down with attempts: when they are lost
         std::uint32_t failures = 0;          // to reach it, in a row
         std::string why;                     // it is not up
+        base::BootTime dialled_at{0};        // for the last time
+        bool taken = false;                  // and that was answered, by its machine at least
         wire::Instance instance{};
         std::uint64_t incarnation = 0;
         std::optional<WorkerId> twin;  // that is the same worker at another address
@@ -304,6 +308,7 @@ class Reactor {
     void hang_up(WorkerId id, Worker& worker, std::string_view why, Outbox& out);
     void lose(WorkerId id, Worker& worker, Outbox& out);
     void wake_worker(WorkerId id, Worker& worker, Outbox& out);
+    [[nodiscard]] static std::string silence(const Worker& worker, base::BootTime now);
     void set_timer(WorkerId id, Worker& worker);
     void count(Worker& worker);
     void rank(WorkerId id, Worker& worker);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "client/reactor.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -249,6 +250,37 @@ TEST(ClientReactorTest, WithNobodyInReachTasksEndAfterAWhile) {
     f.start(2);
     f.pass(9900ms);
     EXPECT_TRUE(f.take<Finished>().empty()) << "it waits its own while";
+}
+
+TEST(ClientReactorTest, AWorkerThatIsSilentIsToldFromOneThatIsNotThere) {
+    Options options = Fixture::options(4);
+    options.reach = 2s;
+    options.greeting = 3s;
+    Fixture f(options);
+    f.start(1);
+    f.pass(500ms);
+    f.reactor.taken(1);                    // and then shakes no hands
+    f.reactor.connected(2, f.now, f.out);  // and then says no welcome
+    f.reactor.disconnected(3, "it is full", f.now, f.out);
+    f.pass(1600ms);
+    const auto ended = f.take<Finished>();
+    ASSERT_EQ(ended.size(), 1U);
+    const std::string silence =
+        "it took the connection, but nothing answered within 2.00 s: see "
+        "whether the process there is stopped or too busy, and its log";
+    EXPECT_EQ(ended[0].report.error->sentence,
+              "no worker could be reached: w0 (no connection was made within 2.00 s: check that "
+              "machine and the network), w1 (" +
+                  silence + "), w2 (" + silence + "); start one, or check the addresses");
+    f.reactor.disconnected(0, "connection refused", f.now, f.out);
+    f.reactor.disconnected(1, "connection refused", f.now, f.out);
+    f.pass(1s);  // its time to say welcome is over
+    f.start(2);
+    f.pass(2s);
+    const auto later = f.take<Finished>();
+    ASSERT_EQ(later.size(), 1U);
+    EXPECT_THAT(later[0].report.error->sentence,
+                testing::HasSubstr("w2 (it took the connection, but nothing answered within 3.50"));
 }
 
 TEST(ClientReactorTest, LeavingSaysGoodbye) {

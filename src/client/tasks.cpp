@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "base/in_words.hpp"
 #include "client/reactor.hpp"
 #include "wire/limits.hpp"
 #include "wire/task.hpp"
@@ -152,14 +153,25 @@ void Reactor::lose(WorkerId id, Worker& worker, Outbox& out) {
     set_timer(id, worker);
 }
 
+/// @return what a worker that was dialled has not done until now.
+std::string Reactor::silence(const Worker& worker, base::BootTime now) {
+    const std::string within = " within " + base::in_words(now - worker.dialled_at) + ": ";
+    return worker.taken ? "it took the connection, but nothing answered" + within +
+                              "see whether the process there is stopped or too busy, and its log"
+                        : "no connection was made" + within + "check that machine and the network";
+}
+
 std::optional<Error> Reactor::unreachable(base::BootTime now) const {
     if (now - out_of_reach_ < options_.reach) {
         return std::nullopt;
     }
     std::string whom;
     for (WorkerId id = 0; id < workers_.size() && id < 3; ++id) {
+        const Worker& worker = workers_[id];
+        const bool silent = worker.link == Link::dialling || worker.link == Link::greeting;
+        const std::string why = silent && worker.why.empty() ? silence(worker, now) : worker.why;
         whom += (whom.empty() ? "" : ", ") + options_.workers[id];
-        whom += workers_[id].why.empty() ? "" : " (" + workers_[id].why + ")";
+        whom += why.empty() ? "" : " (" + why + ")";
     }
     return Error(Domain::wire, Code::unreachable, Fault::policy,
                  "no worker could be reached: " + whom + "; start one, or check the addresses");

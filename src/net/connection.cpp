@@ -15,7 +15,8 @@ constexpr int reads_max = 16;
 Error silent_error(const std::string& address, bool dialling) {
     return Error(Domain::net, Code::unreachable, Fault::node,
                  address + (dialling ? " accepted the connection but did not shake hands in time: "
-                                       "check that it is a Repartir worker"
+                                       "check that it is a Repartir worker, and neither stopped "
+                                       "nor too busy"
                                      : " connected but did not shake hands in time"));
 }
 
@@ -61,6 +62,7 @@ void Connection::on_dialled(Result<base::Fd> socket, const SocketAddress& peer) 
         finish(begun.error());
         return;
     }
+    owner_.on_taken(*this);
     greet();
 }
 

@@ -41,6 +41,8 @@ class Connection final : private loop::Handler, private loop::Timer, private Dia
         Owner() = default;
         Owner(const Owner&) = delete;
         Owner& operator=(const Owner&) = delete;
+        /// The peer's machine took the connection that was dialled; nothing of it was heard yet.
+        virtual void on_taken(Connection& /*connection*/) noexcept {}
         /// The peer is connected and authenticated: peer() says as whom.
         virtual void on_open(Connection& connection) noexcept = 0;
         /// A message came whole; its body is good during the call.

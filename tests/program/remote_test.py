@@ -203,6 +203,24 @@ class Refusals(RemoteTest):
         self.assertIn("does not exist", done.stderr)
         self.assertLess(time.monotonic() - started, 8)
 
+    def test_a_worker_that_is_frozen(self):
+        """Its kernel takes connections that it does not know of."""
+        self.run_program("pki", "init", "--dir", "pki")
+        self.run_program("pki", "issue", "worker", "w", "--host", "127.0.0.1", "--dir", "pki")
+        self.run_program("pki", "issue", "client", "c", "--dir", "pki")
+        tls = {who: ["--tls-ca", "pki/ca.crt", "--tls-cert", f"pki/{who}.crt",
+                     "--tls-key", f"pki/{who}.key"] for who in "wc"}
+        for security, ours in ((["--insecure-plaintext"],) * 2, (tls["w"], tls["c"])):
+            with self.subTest(security):
+                worker, address = self.worker("w", *security, listen="127.0.0.1:0")
+                worker.send_signal(signal.SIGSTOP)
+                done = self.run_program("run", "--remote", address, *ours, "--reach", "1s", "--",
+                                        "true")
+                self.assertEqual(done.returncode, 3, done.stderr)
+                self.assertRegex(done.stderr, f"{address} .it took the connection, but nothing "
+                                 "answered within 1.0[0-9] s: see whether the process there is "
+                                 "stopped")
+
     def test_a_task_that_is_larger_than_all_workers(self):
         _, address = self.worker("w")
         done = self.run_program("run", "--remote", address, "--reach", "300ms", "--cores", "5",

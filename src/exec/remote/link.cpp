@@ -31,6 +31,12 @@ void Engine::Link::close() {
     }
 }
 
+void Engine::Link::on_taken(net::Connection& connection) noexcept {
+    if (&connection == current_) {
+        engine_.reactor_.taken(id_);
+    }
+}
+
 void Engine::Link::on_open(net::Connection& connection) noexcept {
     dialled(connection);
     if (&connection == current_) {

@@ -27,6 +27,7 @@ class Engine::Link final : public net::Connection::Owner {
     };
 
     void dialled(const net::Connection& connection);
+    void on_taken(net::Connection& connection) noexcept override;
     void on_open(net::Connection& connection) noexcept override;
     void on_message(net::Connection& connection, const wire::Message& message) noexcept override;
     void on_drained(net::Connection& connection) noexcept override;
