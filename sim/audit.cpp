@@ -29,6 +29,8 @@ constexpr base::BootTime waits_max = 12s;
 constexpr base::BootTime stranger_max = 30s;
 /// Who connected so long ago has said hello and welcome, or is hung up on.
 constexpr base::BootTime greeted_after = 10s;
+/// A client that takes less at once waits long for what is long.
+constexpr std::uint64_t output_min = 20'000;
 constexpr std::uint32_t ticks_max = 2000;    // of one machine in a second
 constexpr std::uint32_t reclaims_max = 100;  // of one client in a second
 
@@ -90,8 +92,9 @@ bool Cluster::calm(std::uint32_t id, std::uint32_t there) const {
 
 /// @return whether the client may give this job to that worker, as far as it knows.
 bool Cluster::reaches(const Client& client, std::uint32_t worker, const Job& job) const {
-    return client.links[worker].up && !client.links[worker].draining &&
-           fits(workers_[who(worker)], job);
+    const Link& link = client.links[worker];
+    return link.up && !link.draining && fits(workers_[who(worker)], job) &&
+           (job.blind || has(link.functions, job));
 }
 
 /// The slots that a client counts on are those of the workers that are up, and of those that have
@@ -128,13 +131,17 @@ void Cluster::audit_reach(std::uint32_t id) {
     for (const Link& link : client.links) {
         left = std::max(left, link.up ? never : link.left);
     }
+    if (client.reactor->unreachable(client.machine.now() - late_max) && !client.told_unreachable) {
+        violated("a client does not find out in time that nobody is in reach");
+    }
     const base::BootTime most = client.options.reach + waits_max;
     if (left == never || client.machine.now() - left < most || client.machine.awake() < most) {
         return;
     }
     for (const Job& job : jobs_) {
-        if (job.client == id && job.arrival != 0 && !client.reactor->lease_of(job.attempt) &&
-            client.machine.now() - job.arrived > most) {
+        const base::BootTime since = job.fresh ? std::max(job.arrived, left) : job.arrived;
+        if (waits(id, job) &&
+            client.machine.now() - since > (job.fresh ? client.options.reach + late_max : most)) {
             violated("a task waits though nobody is in reach");
         }
     }
@@ -155,7 +162,8 @@ void Cluster::audit_lost(std::uint32_t id) {
             violated("task " + std::to_string(index) + " is left at worker " +
                      std::to_string(worker) + ", which is gone");
         }
-        if (job.cancelled && clock_.now() - job.cancelled_at > cancel_max && calm(id, worker)) {
+        if (job.cancelled && clock_.now() - job.cancelled_at > cancel_max && calm(id, worker) &&
+            client.options.output_bytes_max >= output_min) {
             violated("task " + std::to_string(index) + " does not end though it is cancelled");
         }
     }
@@ -170,8 +178,7 @@ void Cluster::audit_waiting(std::uint32_t id) {
         return std::pair((&job - jobs_.data()) % 7 != 0, job.arrival);
     };
     for (const Job& job : jobs_) {
-        if (job.client != id || job.arrival == 0 || client.reactor->lease_of(job.attempt) ||
-            (first != nullptr && key(*first) < key(job))) {
+        if (!waits(id, job) || (first != nullptr && key(*first) < key(job))) {
             continue;
         }
         for (std::uint32_t worker = 0; worker < addresses(); ++worker) {
@@ -187,17 +194,46 @@ void Cluster::audit_waiting(std::uint32_t id) {
         const base::BootTime idle = workers_[who(worker)].idle_since;
         const Link& link = client.links[worker];
         // what has ended there holds its place until its output is through: links may be slow
-        if (idle > clock_.now() - idle_max || !workers_[who(worker)].store.empty() ||
-            counts[worker] != 0 || !calm(id, worker) ||
+        const bool idles = idle <= clock_.now() - idle_max && counts[worker] == 0 &&
+                           workers_[who(worker)].store.empty();
+        if (!(idles || (!link.on_trial && has_place(worker, first, counts[worker]))) ||
+            !calm(id, worker) ||
             (link.on_trial && client.machine.now() < link.shut_until + idle_max)) {
             continue;
         }
         if (first == nullptr && !link.on_trial) {
             audit_moving(id, worker);
+            audit_calls(id);
         } else if (first != nullptr && reaches(client, worker, *first)) {
             violated("task " + std::to_string(first_index) + " waits, and worker " +
                      std::to_string(worker) + " idles");
         }
+    }
+}
+
+/// @return whether a worker of whom a client has so many attempts has had a free slot for long, and
+/// the first that waits needs no more.
+bool Cluster::has_place(std::uint32_t id, const Job* first, std::uint32_t leases) const {
+    const Worker& worker = workers_[who(id)];
+    return first != nullptr && first->cores == 1 && first->memory_bytes == 0 &&
+           leases < worker.slots && worker.spare_since <= clock_.now() - idle_max;
+}
+
+/// Some worker would take more, and nothing waits that somebody could run: nor does a call of what
+/// nobody has, where nobody may come who has it.
+void Cluster::audit_calls(std::uint32_t id) {
+    const bool hopeless = all_are_up(clients_[id]);
+    for (std::uint32_t index = 0; index < jobs_.size(); ++index) {
+        Job& job = jobs_[index];
+        if (job.kind == Kind::program || !waits(id, job)) {
+            continue;
+        }
+        const bool before = job.unplaced && job.unplaced_at < clock_.now();
+        if (hopeless && before) {
+            violated("task " + std::to_string(index) + " waits for a function that nobody has");
+        }
+        job.unplaced = hopeless;
+        job.unplaced_at = clock_.now();
     }
 }
 
@@ -209,7 +245,7 @@ void Cluster::audit_moving(std::uint32_t id, std::uint32_t idle) {
         for (const auto& [attempt, queued] : workers_[who(worker)].queue) {
             const Job& job = jobs_[attempt.task.element];
             const bool own = job.client == id && waits_at(workers_[who(worker)], attempt, queued);
-            waiting += own && fits(workers_[who(idle)], job) ? 1 : 0;
+            waiting += own && reaches(clients_[id], idle, job) ? 1 : 0;
         }
         for (const auto& [attempt, running] : workers_[who(worker)].store) {
             here += jobs_[running.job].client == id && !running.done ? 1 : 0;

@@ -8,14 +8,7 @@
 
 namespace repartir::sim {
 
-namespace {
-
 using namespace std::chrono_literals;
-
-/// By kind.
-constexpr std::array<std::string_view, 4> functions{"", "quick", "slow", "missing"};
-
-}  // namespace
 
 void Cluster::begin(std::uint32_t index) {
     Job& job = jobs_[index];
@@ -46,12 +39,16 @@ client::Order Cluster::order_of(std::uint32_t index) const {
     order.high = priority == Priority::high;
     const std::string input(job.input, 'x');
     if (job.kind != Kind::program) {
-        wire::append_call(order.task, job.attempt, functions[std::to_underlying(job.kind)], input,
-                          0ms, priority);
+        const std::string_view name = functions[std::to_underlying(job.kind)];
+        wire::append_call(order.task, job.attempt, name, input, 0ms, priority);
+        order.function = job.blind ? 0 : clients_[job.client].reactor->function_number(name);
         return order;
     }
     Task task = Task::binary("job").arg(input).cores(job.cores).priority(priority);
     task.memory(job.memory_bytes);
+    if (index % 11 == 0) {
+        task.cwd("/");
+    }
     if (job.limited) {
         Limits limits;
         (index % 2 == 0 ? limits.resident_bytes : limits.processes) = 1'000'000;
@@ -63,21 +60,23 @@ client::Order Cluster::order_of(std::uint32_t index) const {
 
 /// Hands the current attempt to the client's reactor.
 void Cluster::start(std::uint32_t index) {
-    const Job& job = jobs_[index];
     client::Order order = order_of(index);
-    clients_[job.client].machine.happens(
-        [this, id = job.client, attempt = job.attempt,
-         order = std::make_shared<client::Order>(std::move(order))] {
-            Client& client = clients_[id];
-            if (client.reactor) {
-                client::Outbox out;
-                jobs_[attempt.task.element].arrival = ++client.arrivals;
-                jobs_[attempt.task.element].arrived = client.machine.now();
-                client.reactor->start(attempt, std::move(*order), client.machine.now());
-                client.reactor->hand_out(client.machine.now(), out);
-                client_effects(id, out);
-            }
-        });
+    const std::uint32_t owner = jobs_[index].client;
+    clients_[owner].machine.happens([this, id = owner, attempt = jobs_[index].attempt,
+                                     order = std::make_shared<client::Order>(std::move(order))] {
+        Client& client = clients_[id];
+        if (client.reactor) {
+            client::Outbox out;
+            Job& job = jobs_[attempt.task.element];
+            job.arrival = ++client.arrivals;
+            job.arrived = client.machine.now();
+            job.fresh = true;
+            job.unplaced = false;
+            client.reactor->start(attempt, std::move(*order), client.machine.now());
+            client.reactor->hand_out(client.machine.now(), out);
+            client_effects(id, out);
+        }
+    });
 }
 
 void Cluster::cancel(std::uint32_t index, bool force) {
@@ -89,6 +88,10 @@ void Cluster::cancel(std::uint32_t index, bool force) {
             job.cancelled_at = clock_.now();
             note("cancel", index);
             client::Outbox out;
+            client.reactor->cancel(job.before, force, client.machine.now(), out);
+            if (!out.empty() || client.reactor->lease_of(job.before)) {
+                violated("what was given back is there still by its old name");
+            }
             client.reactor->cancel(job.attempt, force, client.machine.now(), out);
             client_effects(job.client, out);
         }
@@ -109,16 +112,26 @@ void Cluster::give_back(std::uint32_t id) {
                 }
                 return runs && waits(id, job);
             }));
+        const std::uint32_t there = backlog_of(id);
         const std::uint32_t back = client.reactor->give_back(most, client.machine.now(), out);
         const auto asked = connections_.find(client.back_from);
         const bool pending = asked != connections_.end() && asked->second.client_open;
-        if (back > most || (!pending && back < std::min(most, waiting))) {
+        if (back > most || (!pending && back < std::min(most, waiting + there))) {
             violated("a client was asked for " + std::to_string(most) + " tasks and gives " +
                      std::to_string(back) + " back");
         }
         client.gives_back = true;
         client_effects(id, out);
         client.gives_back = false;
+    }
+}
+
+/// A client ends something that a worker had, just as that comes back.
+void Cluster::cancel_some(std::uint32_t id, std::uint32_t worker) {
+    for (std::uint32_t index = 0; index < jobs_.size(); ++index) {
+        if (leased_at(id, jobs_[index]) == worker && !jobs_[index].cancelled && chance(30)) {
+            clock_.after(0ms, [this, index] { cancel(index, false); });
+        }
     }
 }
 
@@ -135,12 +148,18 @@ void Cluster::came_back(const AttemptId& attempt) {
         finish_job(index, {End::cancelled, 0});
     } else {
         clock_.after(up_to(1s), [this, index] {
-            const Job& waits = jobs_[index];
+            Job& waits = jobs_[index];
             if (waits.cancelled && clients_[waits.client].reactor) {
                 finish_job(index, {End::cancelled, 0});
-            } else {
-                start(index);
+                return;
             }
+            if (chance(50)) {  // as the same try, by another name
+                waits.before = waits.attempt;
+                waits.state.withdraw();
+                waits.attempt =
+                    waits.state.begin(waits.attempt.task, clients_[waits.client].issuer);
+            }
+            start(index);
         });
     }
 }
@@ -225,6 +244,7 @@ void Cluster::client_has_output(const client::Output& output) {
 void Cluster::client_effects(std::uint32_t id, client::Outbox& out) {
     Client& client = clients_[id];
     ++batch_;
+    std::optional<std::uint32_t> dropped;
     for (client::Effect& effect : std::exchange(out, {})) {
         if (const auto* send = std::get_if<client::Send>(&effect)) {
             client_sends(id, *send);
@@ -243,9 +263,14 @@ void Cluster::client_effects(std::uint32_t id, client::Outbox& out) {
             connection.reconciles = link.known;
             link.draining = false;
             link.life = connection.life;
+            link.functions = connection.functions;
+            if (link.known && plan_.faults && chance(20)) {
+                cancel_some(id, admit->worker);
+            }
         } else if (const auto* close = std::get_if<client::Close>(&effect)) {
             hang_up(client.open[close->worker], Side::client);
             unlink(id, close->worker);
+            dropped = close->worker;
         } else if (const auto* output = std::get_if<client::Output>(&effect)) {
             client_has_output(*output);
         } else if (const auto* finished = std::get_if<client::Finished>(&effect)) {
@@ -255,6 +280,12 @@ void Cluster::client_effects(std::uint32_t id, client::Outbox& out) {
         } else if (const auto* capacity = std::get_if<client::Capacity>(&effect)) {
             watch_capacity(client, *capacity);
         }
+    }
+    if (dropped) {
+        watch_dropped(id, *dropped);
+    }
+    if (client.reactor) {
+        client.told_unreachable = client.reactor->unreachable(client.machine.now()).has_value();
     }
     client_wakes(id);
 }
@@ -379,6 +410,9 @@ void Cluster::client_hears(std::uint32_t id, std::uint32_t worker, const wire::M
     }
     client_effects(id, out);
     said_.reset();
+    if (message.type == wire::MessageType::task_reclaimed) {
+        watch_back(client.open[worker], message);
+    }
 }
 
 /// @return the jobs that a worker says it has, and has by their current leases.

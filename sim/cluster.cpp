@@ -17,6 +17,7 @@ using namespace std::chrono_literals;
 constexpr std::uint32_t slots_max = 4;  // of a worker
 constexpr std::uint64_t memory_max = 4'000'000'000;
 constexpr std::uint64_t slow_bytes_per_ms = 50;  // of the slowest link
+constexpr auto patient = std::chrono::hours(24);
 
 }  // namespace
 
@@ -52,8 +53,9 @@ void Cluster::make_client(std::uint32_t id) {
     client.options.epoch = 2;
     client.options.name = "c" + std::to_string(id);
     client.options.tasks_max = 8 + static_cast<std::uint32_t>(random_.below(64));
-    client.options.output_bytes_max = 20'000 + random_.below(200'000);
-    client.options.reach = chance(50) ? std::chrono::hours(24) : 5s + up_to(20s);
+    client.options.output_bytes_max =
+        chance(90) ? 20'000 + random_.below(200'000) : 1000 + random_.below(3000);
+    client.options.reach = chance(50) && !plan_.varied ? base::BootTime(patient) : 5s + up_to(20s);
     client.options.time_to_live = 1ms * (chance(70) ? 60'000 : 1000 + random_.below(8000));
     client.options.seed = random_.next();
     client.options.quarantine.first = 1s + up_to(9s);
@@ -187,7 +189,7 @@ void Cluster::make_job(std::uint32_t index, bool at_once) {
         chance(85)
             ? 1
             : 1 + static_cast<std::uint32_t>(random_.below(std::min(plan_.workers, slots_max)));
-    job.input = chance(95) ? random_.below(100) : random_.below(80'000);
+    job.input = chance(plan_.heavy ? 40 : 95) ? random_.below(100) : random_.below(80'000);
     job.input = index == 3 && chance(3) ? wire::task_bytes_max : job.input;
     job.memory_bytes = chance(10) ? random_.below(memory_max) : 0;
     job.limited = chance(3);
@@ -210,6 +212,9 @@ void Cluster::make_function(Job& job) {
     if (job.kind == Kind::quick) {
         job.duration = 1us * (1 + random_.below(100));
     }
+    // who has not what it calls is told at once, where its client does not know better; else its
+    // client looks for somebody who has it, but not for ever
+    job.blind = job.kind == Kind::missing && clients_[job.client].options.reach == patient;
     job.cores = 1;
     job.memory_bytes = 0;
     job.limited = false;

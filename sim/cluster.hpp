@@ -31,6 +31,8 @@ struct Plan {
     std::uint32_t tasks = 100;  ///< of all clients together
     std::uint32_t twins = 0;    ///< workers, the first ones, that have a second address
     bool first_fails = false;   ///< the first address of those does not work
+    bool varied = false;        ///< each worker has some of the functions, and others in each life
+    bool heavy = false;         ///< much input
     bool faults = true;
     base::BootTime trouble = std::chrono::seconds(60);   ///< how long things go wrong
     base::BootTime patience = std::chrono::minutes(30);  ///< by when all must have ended after it
@@ -60,6 +62,8 @@ class Cluster {
     using Streams = std::array<std::uint64_t, 3>;
     /// What a task is; functions by how long they run.
     enum class Kind : std::uint8_t { program, quick, slow, missing };
+    /// What they are called, by kind.
+    static constexpr std::array<std::string_view, 4> functions{"", "quick", "slow", "missing"};
 
     /// One direction of a connection. Short messages overtake long output, as they do in net: only
     /// what is said of one attempt stays in order.
@@ -89,14 +93,17 @@ class Cluster {
         std::uint64_t life = 0;     // of the worker
         bool client_open = true;
         bool worker_open = true;
-        bool welcomed = false;       // by the worker
-        bool admitted = false;       // the client read the welcome
-        bool told_drain = false;     // by the worker
-        bool session_known = false;  // as it said
-        bool known = false;          // the worker knew the session
-        bool reconciles = false;     // and has not said yet what it has of it
-        bool forged = false;         // somebody else said something on it
-        bool draining = false;       // and that
+        bool welcomed = false;        // by the worker
+        bool admitted = false;        // the client read the welcome
+        bool told_drain = false;      // by the worker
+        bool session_known = false;   // as it said
+        std::uint32_t functions = 0;  // of the worker, as it said: a bit for each kind
+        bool known = false;           // the worker knew the session
+        bool reclaims = false;        // the client waits for what it asked back
+        bool in_vain = false;         // there was nothing, and nothing has changed since
+        bool reconciles = false;      // and has not said yet what it has of it
+        bool forged = false;          // somebody else said something on it
+        bool draining = false;        // and that
         std::uint32_t task_credit = 0;
         base::BootTime opened{0};
         base::BootTime disturbed{0};  // or when a partition ended
@@ -127,6 +134,8 @@ class Cluster {
         std::map<AttemptId, Running> store;
         std::set<AttemptId> begun;  // in this life
         std::uint32_t slots = 1;
+        std::uint32_t functions = 0;     // that it has: a bit for each kind
+        bool ran_quick = false;          // in this life: it knows how long they take
         std::uint64_t memory_bytes = 0;  // 0: it does not count it
         std::uint64_t memory_used = 0;
         std::uint32_t ahead = 0;  // functions that wait at its threads
@@ -138,7 +147,11 @@ class Cluster {
         std::uint64_t arrivals = 0;
         std::uint32_t ticks = 0;  // since the latest audit
         base::BootTime idle_since{0};
+        base::BootTime spare_since{0};  // so long a slot was free
         bool draining = false;
+        base::BootTime drain_by{0};  // by its clock
+        /// What came, and it has not said yet that it has it, with the connection.
+        std::map<AttemptId, std::uint64_t> unaccepted;
         base::BootTime disk_full_until{0};
         base::BootTime latency{0};       // of its link
         std::uint64_t bytes_per_ms = 1;  // as above
@@ -173,6 +186,12 @@ class Cluster {
         bool limited = false;            // it needs a control group
         bool refused = false;            // nobody runs it, or who had it does not
         bool forged = false;             // somebody said that its worker does not
+        bool blind = false;              // its client's reactor is not told what it calls
+        bool fresh = false;              // this attempt was at no worker yet
+        bool unplaced = false;           // at an audit nobody had the function
+        base::BootTime unplaced_at{0};   // at that
+        std::uint64_t asked_back = 0;    // the connection by which it was, to be given back
+        AttemptId before;                // as it was called before it was given back
         Streams output{};
         Streams totals{};       // of the current attempt, as its worker said
         Streams received{};     // bytes of the current attempt
@@ -191,6 +210,7 @@ class Cluster {
         bool draining = false;
         base::BootTime left{0};        // when it was up last, by the client's clock
         std::uint64_t life = 0;        // of the worker, when it was
+        std::uint32_t functions = 0;   // that it had then
         bool known = false;            // it still had the session when it came back
         std::uint32_t lost_cores = 0;  // of attempts that were lost at once
         bool twin = false;             // the client knows it as another's second address
@@ -217,8 +237,9 @@ class Cluster {
         std::uint32_t reclaims = 0;  // as above: it asked for tasks back
         bool miscounts = false;      // its slots, at the latest audit
         client::Capacity told;
-        bool gives_back = false;      // it was asked to just now
-        std::uint64_t back_from = 0;  // the connection by which it asked for tasks then
+        bool told_unreachable = false;  // it knows that nobody is in reach
+        bool gives_back = false;        // it was asked to just now
+        std::uint64_t back_from = 0;    // the connection by which it asked for tasks then
     };
 
     void make_client(std::uint32_t id);
@@ -236,6 +257,7 @@ class Cluster {
     void give_back(std::uint32_t client);
     void came_back(const AttemptId& attempt);
     void cancel(std::uint32_t job, bool force);
+    void cancel_some(std::uint32_t client, std::uint32_t worker);
     void ended(const client::Finished& finished);
     [[nodiscard]] client::Order order_of(std::uint32_t job) const;
     [[nodiscard]] bool out_of_reach(const Job& job) const;
@@ -270,6 +292,7 @@ class Cluster {
     [[nodiscard]] worker::Ended outcome_of(Worker& worker, Running& running);
     void grow(std::uint32_t worker, std::uint64_t life, const AttemptId& attempt);
     void end_task(std::uint32_t worker, std::uint64_t life, const AttemptId& id);
+    void free_slot(std::uint32_t worker, const Running& running);
     void read_output(std::uint32_t worker, const worker::Read& read);
 
     // network.cpp
@@ -296,7 +319,7 @@ class Cluster {
     void reattached(Worker& worker, std::uint64_t connection, const wire::Attempts& list);
     static bool differs(std::uint64_t now, std::uint64_t told);
     void watch_capacity(Client& client, const client::Capacity& now);
-    void watch_reclaim(const Connection& connection, const wire::Attempts& list);
+    void watch_reclaim(Connection& connection, const wire::Attempts& list);
     [[nodiscard]] std::optional<std::uint32_t> leased_at(std::uint32_t client,
                                                          const Job& job) const;
     /// @return whether the job waits at that client.
@@ -314,6 +337,17 @@ class Cluster {
     void watch_stop(std::uint32_t worker, const AttemptId& attempt);
     void watch_sends(std::uint32_t worker, std::uint64_t connection);
     void watch_drained(std::uint32_t worker);
+    void watch_done(std::uint32_t worker);
+    void watch_drain_by(std::uint32_t worker, std::uint64_t life);
+    void watch_returned(std::uint32_t worker);
+    void watch_accepted(std::uint32_t worker);
+    void watch_ahead(std::uint32_t worker, const Job& first);
+    void watch_session(const Connection& connection);
+    void watch_dropped(std::uint32_t client, std::uint32_t address);
+    void watch_back(std::uint64_t id, const wire::Message& message);
+    void watch_refused(const Job& job, const Error& error);
+    [[nodiscard]] std::uint32_t backlog_of(std::uint32_t client) const;
+    [[nodiscard]] bool all_are_up(const Client& client) const;
     void watch_queue(std::uint32_t worker);
     void watch_start(std::uint32_t worker, const AttemptId& attempt);
     [[nodiscard]] bool waits_at(const Worker& worker, const AttemptId& attempt,
@@ -327,6 +361,9 @@ class Cluster {
     void audit_lost(std::uint32_t client);
     void audit_waiting(std::uint32_t client);
     void audit_moving(std::uint32_t client, std::uint32_t idle);
+    void audit_calls(std::uint32_t client);
+    [[nodiscard]] bool has_place(std::uint32_t worker, const Job* first,
+                                 std::uint32_t leases) const;
     void audit_connection(const Connection& connection);
     [[nodiscard]] bool calm(std::uint32_t client, std::uint32_t worker) const;
     [[nodiscard]] bool reaches(const Client& client, std::uint32_t worker, const Job& job) const;
@@ -338,11 +375,13 @@ class Cluster {
                                    wire::MessageType type, std::string_view body);
     void expect(bool holds, std::string_view what);
     void trouble_stranger(std::uint32_t worker);
+    void crowd(std::uint32_t worker);
     void guest(std::uint32_t worker, std::uint64_t connection, const wire::Hello& hello,
                const Answer& answer);
     [[nodiscard]] bool knows(std::uint32_t worker, std::uint32_t client) const;
     void forge_to_worker(std::uint64_t connection, std::uint32_t worker);
     void forge_goodbye(std::uint64_t connection, std::uint32_t worker);
+    void forge_cut_off(std::uint64_t connection, std::uint32_t worker);
     void forge_tasks(std::uint64_t connection, std::uint32_t worker);
     void forge_to_client(std::uint32_t client, std::uint32_t worker);
     void lie(std::uint32_t client, std::uint32_t worker);
@@ -375,6 +414,11 @@ class Cluster {
     [[nodiscard]] static bool fits(const Worker& worker, const Job& job) {
         return job.cores <= worker.slots &&
                (worker.memory_bytes == 0 || job.memory_bytes <= worker.memory_bytes);
+    }
+    /// @return whether a worker with these functions has the one that the job calls.
+    [[nodiscard]] static bool has(std::uint32_t functions, const Job& job) {
+        return job.kind == Kind::program ||
+               (functions >> static_cast<std::uint32_t>(job.kind) & 1U) != 0;
     }
     /// @return whether it could now.
     [[nodiscard]] static bool has_room(const Worker& worker, const Job& job) {

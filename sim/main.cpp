@@ -108,6 +108,8 @@ repartir::sim::Plan plan_of(std::uint64_t seed, const Settings& settings) {
     plan.faults = shape.below(6) != 0;
     plan.twins = shape.below(6) == 0 ? 1 + plan.workers / 4 : 0;
     plan.first_fails = shape.below(3) == 0;
+    plan.varied = shape.below(3) == 0;
+    plan.heavy = shape.below(8) == 0;
     plan.trace = settings.trace;
     return plan;
 }

@@ -169,6 +169,7 @@ void Cluster::cut(std::uint64_t id, bool tell_client, bool tell_worker) {
                 client.reactor->disconnected(connection.address, "connection reset",
                                              client.machine.now(), out);
                 client_effects(connection.client, out);
+                watch_dropped(connection.client, connection.address);
             }
         });
     }

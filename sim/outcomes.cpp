@@ -38,12 +38,16 @@ void Cluster::book(std::uint32_t index, const Attempt& attempt) {
         if (job.forged && attempt.where.empty()) {
             violated("nobody knows who refused a task");
         }
-        if (job.kind != Kind::missing && !job.limited && !job.forged &&
+        if (!(job.kind == Kind::missing && job.blind) && !job.limited && !job.forged &&
             job.input < wire::task_bytes_max && !out_of_reach(job)) {
             violated("task " + std::to_string(index) + " is refused: " + attempt.error->sentence());
         }
+        if (!job.forged && !job.limited && job.input < wire::task_bytes_max) {
+            watch_refused(job, *attempt.error);
+        }
     }
     if (said_) {
+        connections_.find(clients_[job.client].open[said_at_])->second.in_vain = false;
         Link& link = clients_[job.client].links[said_at_];
         link.bad = 0;
         if (link.on_trial && clients_[job.client].machine.now() >= link.shut_until) {
@@ -62,7 +66,67 @@ bool Cluster::out_of_reach(const Job& job) const {
             return false;
         }
     }
-    return now - job.arrived >= client.options.reach;
+    const bool hopeless = job.kind != Kind::program && all_are_up(client);
+    return hopeless || now - job.arrived >= client.options.reach;
+}
+
+/// @return whether nobody may come who is not there.
+bool Cluster::all_are_up(const Client& client) const {
+    return std::ranges::all_of(
+        client.links, [](const Link& link) { return (link.up && !link.draining) || link.twin; });
+}
+
+/// Nobody runs it: is that told for what it is?
+void Cluster::watch_refused(const Job& job, const Error& error) {
+    const Client& client = clients_[job.client];
+    const bool up = std::ranges::any_of(client.links, &Link::up);
+    const bool call = job.kind != Kind::program;
+    const bool any = job.cores == 1 && job.memory_bytes == 0;  // whoever is there could run it
+    if (error.code() == Code::unreachable ? up
+        : call                            ? error.code() != Code::not_found
+                                          : any || error.code() != Code::cannot_schedule) {
+        violated("a task is refused for a wrong reason: " + error.sentence());
+    }
+}
+
+/// The connection of a client with a worker is no more: what was cancelled there has ended.
+void Cluster::watch_dropped(std::uint32_t id, std::uint32_t address) {
+    for (const Job& job : jobs_) {
+        if (job.cancelled && leased_at(id, job) == address) {
+            violated("a cancelled task waits for a worker that is away");
+        }
+    }
+}
+
+/// What was asked back came unbegun: it has gone to who wanted it.
+void Cluster::watch_back(std::uint64_t id, const wire::Message& message) {
+    const auto list = wire::decode<wire::Attempts>(message.type, message.body);
+    static_cast<void>(list->ids.each([&](const AttemptId& attempt) {
+        const Job& job = jobs_[attempt.task.element];
+        if (job.asked_back == id && job.lease == attempt.epoch && job.arrival != 0) {
+            violated("task " + std::to_string(attempt.task.element) +
+                     " came back and is not given back");
+        }
+    }));
+    for (Job& job : jobs_) {
+        job.asked_back = job.asked_back == id ? 0 : job.asked_back;
+    }
+}
+
+/// @return how many attempts wait, at the worker with the most of them, that may be asked.
+std::uint32_t Cluster::backlog_of(std::uint32_t id) const {
+    const Client& client = clients_[id];
+    const std::vector<std::uint32_t> counts = leases(id);
+    std::uint32_t most = 0;
+    for (std::uint32_t worker = 0; worker < addresses(); ++worker) {
+        const std::uint32_t slots = workers_[who(worker)].slots;
+        const auto connection = connections_.find(client.open[worker]);
+        if (client.links[worker].up && counts[worker] > slots && !connection->second.reclaims &&
+            !connection->second.in_vain && !connection->second.reconciles) {
+            most = std::max(most, counts[worker] - slots);
+        }
+    }
+    return most;
 }
 
 /// An attempt failed by its worker's fault, or was lost with it: was that so?

@@ -17,8 +17,9 @@ void Cluster::queued(std::uint64_t id, const wire::Message& message) {
         const auto submit = wire::decode<wire::TaskSubmit>(message.type, message.body);
         static_cast<void>(submit->tasks.each([&](std::string_view bytes) {
             const AttemptId attempt = wire::read_task(bytes)->attempt;
-            if (!worker.begun.contains(attempt)) {
-                worker.queue.try_emplace(attempt, Queued{id, ++worker.arrivals});
+            if (!worker.begun.contains(attempt) &&
+                worker.queue.try_emplace(attempt, Queued{id, ++worker.arrivals}).second) {
+                worker.unaccepted.emplace(attempt, id);
             }
         }));
     } else if (message.type == wire::MessageType::task_cancel ||
@@ -48,7 +49,9 @@ void Cluster::watch_stop(std::uint32_t id, const AttemptId& attempt) {
                connection.life == workers_[id].life;
     });
     const Client& client = clients_[job.client];
-    if (connected && !workers_[id].draining && !job.cancelled && client.reactor &&
+    const bool draining =
+        workers_[id].draining && workers_[id].machine.now() >= workers_[id].drain_by;
+    if (connected && !draining && !job.cancelled && client.reactor &&
         client.reactor->lease_of(job.attempt) == attempt) {
         violated("worker " + std::to_string(id) + " stops what nobody wants stopped");
     }
@@ -57,8 +60,9 @@ void Cluster::watch_stop(std::uint32_t id, const AttemptId& attempt) {
 /// A worker says something: to somebody who is there.
 void Cluster::watch_sends(std::uint32_t id, std::uint64_t connection) {
     const auto to = connections_.find(connection);
-    if (to != connections_.end() && (!to->second.worker_open || to->second.worker != id ||
-                                     to->second.life != workers_[id].life)) {
+    if (to == connections_.end() ? !strangers_.contains(connection)
+                                 : (!to->second.worker_open || to->second.worker != id ||
+                                    to->second.life != workers_[id].life)) {
         violated("worker " + std::to_string(id) + " sends a message to nobody");
     }
 }
@@ -84,10 +88,74 @@ void Cluster::watch_drained(std::uint32_t id) {
     }
 }
 
+/// A worker that drains says that it has: then nothing is left there.
+void Cluster::watch_done(std::uint32_t id) {
+    const Worker& worker = workers_[id];
+    if (!worker.reactor->drained()) {
+        return;
+    }
+    const bool early = worker.machine.now() < worker.drain_by;
+    if (std::ranges::any_of(worker.store, [&](const auto& each) {
+            return early || !each.second.done || knows(id, jobs_[each.second.job].client);
+        })) {
+        violated("worker " + std::to_string(id) + " has drained, and something is left there");
+    }
+}
+
+/// What runs when the time of a drain is over is told to end.
+void Cluster::watch_drain_by(std::uint32_t id, std::uint64_t life) {
+    const Worker& worker = workers_[id];
+    if (worker.life != life || !worker.reactor || worker.machine.awake() < 1s) {
+        return;
+    }
+    for (const auto& [attempt, running] : worker.store) {
+        if (!running.done && !running.stopped) {
+            violated("worker " + std::to_string(id) + " goes on though its drain is over");
+        }
+    }
+}
+
+/// A worker begins to drain: what waits there goes back to who is connected.
+void Cluster::watch_returned(std::uint32_t id) {
+    Worker& worker = workers_[id];
+    for (const auto& [attempt, queued] : worker.queue) {
+        if (waits_at(worker, attempt, queued)) {
+            violated("worker " + std::to_string(id) + " drains and keeps what waits there");
+        }
+    }
+    worker.queue.clear();
+}
+
+/// What came to a worker is there still: it has said so.
+void Cluster::watch_accepted(std::uint32_t id) {
+    Worker& worker = workers_[id];
+    for (const auto& [attempt, connection] : std::exchange(worker.unaccepted, {})) {
+        const auto stored = worker.store.find(attempt);
+        const bool there = worker.queue.contains(attempt) ||
+                           (stored != worker.store.end() && !stored->second.done);
+        if (there && waits_at(worker, attempt, Queued{connection, 0}) &&
+            !connections_.find(connection)->second.forged) {
+            violated("worker " + std::to_string(id) + " does not say what it has accepted");
+        }
+    }
+}
+
+/// A quick function is the first that waits, and it is known that they are quick: a few of them
+/// wait at the threads, whoever has the slots.
+void Cluster::watch_ahead(std::uint32_t id, const Job& first) {
+    const Worker& worker = workers_[id];
+    if (first.kind == Kind::quick && worker.ran_quick && worker.ahead < worker.slots) {
+        violated("worker " + std::to_string(id) + " lets a quick function wait");
+    }
+}
+
 /// A worker did what it had to do: does a slot idle now?
 void Cluster::watch_queue(std::uint32_t id) {
     const Worker& worker = workers_[id];
-    if (!worker.reactor || worker.draining || worker.running == worker.slots) {
+    if (worker.reactor && worker.draining) {
+        watch_done(id);
+    }
+    if (!worker.reactor || worker.draining || worker.queue.empty()) {
         return;
     }
     const std::pair<const AttemptId, Queued>* first = nullptr;
@@ -99,11 +167,14 @@ void Cluster::watch_queue(std::uint32_t id) {
             first = &each;
         }
     }
-    if (first != nullptr && waits_at(worker, first->first, first->second) &&
-        has_room(worker, jobs_[first->first.task.element])) {
+    if (!waits_at(worker, first->first, first->second)) {
+        return;
+    }
+    if (has_room(worker, jobs_[first->first.task.element])) {
         violated("worker " + std::to_string(id) + " has room for task " +
                  std::to_string(first->first.task.element) + ", the first that waits there");
     }
+    watch_ahead(id, jobs_[first->first.task.element]);
 }
 
 /// A worker begins an attempt: was it the first?

@@ -33,6 +33,8 @@ Cluster::Answer Cluster::tell_worker(std::uint32_t id, std::uint64_t connection,
     Worker& worker = workers_[id];
     const bool stranger = !connections_.contains(connection);
     worker::Outbox out;
+    worker.reactor->flush(out);  // what came before is not part of the answer
+    worker_effects(id, out);
     worker.reactor->received(connection, {type, wire::version_max, 77, body}, worker.machine.now(),
                              out);
     worker.reactor->flush(out);
@@ -83,6 +85,10 @@ void Cluster::trouble_stranger(std::uint32_t id) {
         return;
     }
     count("stranger");
+    if (!worker.draining && chance(10)) {
+        crowd(id);
+        return;
+    }
     const std::uint64_t connection = ++last_connection_;
     const auto kind = random_.below(8);
     const std::size_t sessions = worker.reactor->sessions();
@@ -136,6 +142,33 @@ void Cluster::trouble_stranger(std::uint32_t id) {
     if (kind != 6 || !answer.closed) {  // else the session was there without a connection
         guest(id, connection, hello, answer);
     }
+}
+
+/// As many come as a worker takes sessions, and then one more. Who was there may come back.
+void Cluster::crowd(std::uint32_t id) {
+    Worker& worker = workers_[id];
+    std::vector<std::pair<std::uint64_t, wire::Hello>> guests;
+    const auto hello = [&](std::uint64_t connection, const wire::Hello& words) {
+        worker.reactor->connected(connection, wire::Role::client, worker.machine.now());
+        return tell_worker(id, connection, MessageType::hello, codec::encode(words));
+    };
+    while (worker.reactor->sessions() < sessions_max) {
+        auto& [connection, words] = guests.emplace_back(++last_connection_, wire::Hello());
+        words.session = {random_.next(), 1};
+        expect(!hello(connection, words).closed, "one of a crowd");
+    }
+    wire::Hello last;
+    last.session = {random_.next(), 1};
+    expect(hello(++last_connection_, last).closed, "one too many");
+    for (auto& [connection, words] : guests) {
+        worker.reactor->disconnected(connection, worker.machine.now());
+        expect(!hello(connection = ++last_connection_, words).closed, "who was there before");
+    }
+    for (const auto& [connection, words] : guests) {
+        const std::string bye = codec::encode(wire::Goodbye{wire::Parting::done, "done"});
+        expect(tell_worker(id, connection, MessageType::goodbye, bye).closed, "a crowd leaves");
+    }
+    worker_wakes(id);
 }
 
 /// Whoever says a proper hello is welcome, and leaves nothing behind.
@@ -197,6 +230,7 @@ void Cluster::forge_to_worker(std::uint64_t connection, std::uint32_t id) {
             break;
         case 1:
             expect(complains(tell(MessageType::task_submit, "x")), "tasks that are none");
+            forge_cut_off(connection, id);
             expect(complains(tell(MessageType::task_cancel, "x")), "a cancel that is none");
             expect(complains(tell(MessageType::task_reclaim, "x")), "a reclaim that is none");
             expect(complains(tell(MessageType::credit, "x")), "a credit that is none");
@@ -238,6 +272,21 @@ void Cluster::forge_to_worker(std::uint64_t connection, std::uint32_t id) {
         default:
             forge_tasks(connection, id);
     }
+}
+
+/// A task that ends too soon is refused by its name, or by none where that is not whole.
+void Cluster::forge_cut_off(std::uint64_t connection, std::uint32_t id) {
+    constexpr std::size_t most = 48;
+    std::string task;
+    wire::append_call(task, nobodys, "quick", "", 0ms, Priority::normal);
+    task.resize(random_.below(most));
+    const Answer answer = tell_worker(id, connection, MessageType::task_submit, tasks_of({task}));
+    const bool named = std::ranges::any_of(answer.messages, [](const auto& message) {
+        const auto told = wire::decode<wire::ErrorMessage>(message.first, message.second);
+        return message.first == MessageType::error && told &&
+               (told->attempt == nobodys || told->attempt == AttemptId());
+    });
+    expect(!answer.closed && named, "a task that is cut off");
 }
 
 /// Only who says that it is done leaves nothing behind.

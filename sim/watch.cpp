@@ -94,10 +94,28 @@ void Cluster::watch_welcome(Connection& connection, wire::MessageType type, std:
         }
     }
     connection.session_known = welcome->session_known;
+    static_cast<void>(welcome->functions.each([&](std::string_view name) {
+        const auto kind = std::ranges::find(functions, name) - functions.begin();
+        connection.functions |= 1U << static_cast<std::uint32_t>(kind);
+    }));
     if (!welcome->session_known) {
+        watch_session(connection);
         std::erase_if(worker.queue, [&](const auto& each) {
             return jobs_[each.first.task.element].client == connection.client;
         });
+    }
+}
+
+/// A worker knows a session no more: it was away for longer than it may.
+void Cluster::watch_session(const Connection& connection) {
+    const Machine& machine = workers_[connection.worker].machine;
+    const auto most = clients_[connection.client].options.time_to_live;
+    for (const auto& [id, other] : connections_) {
+        if (&other != &connection && other.client == connection.client && other.welcomed &&
+            other.worker == connection.worker && other.life == connection.life &&
+            machine.now() - other.to_worker.read_at < most) {
+            violated("worker " + std::to_string(connection.worker) + " has forgotten a session");
+        }
     }
 }
 
@@ -161,7 +179,7 @@ void Cluster::watch_credit(Connection& connection, Side from, std::string_view b
 /// A message that lists attempts.
 void Cluster::watch_list(std::uint64_t id, Side from, wire::MessageType type,
                          std::string_view body) {
-    const Connection& connection = connections_.find(id)->second;
+    Connection& connection = connections_.find(id)->second;
     const auto list = wire::decode<wire::Attempts>(type, body);
     const bool may_be_empty = type == wire::MessageType::task_reclaimed ||
                               (type == wire::MessageType::task_accepted &&
@@ -177,6 +195,9 @@ void Cluster::watch_list(std::uint64_t id, Side from, wire::MessageType type,
         reattached(worker, id, *list);
     }
     static_cast<void>(list->ids.each([&](const AttemptId& attempt) {
+        if (type == wire::MessageType::task_accepted) {
+            worker.unaccepted.erase(attempt);
+        }
         if (type == wire::MessageType::task_reclaimed) {
             worker.queue.erase(attempt);
             if (worker.store.contains(attempt) && !worker.draining) {
@@ -243,8 +264,14 @@ void Cluster::watch_submit(std::uint64_t id, std::string_view body) {
         if (job.cancelled) {
             violated("task " + std::to_string(lease.task.element) + " was cancelled and is sent");
         }
+        if (!job.blind && !has(connection.functions, job)) {
+            violated("a call is sent to a worker that has no such function");
+        }
         job.lease = lease.epoch;
         job.leased_on = id;
+        job.fresh = false;
+        job.asked_back = 0;
+        connection.in_vain = false;
     });
     if (problem != codec::Problem::none) {
         violated("a client sends tasks that cannot be read");
@@ -310,14 +337,18 @@ std::vector<std::uint32_t> Cluster::leases(std::uint32_t id) const {
 
 /// A client asks for tasks back: for another worker that has nothing to do, and not for more than
 /// half of what waits; or because it was told to.
-void Cluster::watch_reclaim(const Connection& connection, const wire::Attempts& list) {
+void Cluster::watch_reclaim(Connection& connection, const wire::Attempts& list) {
     Client& client = clients_[connection.client];
+    connection.reclaims = true;
     ++client.reclaims;
     if (connection.reconciles) {
         violated("a client takes tasks from a worker of which it does not know what it has");
     }
     if (client.gives_back) {
         client.back_from = client.open[connection.address];
+        static_cast<void>(list.ids.each([&](const AttemptId& attempt) {
+            jobs_[attempt.task.element].asked_back = client.back_from;
+        }));
         return;
     }
     const std::vector<std::uint32_t> counts = leases(connection.client);
@@ -379,8 +410,7 @@ void Cluster::watch_order(std::uint32_t id, std::uint32_t given) {
             continue;
         }
         for (std::uint32_t worker = 0; worker < addresses(); ++worker) {
-            if (client.links[worker].up && !client.links[worker].draining &&
-                fits(workers_[who(worker)], job)) {
+            if (reaches(client, worker, job)) {
                 violated("task " + std::to_string(given) + " overtakes task " +
                          std::to_string(index));
                 return;
@@ -424,6 +454,8 @@ void Cluster::heard(std::uint64_t id, Side at, const wire::Message& message) {
             break;
         case wire::MessageType::task_reclaimed: {
             Client& client = clients_[connection.client];
+            connection.reclaims = false;
+            connection.in_vain = true;
             client.back_from = client.back_from == id ? 0 : client.back_from;
             const auto list = wire::decode<wire::Attempts>(message.type, message.body);
             static_cast<void>(list->ids.each([&](const AttemptId& attempt) {

@@ -25,7 +25,13 @@ void Cluster::boot(std::uint32_t id) {
     options.site.slots = options.site.free_slots = worker.slots;
     options.site.memory_bytes = options.site.free_memory_bytes = worker.memory_bytes;
     options.site.cgroup_limits = worker.control_groups;
-    options.functions = {"quick", "slow"};
+    worker.functions = 0;
+    for (const Kind kind : {Kind::quick, Kind::slow}) {
+        if (!plan_.varied || chance(50)) {
+            worker.functions |= 1U << static_cast<std::uint32_t>(kind);
+            options.functions.emplace_back(functions[std::to_underlying(kind)]);
+        }
+    }
     options.compression = worker.compression;
     options.sessions_max = sessions_max;
     options.tasks_max = 4 + static_cast<std::uint32_t>(random_.below(200));
@@ -36,8 +42,9 @@ void Cluster::boot(std::uint32_t id) {
     worker.queue.clear();
     worker.running = worker.ahead = 0;
     worker.memory_used = 0;
-    worker.idle_since = clock_.now();
-    worker.draining = false;
+    worker.idle_since = worker.spare_since = clock_.now();
+    worker.draining = worker.ran_quick = false;
+    worker.unaccepted.clear();
     worker.wakes = base::BootTime(0);
     note("boot", id, worker.life);
 }
@@ -76,12 +83,15 @@ void Cluster::drain(std::uint32_t id) {
     note("drain", id);
     count("drain");
     worker.draining = true;
-    worker.queue.clear();
     worker::Outbox out;
     const base::BootTime now = worker.machine.now();
-    worker.reactor->drain(now + (chance(50) ? up_to(3s) : up_to(300ms)), "a drain", now, out);
+    worker.drain_by = now + (chance(50) ? up_to(3s) : up_to(300ms));
+    worker.reactor->drain(worker.drain_by, "a drain", now, out);
     worker_effects(id, out);
+    watch_returned(id);
     const std::uint64_t life = worker.life;
+    clock_.at(worker.machine.when(worker.drain_by + 50ms),
+              [this, id, life] { watch_drain_by(id, life); });
     clock_.after(6s, [this, id, life, polite = chance(50)] {
         Worker& there = workers_[id];
         if (there.life != life || !there.reactor) {
@@ -105,6 +115,7 @@ bool Cluster::make_room(std::uint32_t id, Running& running) {
     if (has_room(worker, job)) {
         running.cores = job.cores;
         worker.running += job.cores;
+        worker.spare_since = worker.running == worker.slots ? never : worker.spare_since;
         worker.memory_used += job.memory_bytes;
         return true;
     }
@@ -129,7 +140,7 @@ void Cluster::run_task(std::uint32_t id, const worker::Start& start) {
     if (!make_room(id, running)) {
         violated("worker " + std::to_string(id) + " runs more than it has room for");
     }
-    if (job.kind == Kind::missing || (job.limited && !worker.control_groups)) {
+    if (!has(worker.functions, job) || (job.limited && !worker.control_groups)) {
         violated("worker " + std::to_string(id) + " begins what it cannot run");
     }
     worker.idle_since = never;
@@ -170,9 +181,9 @@ void Cluster::grow(std::uint32_t id, std::uint64_t life, const AttemptId& attemp
 void Cluster::stop_task(std::uint32_t id, const worker::Stop& stop) {
     Worker& worker = workers_[id];
     const auto found = worker.store.find(stop.attempt);
-    if (found == worker.store.end()) {
+    if (found == worker.store.end() || found->second.done) {
         violated("worker " + std::to_string(id) + " stops what it does not run");
-    } else if (!found->second.done) {
+    } else {
         watch_stop(id, stop.attempt);
         found->second.stopped = true;
         clock_.after(stop.force ? base::BootTime(1ms) : up_to(1s),
@@ -190,16 +201,44 @@ void Cluster::end_task(std::uint32_t id, std::uint64_t life, const AttemptId& at
     }
     Running& running = found->second;
     running.done = true;
-    worker.running -= running.cores;
-    worker.memory_used -= running.cores != 0 ? jobs_[running.job].memory_bytes : 0;
-    worker.ahead -= running.cores == 0 ? 1 : 0;
-    worker.idle_since = worker.running == 0 ? clock_.now() : never;
+    // a function that does not look whether it is to stop
+    const bool busy = running.stopped && jobs_[running.job].kind == Kind::slow && chance(50);
+    if (!busy) {
+        free_slot(id, running);
+    } else {
+        count("busy");
+        clock_.after(up_to(2s), [this, id, life, attempt, was = running] {
+            workers_[id].machine.happens([this, id, life, attempt, was] {
+                Worker& there = workers_[id];
+                if (there.life == life) {
+                    free_slot(id, was);
+                    worker::Outbox out;
+                    there.reactor->freed(attempt, there.machine.now(), out);
+                    worker_effects(id, out);
+                }
+            });
+        });
+    }
     worker::Ended ended = outcome_of(worker, running);
     ended.report.where = clients_[jobs_[running.job].client].options.workers[id];
     note("end", id, running.job);
     worker::Outbox out;
-    worker.reactor->finished(attempt, std::move(ended), worker.machine.now(), out);
+    const bool quick = jobs_[running.job].kind == Kind::quick &&  // and it is learnt how quick
+                       ended.report.ending.end == End::exited;
+    worker.reactor->finished(attempt, std::move(ended), worker.machine.now(), out, busy);
     worker_effects(id, out);
+    worker.ran_quick = worker.ran_quick || (quick && worker.store.contains(attempt));
+}
+
+/// What a task had of its worker is free.
+void Cluster::free_slot(std::uint32_t id, const Running& running) {
+    Worker& worker = workers_[id];
+    worker.running -= running.cores;
+    worker.memory_used -= running.cores != 0 ? jobs_[running.job].memory_bytes : 0;
+    worker.ahead -= running.cores == 0 ? 1 : 0;
+    worker.idle_since = worker.running == 0 ? clock_.now() : never;
+    worker.spare_since =
+        worker.spare_since == never && running.cores != 0 ? clock_.now() : worker.spare_since;
 }
 
 /// @return how a task ends that has run.
@@ -230,6 +269,10 @@ worker::Ended Cluster::outcome_of(Worker& worker, Running& running) {
         *most = kept;
         job.may_lose = true;
         ended.report.ending = {chance(50) ? End::output_lost : End::exited, 0};
+        if (ended.report.ending.end == End::output_lost) {
+            ended.report.error =
+                wire::to_record(Error(Domain::process, Code::io_error, Fault::node, "it is full"));
+        }
         count("disk full");
     }
     std::size_t channel = 0;
@@ -277,7 +320,9 @@ void Cluster::read_output(std::uint32_t id, const worker::Read& read) {
                              out);
         worker_effects(id, out);
     };
-    clock_.after(1ms, [this, id, back] { workers_[id].machine.happens(back); });
+    const bool slow = plan_.faults && chance(5);
+    clock_.after(slow ? up_to(500ms) : 1ms,
+                 [this, id, back] { workers_[id].machine.happens(back); });
 }
 
 void Cluster::worker_effects(std::uint32_t id, worker::Outbox& out) {
@@ -293,6 +338,9 @@ void Cluster::worker_effects(std::uint32_t id, worker::Outbox& out) {
         } else if (const auto* close = std::get_if<worker::Close>(&effect)) {
             strangers_.erase(close->connection);
             hang_up(close->connection, Side::worker);
+            if (chance(20)) {  // the system says so too
+                worker.reactor->disconnected(close->connection, worker.machine.now());
+            }
         } else if (const auto* start = std::get_if<worker::Start>(&effect)) {
             run_task(id, *start);
         } else if (const auto* stop = std::get_if<worker::Stop>(&effect)) {
@@ -361,9 +409,10 @@ void Cluster::worker_reads(std::uint64_t id, std::string_view bytes) {
         worker.reactor->received(id, **message, worker.machine.now(), out);
         worker_effects(connection.worker, out);
     }
-    if (worker.reactor) {
+    if (worker.reactor && chance(90)) {  // else with what comes next
         worker.reactor->flush(out);
         worker_effects(connection.worker, out);
+        watch_accepted(connection.worker);
     }
 }
 

@@ -231,6 +231,7 @@ void Reactor::place(Outbox& out) {
         if (worker.here.after(before).empty()) {
             to.push_back(*chosen);
         }
+        worker.in_vain = false;
         worker.here.add(held.lease, entry);
         static_cast<void>(worker.tasks.take(1));
         static_cast<void>(worker.input.take(held.order.task.size()));

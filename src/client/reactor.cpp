@@ -117,7 +117,7 @@ void Reactor::drop_link(WorkerId id, Worker& worker, std::string_view why, Outbo
     ++worker.failures;
     worker.link = Link::down;
     worker.why = why;
-    worker.reclaiming = false;
+    worker.reclaiming = worker.in_vain = false;
     settle_unwanted(worker);
     end_cancelled(worker, out);
     worker.seen.clear();

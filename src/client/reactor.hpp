@@ -253,6 +253,7 @@ class Reactor {
         bool welcomed = false;  // ever
         bool draining = false;
         bool reclaiming = false;            // it was asked to give something back
+        bool in_vain = false;               // it gave nothing, and nothing changed there since
         bool reconciling = false;           // it came back, and has not said yet what it has
         bool counted_up = false;            // its part of up_
         bool unsettled = false;             // it is in unsettled_

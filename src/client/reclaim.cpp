@@ -24,7 +24,8 @@ void Reactor::settle_backlogs() {
         Worker& worker = workers_[id];
         worker.unsettled = false;
         const std::size_t busy = std::min<std::size_t>(worker.here.size(), worker.site.slots);
-        const bool may = worker.link == Link::up && !worker.reclaiming && !worker.reconciling;
+        const bool may =
+            worker.link == Link::up && !worker.reclaiming && !worker.in_vain && !worker.reconciling;
         const std::size_t backlog = may ? worker.here.size() - busy : 0;
         if (backlog != worker.backlog) {
             backlogs_.erase({worker.backlog, id});
@@ -130,6 +131,9 @@ void Reactor::reclaimed(WorkerId id, Worker& worker, const wire::Message& messag
     if (!list) {
         return;
     }
+    // all that it has has begun, or ended and waits for the way: to ask again at once is in vain
+    // too
+    worker.in_vain = list->ids.size() == 0;
     static_cast<void>(list->ids.each([&](const AttemptId& attempt) {
         Entry* const entry = entry_at(attempt, id);
         if (entry == nullptr) {

@@ -65,6 +65,7 @@ void Reactor::finish(Entry& entry, Finished&& finished, Outbox& out) {
     Held& held = entry.second;
     if (held.at) {
         const WorkerId at = *held.at;
+        workers_[at].in_vain = false;
         workers_[at].here.remove(held.lease);
         rank(at, workers_[at]);
     } else {

@@ -340,6 +340,21 @@ TEST(ClientTasksTest, WhatCouldNotBeTakenBackStaysWhereItIs) {
     EXPECT_EQ(f.take<Finished>().size(), 1U);
 }
 
+TEST(ClientTasksTest, WhoHasNothingToGiveBackIsNotAskedAgainUntilSomethingChangesThere) {
+    Fixture f(2);
+    f.welcome(0, 2);
+    for (std::uint32_t i = 0; i < 4; ++i) {
+        f.start(i);
+    }
+    f.welcome(1, 1);
+    f.out.clear();
+    f.ids(0, MessageType::task_reclaimed, {});  // all have ended, and the way back is slow
+    EXPECT_EQ(f.told(MessageType::task_reclaim), 0U);
+    f.result(0, attempt(0), "at last");
+    f.reactor.hand_out(f.now, f.out);
+    EXPECT_EQ(f.told(MessageType::task_reclaim), 1U);
+}
+
 TEST(ClientTasksTest, ALossNamesItsReasonAlsoWhenTheWorkerIsBackInAnotherLife) {
     Fixture f(1);
     f.welcome(0);
