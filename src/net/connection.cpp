@@ -301,6 +301,21 @@ void Connection::fail_later(Error why) {
     }
 }
 
+/// What the peer said before it hung up is heard: it may be why.
+void Connection::end_broken(Error why) {
+    for (int turn = 0; turn < reads_max && phase_ == Phase::open; ++turn) {
+        const Result<Transfer> came = stream_->read(scratch_);
+        if (!came || came->bytes == 0) {
+            break;
+        }
+        framer_.give({scratch_.data(), came->bytes});
+        if (!take_messages()) {
+            return;
+        }
+    }
+    finish(std::move(why));
+}
+
 void Connection::on_timer(base::BootTime /*now*/) noexcept {
     switch (phase_) {
         case Phase::dialling:
@@ -314,7 +329,7 @@ void Connection::on_timer(base::BootTime /*now*/) noexcept {
             return;
         default:
             if (why_) {
-                finish(std::move(why_));
+                end_broken(*std::exchange(why_, std::nullopt));
             } else {
                 read();
             }

@@ -84,6 +84,7 @@ class Connection final : private loop::Handler, private loop::Timer, private Dia
     /// @return whether the peer may still be who it was let in as. Errors: why not
     [[nodiscard]] Result<void> recheck();
     /// Tells the peer, as far as it listens, and then the owner why it ends: on_closed() is called.
+    /// Not from a call of the owner's.
     void refuse(Error why);
 
     /// @return who is at the other end; once it is open.
@@ -104,6 +105,7 @@ class Connection final : private loop::Handler, private loop::Timer, private Dia
     void write();
     void watch();
     void fail_later(Error why);
+    void end_broken(Error why);
     void finish(std::optional<Error> why);
 
     loop::Loop& loop_;

@@ -17,8 +17,6 @@ namespace repartir::net {
 namespace {
 
 constexpr int backlog = 1024;
-/// Connections taken before others have their turn.
-constexpr int accepts_max = 64;
 /// How long nothing is accepted when the kernel is short of something.
 constexpr base::BootTime pause = std::chrono::milliseconds(100);
 
@@ -84,8 +82,9 @@ std::uint16_t port_of(const SocketAddress& address) {
 }  // namespace
 
 Result<std::unique_ptr<Listener>> Listener::create(loop::Loop& loop, const Address& address,
-                                                   const Security& security, Owner& owner) {
-    std::unique_ptr<Listener> listener(new Listener(loop, owner));
+                                                   const Security& security, Owner& owner,
+                                                   std::size_t accepts_max) {
+    std::unique_ptr<Listener> listener(new Listener(loop, owner, accepts_max));
     const Result<std::vector<SocketAddress>> all = resolve(address, true);
     if (!all) {
         return fail(all.error());
@@ -157,7 +156,7 @@ Listener::~Listener() {
 }
 
 void Listener::accept(Socket& socket) {
-    for (int turn = 0; turn < accepts_max; ++turn) {
+    for (std::size_t turn = 0; turn < accepts_max_; ++turn) {
         base::Fd fd(::accept4(socket.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
         if (fd) {
             const SocketAddress peer = peer_address(fd.get());

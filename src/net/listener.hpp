@@ -36,12 +36,13 @@ class Listener final : private loop::Timer {
     /// A Unix socket replaces one that nobody listens at any more; only its user can reach it, or
     /// everybody where groups are let in, and is asked for credentials.
     /// @param security which addresses may be listened at at all @param owner outlives it
-    /// Errors: permission_denied (see allowed()), invalid_argument, io_error (in use, no such
-    /// address, ...)
+    /// @param accepts_max connections taken before others have their turn. Errors:
+    /// permission_denied (see allowed()), invalid_argument, io_error (in use, no such address, ...)
     [[nodiscard]] static Result<std::unique_ptr<Listener>> create(loop::Loop& loop,
                                                                   const Address& address,
                                                                   const Security& security,
-                                                                  Owner& owner);
+                                                                  Owner& owner,
+                                                                  std::size_t accepts_max);
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
     /// Closes the sockets, and removes the file of a Unix socket, unless it is another's by now.
@@ -62,7 +63,8 @@ class Listener final : private loop::Timer {
         Listener& listener_;
     };
 
-    Listener(loop::Loop& loop, Owner& owner) : loop_(loop), owner_(owner) {}
+    Listener(loop::Loop& loop, Owner& owner, std::size_t accepts_max)
+        : loop_(loop), owner_(owner), accepts_max_(accepts_max) {}
     [[nodiscard]] Result<void> listen(const Address& address, SocketAddress at,
                                       const Security& security);
     void accept(Socket& socket);
@@ -70,6 +72,7 @@ class Listener final : private loop::Timer {
 
     loop::Loop& loop_;
     Owner& owner_;
+    std::size_t accepts_max_;
     std::vector<std::unique_ptr<Socket>> sockets_;
     std::vector<SocketAddress> bound_;
     std::string path_;    // of the Unix socket that is ours to remove

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "net/server.hpp"
 
+#include <algorithm>
+#include <string>
 #include <utility>
+
+#include "repartir/codec.hpp"
+#include "wire/messages.hpp"
 
 namespace repartir::net {
 namespace {
@@ -38,7 +43,10 @@ Result<std::vector<SocketAddress>> Server::listen(const Address& address) {
             return fail(may.error());
         }
     }
-    Result<std::unique_ptr<Listener>> listener = Listener::create(loop_, address, security_, *this);
+    // Fewer at once than there may be strangers: else some were closed before they can say a word.
+    const std::size_t at_once = std::max<std::size_t>(options_.strangers_max / 2, 1);
+    Result<std::unique_ptr<Listener>> listener =
+        Listener::create(loop_, address, security_, *this, at_once);
     if (!listener) {
         return fail(listener.error());
     }
@@ -47,12 +55,6 @@ Result<std::vector<SocketAddress>> Server::listen(const Address& address) {
 }
 
 void Server::on_accept(base::Fd socket, const SocketAddress& peer) noexcept {
-    if (open_ >= options_.connections_max) {
-        owner_.on_refused(Error(Domain::net, Code::out_of_resources, Fault::policy,
-                                peer.text() + " was turned away: " + std::to_string(open_) +
-                                    " connections are served already"));
-        return;
-    }
     Result<std::unique_ptr<Stream>> stream = accepted_stream(security_, socket.get(), peer);
     if (!stream) {
         owner_.on_refused(stream.error());
@@ -78,10 +80,26 @@ void Server::on_accept(base::Fd socket, const SocketAddress& peer) noexcept {
 
 void Server::on_open(Connection& connection) noexcept {
     Guest& guest = guests_.find(ids_.find(&connection)->second)->second;
+    if (open_ >= options_.connections_max) {
+        turn_away(connection);
+        return;
+    }
     guest.open = true;
     strangers_.erase(guest.stranger);
     ++open_;
     owner_.on_open(guest.id, connection.peer());
+}
+
+void Server::turn_away(Connection& connection) {
+    const std::string why =
+        std::to_string(open_) +
+        " clients are served here already, which are the most: use another worker, or have this "
+        "one started with a higher limit of open files (ulimit -n)";
+    connection.send(wire::MessageType::goodbye, 0,
+                    codec::encode(wire::Goodbye{wire::Parting::refused, why}));
+    connection.close();
+    owner_.on_refused(Error(Domain::net, Code::out_of_resources, Fault::policy,
+                            connection.peer().address + " was turned away: " + why));
 }
 
 void Server::on_message(Connection& connection, const wire::Message& message) noexcept {

@@ -20,7 +20,7 @@ struct ServerOptions {
     /// That have connected and are not authenticated: beyond, the one that has been so longest is
     /// closed for the new one.
     std::size_t strangers_max = 128;
-    std::size_t connections_max = 8192;  ///< authenticated; beyond, new ones are turned away
+    std::size_t connections_max = 8192;  ///< authenticated; beyond, new ones are told and closed
     /// How often certificates and revocations are read again, where their files have changed.
     std::chrono::milliseconds certificates_every{2000};
 };
@@ -106,6 +106,7 @@ class Server final : private Listener::Owner, private Connection::Owner {
     void on_message(Connection& connection, const wire::Message& message) noexcept override;
     void on_drained(Connection& connection) noexcept override;
     void on_closed(Connection& connection, const Error* why) noexcept override;
+    void turn_away(Connection& connection);
     void refresh(base::BootTime now);
     void touch(Guest& guest);
     void forget(Guest& guest);

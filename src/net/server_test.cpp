@@ -271,8 +271,33 @@ TEST_F(ServerTest, ConnectionsBeyondTheLimitAreTurnedAway) {
     ASSERT_TRUE(until([&] { return host.opened.size() == 1; }));
     Guest second(*loop);
     second.connection.dial(address, plain);
-    ASSERT_TRUE(until([&] { return second.closed.has_value(); }));
-    EXPECT_EQ(host.refused.size(), 1U);
+    ASSERT_TRUE(until([&] { return !second.goodbye.empty(); }));
+    const std::string why = "1 clients are served here already, which are the most: use another";
+    EXPECT_NE(second.goodbye.find(why), std::string::npos) << second.goodbye;
+    ASSERT_EQ(host.refused.size(), 1U);
+    EXPECT_NE(host.refused[0].find(why), std::string::npos) << host.refused[0];
+    EXPECT_EQ(host.opened.size(), 1U) << "its owner never hears of the second";
+    first.connection.close();
+    ASSERT_TRUE(until([&] { return host.closed.size() == 1; }));
+    Guest third(*loop);
+    third.connection.dial(address, plain);
+    EXPECT_TRUE(until([&] { return host.opened.size() == 2; }));
+}
+
+TEST_F(ServerTest, EachOfACrowdIsToldWhyItIsTurnedAway) {
+    ServerOptions options;
+    options.connections_max = 1;
+    options.strangers_max = 2;
+    Host host(*loop, plain, options);
+    const Address address = listen(host);
+    std::vector<std::unique_ptr<Guest>> crowd;
+    for (int i = 0; i < 30; ++i) {
+        crowd.push_back(std::make_unique<Guest>(*loop));
+        crowd.back()->connection.dial(address, plain);
+    }
+    ASSERT_TRUE(until([&] { return host.opened.size() + host.refused.size() == crowd.size(); }));
+    const auto told = [](const auto& guest) { return !guest->goodbye.empty(); };
+    EXPECT_TRUE(until([&] { return std::ranges::count_if(crowd, told) == 29; }));
 }
 
 TEST_F(ServerTest, APeerThatDoesNotReadIsClosed) {

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """`repartir run --remote` on workers whose disk is full, and on so many that some always fail."""
 import os
+import re
+import resource
 import shutil
 import unittest
 
@@ -63,6 +65,43 @@ class FullDisk(RemoteTest):
             done = self.run_program("run", "--remote", self.address, "--", "head", "-c", "3000000",
                                     "/dev/zero")
             self.assertEqual((done.returncode, len(done.stdout)), (0, 3_000_000), done.stderr)
+
+
+class FewDescriptors(RemoteTest):
+    """A worker with fewer than its clients would take."""
+
+    def limited(self, most):
+        """Starts one that may have so many open. Returns its address and how many it serves."""
+        _, address = self.worker(f"w{most}", preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_NOFILE, (most, most)))
+        served = re.search(rf" event=few-descriptors open_files={most} clients=(\d+) ",
+                           self.read(f"w{most}.log"))
+        self.assertIsNotNone(served, self.read(f"w{most}.log"))
+        return address, int(served[1])
+
+    @unittest.skipIf(SANITIZED, "a sanitizer needs descriptors itself")
+    def test_tasks_have_what_they_need_and_clients_too_many_are_told(self):
+        for most in (30, 64):
+            with self.subTest(most):
+                address, serves = self.limited(most)
+                gate = self.path(f"go{most}")
+                runs = [self.array(address, 4, f"until [ -e {gate} ]; do sleep 0.02; done; echo $0")
+                        for _ in range(serves)]
+                self.wait_until("they are served", lambda n=serves: len(re.findall(
+                    "event=connected ", self.read(f"w{most}.log"))) == n)
+                others = [self.start("run", "--remote", address, "--reach", "1500ms", "--", "true")
+                          for _ in range(25)]
+                why = f"{serves} clients are served here already, which are the most: use another"
+                for run in others:
+                    err = run.communicate(timeout=60)[1]
+                    self.assertEqual(run.returncode, 3, err)
+                    self.assertIn(why, err)
+                self.assertIn(why, self.read(f"w{most}.log"))
+                self.assertNotIn("Too many open files", self.read(f"w{most}.log"))
+                self.write(f"go{most}", "")
+                for run in runs:
+                    self.done(run, 4)
+                self.run_ok("run", "--remote", address, "--", "true")
 
 
 class ManyWorkers(RemoteTest):

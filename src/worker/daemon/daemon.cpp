@@ -10,6 +10,7 @@
 
 #include "base/prng.hpp"
 #include "wire/limits.hpp"
+#include "worker/daemon/client_room.hpp"
 
 namespace repartir::worker {
 namespace {
@@ -108,9 +109,27 @@ Result<std::unique_ptr<Daemon>> Daemon::create(WorkerOptions options, FunctionTa
     return daemon;
 }
 
+/// As many clients as descriptors allow, beside what the tasks need; says so where they are fewer.
+net::ServerOptions Daemon::server_options() const {
+    const net::ServerOptions wanted;
+    const Descriptors descriptors = descriptors_now();
+    const std::uint32_t slots = runner_->capabilities().slots;
+    const net::ServerOptions fitted = with_room_for_tasks(wanted, descriptors, slots);
+    if (fitted.connections_max < wanted.connections_max) {
+        log(LogLevel::info,
+            base::Logfmt("few-descriptors")
+                .add("open_files", std::to_string(descriptors.limit))
+                .add("clients", std::to_string(fitted.connections_max))
+                .add("meaning",
+                     "the tasks need the rest, and more clients are turned away: for more, raise "
+                     "the limit of open files (ulimit -n, LimitNOFILE= of a systemd unit)"));
+    }
+    return fitted;
+}
+
 Result<void> Daemon::listen() {
     net::Server::Owner& owner = *this;
-    server_ = std::make_unique<net::Server>(*loop_, security_, owner, net::ServerOptions{});
+    server_ = std::make_unique<net::Server>(*loop_, security_, owner, server_options());
     for (const std::string& text : options_.listen) {
         const Result<net::Address> address = net::Address::parse(text);
         if (!address) {

@@ -69,6 +69,7 @@ class Daemon final : private net::Server::Owner, private Runner::Owner, private 
         Daemon& daemon_;
     };
 
+    [[nodiscard]] net::ServerOptions server_options() const;
     [[nodiscard]] Result<void> listen();
     void serve();
     void lead();
