@@ -31,17 +31,29 @@ def least(rounds):
     return {key: min(one[key] for one in rounds) for key in rounds[0]}
 
 
+def client(figures):
+    return figures["client_ns_per_task"]
+
+
+def worker(figures):
+    return figures["worker_ns_per_task"]
+
+
+def both(figures):
+    return client(figures) + worker(figures)
+
+
 def table(figures, idle):
     base = figures[0]
-    lines = ["| workers | client, us a task | x 10 workers | worker, us a task | x 10 workers | "
-             "client, bytes a queued task | client, bytes a worker | idle: client, us a second |",
-             "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    lines = ["| workers | a task, us | x 10 workers | of it client, us | x 10 workers | "
+             "worker, us | x 10 workers | client, bytes a queued task | client, bytes a worker | "
+             "idle: client, us a second |",
+             "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
     for one in figures:
+        costs = "".join(f"{cost(one) / 1000:.2f} | {cost(one) / cost(base):.2f} | "
+                        for cost in (both, client, worker))
         lines.append(
-            f"| {one['workers']:,} | {one['client_ns_per_task'] / 1000:.2f} | "
-            f"{one['client_ns_per_task'] / base['client_ns_per_task']:.2f} | "
-            f"{one['worker_ns_per_task'] / 1000:.2f} | "
-            f"{one['worker_ns_per_task'] / base['worker_ns_per_task']:.2f} | "
+            f"| {one['workers']:,} | {costs}"
             f"{one['client_bytes_per_task']:,} | {one['client_bytes_per_worker']:,} | "
             f"{one['idle_client_us_per_s']:,.0f} |")
     lines.append("")
@@ -54,7 +66,7 @@ def table(figures, idle):
 def plot(figures):
     """Returns an SVG: the cost of a task on either side, by the number of workers."""
     width, height, left, bottom, top = 560, 300, 60, 250, 30
-    most = max(one["client_ns_per_task"] + one["worker_ns_per_task"] for one in figures) / 1000
+    most = max(both(one) for one in figures) / 1000
     place = {one["workers"]: left + 60 + 170 * i for i, one in enumerate(figures)}
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
              f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13">',
