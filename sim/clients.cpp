@@ -184,6 +184,9 @@ void Cluster::ended(const client::Finished& finished) {
         violated("a result of a superseded attempt of " + name + " was accepted");
         return;
     }
+    if (said_ && job.leased_on == 0) {
+        said_.reset();  // it waited here: nobody has said anything of it
+    }
     if (said_ && said_->epoch != job.lease) {
         violated("a result of a lease of " + name + " that is over was accepted");
     }

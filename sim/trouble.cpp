@@ -73,7 +73,11 @@ void Cluster::trouble_worker(std::uint32_t id) {
             note("worker sleeps", id);
             count("sleep");
             const base::BootTime jump = chance(50) ? base::BootTime(0) : up_to(60s);
-            worker.machine.sleep(up_to(10s), jump);
+            worker.machine.sleep(1ms + up_to(10s), jump);
+            worker.machine.happens([this, id] {  // its timers go by the time that it shows then
+                workers_[id].wakes = 0ns;
+                worker_wakes(id);
+            });
             break;
         }
         default:
@@ -102,7 +106,11 @@ void Cluster::trouble_client(std::uint32_t id) {
         note("client sleeps", id);
         count("sleep");
         const base::BootTime jump = chance(50) ? base::BootTime(0) : up_to(60s);
-        client.machine.sleep(up_to(10s), jump);
+        client.machine.sleep(1ms + up_to(10s), jump);
+        client.machine.happens([this, id] {
+            clients_[id].wakes = 0ns;
+            client_wakes(id);
+        });
     }
 }
 

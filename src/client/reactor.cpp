@@ -183,6 +183,8 @@ void Reactor::welcome(WorkerId id, Worker& worker, const wire::Message& message,
         worker.instance = welcome->instance;
         worker.due = now_ + twin_pause;
         set_timer(id, worker);
+        unstrand();  // it is not one that may come and have what the others lack
+        place(out);
         return;
     }
     const bool same = welcome->session_known && worker.instance == welcome->instance &&

@@ -344,6 +344,13 @@ TEST_F(TwoAddresses, OneOfThemIsUsed) {
     }
 }
 
+TEST_F(TwoAddresses, ACallOfWhatTheWorkerLacksEndsAsSoonAsNobodyElseMayCome) {
+    f.start(1, 1, false, "absent");
+    EXPECT_TRUE(f.take<Finished>().empty()) << "who is at the other address may have it";
+    welcome(1);
+    EXPECT_EQ(f.take<Finished>().at(0).report.error->code, "not_found");
+}
+
 TEST_F(TwoAddresses, TheSecondIsUsedWhereTheFirstFails) {
     welcome(1);
     f.reactor.disconnected(0, "replaced", f.now, f.out);
