@@ -65,9 +65,20 @@ base::BootTime smoothed(base::BootTime before, base::BootTime sample) noexcept {
     return before < base::BootTime(0) ? bounded : before + (bounded - before) / 4;
 }
 
+void RunTimes::ran(base::BootTime run) noexcept {
+    mean_ = smoothed(mean_, run);
+    longest_ = std::max(longest_, run);
+    count_ = std::min(count_ + 1, runs_to_compare);
+}
+
+bool RunTimes::overdue(base::BootTime run) const noexcept {
+    return count_ == runs_to_compare && run > longest_ && run > 3 * mean_ + std::chrono::seconds(1);
+}
+
 std::optional<base::BootTime> Learnt::seen_at(std::size_t site) const noexcept {
-    return site < runs_.size() && runs_[site].count != 0 ? std::optional(runs_[site].mean)
-                                                         : std::nullopt;
+    return site < runs_.size() && runs_[site].mean().count() >= 0
+               ? std::optional(runs_[site].mean())
+               : std::nullopt;
 }
 
 std::optional<base::BootTime> Learnt::run_at(std::size_t site) const noexcept {
@@ -75,16 +86,12 @@ std::optional<base::BootTime> Learnt::run_at(std::size_t site) const noexcept {
         return seen;
     }
     const auto other =
-        std::ranges::find_if(runs_, [](const Runs& runs) { return runs.count != 0; });
-    return other == runs_.end() ? std::nullopt : std::optional(other->mean);
+        std::ranges::find_if(runs_, [](const RunTimes& runs) { return runs.mean().count() >= 0; });
+    return other == runs_.end() ? std::nullopt : std::optional(other->mean());
 }
 
 bool Learnt::overdue(std::size_t site, base::BootTime ran) const noexcept {
-    if (site >= runs_.size() || runs_[site].count < runs_to_compare) {
-        return false;
-    }
-    const Runs& runs = runs_[site];
-    return ran > runs.longest && ran > 3 * runs.mean + std::chrono::seconds(1);
+    return site < runs_.size() && runs_[site].overdue(ran);
 }
 
 void CostBook::ran(std::string_view name, std::size_t site, base::BootTime run,
@@ -106,10 +113,7 @@ void CostBook::ran(std::string_view name, std::size_t site, base::BootTime run,
     if (learnt.runs_.size() <= site) {
         learnt.runs_.resize(site + 1);
     }
-    Learnt::Runs& runs = learnt.runs_[site];
-    runs.mean = smoothed(runs.mean, run);
-    runs.longest = std::max(runs.longest, run);
-    runs.count = std::min(runs.count + 1, runs_to_compare);
+    learnt.runs_[site].ran(run);
     learnt.output_bytes_ =
         first ? output_bytes : learnt.output_bytes_ - learnt.output_bytes_ / 4 + output_bytes / 4;
 }

@@ -30,6 +30,23 @@ inline constexpr std::uint32_t runs_to_compare = 3;
 /// @param before negative: there is none yet
 [[nodiscard]] base::BootTime smoothed(base::BootTime before, base::BootTime sample) noexcept;
 
+/// How long runs of one kind took at one place lately.
+class RunTimes {
+  public:
+    /// One took so long.
+    void ran(base::BootTime run) noexcept;
+    /// @return whether one took so much longer than those, and than any before it, that it is worth
+    /// a word; never while there are few to compare with.
+    [[nodiscard]] bool overdue(base::BootTime run) const noexcept;
+    /// @return how long they take, smoothed; negative: none ran.
+    [[nodiscard]] base::BootTime mean() const noexcept { return mean_; }
+
+  private:
+    base::BootTime mean_{-1};
+    base::BootTime longest_{0};
+    std::uint32_t count_ = 0;  // up to runs_to_compare
+};
+
 /// What tasks of one name took lately.
 class Learnt {
   public:
@@ -38,20 +55,14 @@ class Learnt {
     [[nodiscard]] std::optional<base::BootTime> run_at(std::size_t site) const noexcept;
     /// @return how long one runs at this very site; nothing when none ran there.
     [[nodiscard]] std::optional<base::BootTime> seen_at(std::size_t site) const noexcept;
-    /// @return whether a run took so much longer at a site than expected, and than any before it,
-    /// that it is worth a word; never while there are few to compare with.
+    /// @return whether a run at a site is overdue, as RunTimes has it.
     [[nodiscard]] bool overdue(std::size_t site, base::BootTime ran) const noexcept;
     /// @return bytes of output.
     [[nodiscard]] std::uint64_t output_bytes() const noexcept { return output_bytes_; }
 
   private:
     friend class CostBook;
-    struct Runs {
-        base::BootTime mean{-1};  // smoothed; negative: none yet
-        base::BootTime longest{0};
-        std::uint32_t count = 0;
-    };
-    std::vector<Runs> runs_;  // by site
+    std::vector<RunTimes> runs_;  // by site
     std::uint64_t output_bytes_ = 0;
 };
 

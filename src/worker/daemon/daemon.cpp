@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/in_words.hpp"
 #include "base/prng.hpp"
 #include "wire/limits.hpp"
 #include "worker/daemon/client_room.hpp"
@@ -356,6 +357,14 @@ void Daemon::on_freed(const AttemptId& id) noexcept { reactor_->freed(id, loop_-
 
 void Daemon::on_grew(const AttemptId& id, wire::Channel channel, std::uint64_t bytes) noexcept {
     reactor_->grew(id, channel, bytes, loop_->now(), outbox_);
+}
+
+void Daemon::on_overdue(std::string_view function, base::BootTime took,
+                        base::BootTime expected) noexcept {
+    log(LogLevel::warning, base::Logfmt("overdue")
+                               .add("function", function)
+                               .add("ran", base::in_words(took))
+                               .add("expected", base::in_words(expected)));
 }
 
 void Daemon::on_timer(base::BootTime now) noexcept {

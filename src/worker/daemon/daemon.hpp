@@ -56,6 +56,8 @@ class Daemon final : private net::Server::Owner, private Runner::Owner, private 
     void on_finished(const AttemptId& id, Ended&& ended, bool busy) noexcept override;
     void on_freed(const AttemptId& id) noexcept override;
     void on_grew(const AttemptId& id, wire::Channel channel, std::uint64_t bytes) noexcept override;
+    void on_overdue(std::string_view function, base::BootTime took,
+                    base::BootTime expected) noexcept override;
     void on_told() noexcept override { carry_out(); }
     void on_timer(base::BootTime now) noexcept override;
 

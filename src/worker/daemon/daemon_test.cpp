@@ -157,6 +157,7 @@ class DaemonTest : public ::testing::Test {
                 std::this_thread::sleep_for(1ms);
             }
         });
+        add("nap", [](std::uint32_t ms) { std::this_thread::sleep_for(ms * 1ms); });
         add("deaf", [this] {
             ++deaf_;
             release_.wait(false);
@@ -258,6 +259,19 @@ TEST_F(DaemonTest, AFunctionThatThrowsOrIsCalledWronglyIsAnErrorOfThatCallAlone)
     EXPECT_NE(guest->errors[2].find("arguments"), std::string::npos);
     EXPECT_NE(guest->errors[3].find("no function 'nobody'"), std::string::npos);
     EXPECT_TRUE(guest->endings[4].ok());
+}
+
+TEST_F(DaemonTest, ACallThatTakesMuchLongerThanTheOthersIsNoted) {
+    const auto guest = client();
+    for (std::uint32_t i = 1; i <= 4; ++i) {
+        guest->call(i, "nap", detail::encode_arguments(std::uint32_t{i == 4 ? 1100U : 0U}));
+        ASSERT_TRUE(until([&] {
+            guest->say(MessageType::heartbeat, wire::Heartbeat{});
+            return guest->endings.size() == i;
+        }));
+        EXPECT_EQ(log().find("event=overdue") != std::string::npos, i == 4) << i;
+    }
+    EXPECT_NE(log().find("event=overdue function=nap ran=\"1.1"), std::string::npos) << log();
 }
 
 TEST_F(DaemonTest, AFunctionMayGiveMoreThanAResultHolds) {

@@ -77,7 +77,8 @@ Result<std::unique_ptr<Runner>> Runner::create(loop::Loop& loop, Owner& owner,
                                                const WorkerOptions& options) {
     std::unique_ptr<Runner> runner(new Runner(loop, owner, options.name));
     for (auto& [name, call] : functions) {
-        runner->functions_.emplace(name, Function{std::move(call)});
+        const auto one = runner->functions_.emplace(name, Function{std::move(call)}).first;
+        one->second.name = one->first;
     }
     SchedulerOptions crew;
     crew.topology = CpuExecutor::this_machine();
@@ -280,6 +281,11 @@ void Runner::on(Called& called) {
         return;                      // no more, but its thread is free again
     }
     const base::BootTime took = called.ended - called.began;
+    core::RunTimes& times = called.function->times;
+    if (times.overdue(took)) {
+        owner_.on_overdue(called.function->name, took, times.mean());
+    }
+    times.ran(took);
     if (called.value) {
         found->second->value = std::move(*called.value);
         end_call(*found->second, {End::exited, 0}, std::nullopt, took, false);

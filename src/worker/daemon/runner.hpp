@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/spool.hpp"
+#include "core/cost.hpp"
 #include "loop/loop.hpp"
 #include "repartir/cpu_executor.hpp"
 #include "repartir/detail/remote_call.hpp"
@@ -50,6 +51,9 @@ class Runner final : private AttemptSink {
         /// An attempt whose output is wanted as it comes has so much of it now.
         virtual void on_grew(const AttemptId& id, wire::Channel channel,
                              std::uint64_t bytes) noexcept = 0;
+        /// A call of a function took much longer than its calls take. @param expected how long
+        virtual void on_overdue(std::string_view function, base::BootTime took,
+                                base::BootTime expected) noexcept = 0;
         /// All that had happened is told.
         virtual void on_told() noexcept = 0;
 
@@ -84,7 +88,9 @@ class Runner final : private AttemptSink {
     /// A function, and how long its calls take.
     struct Function {
         detail::RemoteFunction call;
+        std::string_view name{};           ///< its key in the table
         base::BootTime longest = unknown;  ///< of the last calls
+        core::RunTimes times{};            ///< of all calls
         static constexpr base::BootTime unknown = std::chrono::milliseconds(1);
     };
     /// A call of a function; without the rest it can be made anywhere.
