@@ -4,6 +4,8 @@
 #include <atomic>
 #include <thread>
 
+#include "repartir/detail/atomics.hpp"
+
 namespace repartir::loop {
 
 /// The lead of a loop, which one thread at a time has: it alone calls the loop and touches what the
@@ -12,13 +14,17 @@ namespace repartir::loop {
 /// in here: who does not get it does something else.
 ///
 /// Thread safety: every function from any thread. What a leader did is visible to the next.
-class Lead {
+/// @tparam Atomics as in detail::StdAtomics
+template <class Atomics = detail::StdAtomics>
+class BasicLead {
   public:
     /// @return whether the calling thread leads from here on. Never blocks; false for the leader.
     [[nodiscard]] bool take() noexcept {
         std::thread::id nobody;
         return leader_.load() == nobody &&
-               leader_.compare_exchange_strong(nobody, std::this_thread::get_id());
+               leader_.compare_exchange_strong(nobody, std::this_thread::get_id(),
+                                               std::memory_order_seq_cst,
+                                               std::memory_order_seq_cst);
     }
     /// The leader leads no more.
     void leave() noexcept { leader_.store(std::thread::id()); }
@@ -26,12 +32,12 @@ class Lead {
     [[nodiscard]] bool mine() const noexcept {
         return leader_.load() == std::this_thread::get_id();
     }
-    /// @return whether somebody leads; another answer may be true by now.
-    [[nodiscard]] bool taken() const noexcept { return leader_.load() != std::thread::id(); }
 
   private:
-    std::atomic<std::thread::id> leader_;
-    static_assert(decltype(leader_)::is_always_lock_free);
+    typename Atomics::template atomic<std::thread::id> leader_;
+    static_assert(std::atomic<std::thread::id>::is_always_lock_free);
 };
+
+using Lead = BasicLead<>;
 
 }  // namespace repartir::loop

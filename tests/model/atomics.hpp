@@ -21,7 +21,8 @@ template <class T>
 template <class T>
 [[nodiscard]] T from_bits(std::uint64_t bits) noexcept {
     T value{};
-    std::memcpy(&value, &bits, sizeof value);
+    // SAFETY: it is trivially copyable, see above, though it may have a constructor.
+    std::memcpy(static_cast<void*>(&value), &bits, sizeof value);
     return value;
 }
 

@@ -144,8 +144,7 @@ void Engine::rest() {
         const std::scoped_lock lock(rest_mutex_);
         recalled_ = false;
     }
-    resting_ = true;
-    const std::uint64_t turns = turns_;
+    const std::uint64_t turns = rest_.begin();
     lead_.leave();
     come_back(turns, asked());  // by somebody who saw us at work still
 }
@@ -153,34 +152,20 @@ void Engine::rest() {
 /// Rests until the lead is to be had and wanted. @param turns of callers so far
 void Engine::come_back(std::uint64_t turns, bool wanted) {
     std::unique_lock lock(rest_mutex_);
-    while (!wanted || !lead_.take()) {
+    rest_.end(lead_, wanted, turns, [&](bool soundly) {
         const auto recalled = [this] { return std::exchange(recalled_, false); };
-        if (sound_) {
-            rest_ends_.wait(lock, recalled);
-            sound_ = false;
-            wanted = true;
-        } else if (rest_ends_.wait_for(lock, rest_interval, recalled)) {
-            wanted = true;
-        } else {
-            wanted = turns_.load() == turns;
-            turns = turns_;
+        if (!soundly) {
+            return rest_ends_.wait_for(lock, rest_interval, recalled);
         }
-        // Who has the lead for so long sees to all, and recalls us when it leaves.
-        sound_ = wanted && lead_.taken();
-        if (sound_ && !lead_.taken()) {
-            sound_ = false;
-        }
-    }
-    sound_ = false;  // the lead may have become free just now: the next rest is a light one again
-    resting_ = false;
+        rest_ends_.wait(lock, recalled);
+        return true;
+    });
 }
 
 /// A caller leaves the lead. @param calls_left_alone so many may wait for their caller to come
 void Engine::hand_back(std::size_t calls_left_alone) {
     const bool busy = ending_ || !jobs_.empty() || calls_.size() > calls_left_alone;
-    ++turns_;
-    lead_.leave();
-    if (busy || sound_ || asked()) {
+    if (rest_.turn_ends(lead_) || busy || asked()) {
         recall();
     }
 }
@@ -232,7 +217,7 @@ bool Engine::ask(Request&& request) {
         first = requests_.empty();
         requests_.push_back(std::move(request));
     }
-    if (may_lead && resting_.load() && lead_.take()) {
+    if (may_lead && rest_.resting() && lead_.take()) {
         answer();
         hand_back(1);
         return true;
@@ -240,7 +225,7 @@ bool Engine::ask(Request&& request) {
     if (first) {
         loop_->post([this]() noexcept { answer(); });
     }
-    if (resting_.load()) {
+    if (rest_.resting()) {
         recall();
     }
     return true;

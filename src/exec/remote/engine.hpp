@@ -19,6 +19,7 @@
 #include "base/spool.hpp"
 #include "client/reactor.hpp"
 #include "core/attempt.hpp"
+#include "exec/remote/rest.hpp"
 #include "loop/lead.hpp"
 #include "loop/loop.hpp"
 #include "loop/spin.hpp"
@@ -210,9 +211,7 @@ class Engine final : private loop::Timer {
     std::vector<Request> answering_;  // of answer() alone
 
     std::atomic<bool> caller_waits_{false};  // who would have taken the lead
-    std::atomic<bool> resting_{true};        // the engine's thread: whoever has work for it recalls
-    std::atomic<bool> sound_{false};         // it rests until it is recalled
-    std::atomic<std::uint64_t> turns_{0};    // how often a caller had the lead
+    Rest<> rest_;                            // of the engine's thread
     std::mutex rest_mutex_;                  // guards what follows
     std::condition_variable rest_ends_;
     bool recalled_ = false;
