@@ -17,7 +17,7 @@ constexpr std::string_view limit =
 
 /// The options of several arrays as one.
 template <std::size_t... N>
-constexpr auto joined(const std::array<OptionSpec, N>&... parts) {
+consteval auto joined(const std::array<OptionSpec, N>&... parts) {
     std::array<OptionSpec, (N + ...)> all{};
     auto* end = all.begin();
     ((end = std::ranges::copy(parts, end).out), ...);
@@ -25,7 +25,7 @@ constexpr auto joined(const std::array<OptionSpec, N>&... parts) {
 }
 
 /// How an end shows who it is, and learns who the other is: a run and a worker are told alike.
-constexpr std::array<OptionSpec, 4> certificate_options(std::string_view group, bool in_file) {
+consteval std::array<OptionSpec, 4> certificate_options(std::string_view group, bool in_file) {
     return {
         OptionSpec{Opt::tls_ca, 0, "tls-ca", "FILE", "REPARTIR_TLS_CA", "none", group,
                    "Certificate of the authority that the other end's certificate must come from,"
@@ -243,7 +243,7 @@ constexpr OptionSpec config_option{
     "Read settings from this TOML file."};
 /// @return the worker's settings between a command's own options and --config and --help.
 template <std::size_t N>
-constexpr auto with_worker_settings(const std::array<OptionSpec, N>& own) {
+consteval auto with_worker_settings(const std::array<OptionSpec, N>& own) {
     return joined(own, worker_settings, std::array{config_option, help_option});
 }
 

@@ -105,6 +105,26 @@ TEST_F(PkiFolderTest, MissingAndDamagedFilesAreNamed) {
     EXPECT_EQ(PkiFolder::open(path("a/b")).error().code(), Code::not_found);
 }
 
+TEST_F(PkiFolderTest, WhatCannotBeAFolderOrAFileOfItIsNamed) {
+    std::ofstream(path("file")) << "x";
+    const auto refusal = [&](const std::string& at) {
+        return PkiFolder::create(at, "us", trust::good_for_days()).error().sentence();
+    };
+    EXPECT_THAT(refusal(path("file")), HasSubstr("cannot use " + path("file")));
+    EXPECT_THAT(refusal("/proc/none/pki"), HasSubstr("cannot make the folder /proc/none"));
+    std::filesystem::create_directories(path("locked/.lock"));
+    EXPECT_THAT(refusal(path("locked")), HasSubstr("cannot lock " + path("locked/.lock")));
+    EXPECT_THAT(read_text_file(path("locked")).error().sentence(), HasSubstr("cannot read"));
+    std::ofstream(path("large")) << std::string((16UL << 20U) + 1, 'x');
+    EXPECT_THAT(read_text_file(path("large")).error().sentence(),
+                HasSubstr(path("large") + " is longer than 16 MiB"));
+    std::filesystem::create_directories(path("taken/by/others"));
+    EXPECT_THAT(write_file_whole(path("taken"), "x", 0600, true).error().sentence(),
+                HasSubstr("cannot write " + path("taken")));
+    EXPECT_THAT(write_file_whole("/dev/full/x", "x", 0600, true).error().sentence(),
+                HasSubstr("cannot make /dev/full/x"));
+}
+
 TEST_F(PkiFolderTest, WholeFilesReplaceOnlyWhenTheyMay) {
     ASSERT_TRUE(write_file_whole(path("f"), "one", 0600, false));
     EXPECT_EQ(write_file_whole(path("f"), "two", 0600, false).error().code(),

@@ -75,7 +75,8 @@ int gave_up(std::string_view what, int os_error, LineLog& log) {
     log.write(
         LogLevel::error,
         base::Logfmt("gave-up")
-            .add("why", cat({"the worker could not be ", what, ": ", base::words_of(os_error)}))
+            .add("why", cat({"the worker could not be ", what, ": ", base::words_of(os_error),
+                             "; raise the limits of open files (ulimit -n) and processes (-u)"}))
             .take());
     return exit_cannot_schedule;
 }

@@ -51,8 +51,8 @@ class Host final : public Server::Owner {
 /// A connection that remembers likewise.
 class Guest final : public Connection::Owner {
   public:
-    explicit Guest(loop::Loop& loop)
-        : scratch_(64UL * 1024), connection(loop, scratch_, *this, {}) {}
+    explicit Guest(loop::Loop& loop, const ConnectionOptions& options = {})
+        : scratch_(64UL * 1024), connection(loop, scratch_, *this, options) {}
     void on_open(Connection& /*connection*/) noexcept override {
         opened = true;
         connection.admit(wire::version_max, true);

@@ -2,8 +2,10 @@
 // Server and Connection, over real sockets of this machine, in one loop.
 #include "net/server.hpp"
 
+#include <arpa/inet.h>
 #include <grp.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -298,6 +300,33 @@ TEST_F(ServerTest, EachOfACrowdIsToldWhyItIsTurnedAway) {
     ASSERT_TRUE(until([&] { return host.opened.size() + host.refused.size() == crowd.size(); }));
     const auto told = [](const auto& guest) { return !guest->goodbye.empty(); };
     EXPECT_TRUE(until([&] { return std::ranges::count_if(crowd, told) == 29; }));
+}
+
+TEST_F(ServerTest, AMachineThatDoesNotAnswerIsNamed) {
+    // A listener whose queue is full: the kernel drops who knocks, as a firewall does.
+    const base::Fd deaf(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof at;
+    // SAFETY: the kernel's struct of this family.
+    auto* const name = reinterpret_cast<sockaddr*>(&at);
+    ASSERT_EQ(::bind(deaf.get(), name, size), 0);
+    ASSERT_EQ(::listen(deaf.get(), 0), 0);
+    ASSERT_EQ(::getsockname(deaf.get(), name, &size), 0);
+    std::vector<base::Fd> queue;
+    for (int i = 0; i < 4; ++i) {
+        queue.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        static_cast<void>(::connect(queue.back().get(), name, size));
+    }
+    ConnectionOptions options;
+    options.patience = std::chrono::milliseconds(200);
+    Guest impatient(*loop, options);
+    impatient.connection.dial({"127.0.0.1", ntohs(at.sin_port), ""}, plain);
+    ASSERT_TRUE(until([&] { return impatient.closed.has_value(); }));
+    EXPECT_NE(impatient.closed->find("did not answer in time: check the address, the machine"),
+              std::string::npos)
+        << *impatient.closed;
 }
 
 TEST_F(ServerTest, APeerThatDoesNotReadIsClosed) {

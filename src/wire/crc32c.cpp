@@ -18,7 +18,7 @@ namespace {
 using Table = std::array<std::uint32_t, 256>;
 
 /// Table k takes a byte that has k further bytes behind it in its word.
-constexpr std::array<Table, 8> make_tables() {
+consteval std::array<Table, 8> make_tables() {
     constexpr std::uint32_t polynomial = 0x82F63B78;
     std::array<Table, 8> tables{};
     for (std::uint32_t byte = 0; byte < 256; ++byte) {
@@ -52,7 +52,7 @@ constexpr std::size_t stripe_bytes = 2048;
 /// Columns of a 32 x 32 matrix over GF(2): where each bit of a checksum goes.
 using Matrix = std::array<std::uint32_t, 32>;
 
-constexpr std::uint32_t times(const Matrix& matrix, std::uint32_t vector) {
+consteval std::uint32_t times(const Matrix& matrix, std::uint32_t vector) {
     std::uint32_t sum = 0;
     for (std::size_t bit = 0; bit < matrix.size(); ++bit) {
         sum ^= ((vector >> bit) & 1U) != 0 ? matrix[bit] : 0;
@@ -62,7 +62,7 @@ constexpr std::uint32_t times(const Matrix& matrix, std::uint32_t vector) {
 
 /// What a stripe of zeros makes of a checksum, by its bytes: checksums of stripes are joined by it
 /// (zlib's crc32_combine, for this polynomial and one length).
-constexpr std::array<Table, 4> make_shift() {
+consteval std::array<Table, 4> make_shift() {
     Matrix matrix{};  // of one zero byte, then squared: of 2, 4, 8, ...
     for (std::size_t bit = 0; bit < matrix.size(); ++bit) {
         const std::uint32_t crc = std::uint32_t{1} << bit;

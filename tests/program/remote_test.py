@@ -48,6 +48,16 @@ class Working(RemoteTest):
         self.assertEqual(self.read("out/000001-a.out"), text)
         self.assertEqual(self.read("out/000002-b.err"), "b\n")
 
+    def test_input_that_cannot_be_sent_is_named(self):
+        _, address = self.worker("w")
+        self.write("large", b"x" * ((15 << 20) + 1))
+        for name, word in (("large", "large has more than 15 MiB"),
+                           (self.folder, "cannot be read here"), ("none", "none")):
+            with self.subTest(name):
+                done = self.run_program("run", "--remote", address, "--stdin", name, "--", "cat")
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertIn(word, done.stderr)
+
     def test_our_standard_input_is_sent_where_that_is_asked_for(self):
         _, address = self.worker("w")
         for more, out in ((["--stdin", "-"], "hello"), ([], ""),

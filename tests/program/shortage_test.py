@@ -70,6 +70,15 @@ class Shortage(ProgramTest):
                     self.assertRegex(err, r"\Arepartir: .*raise the limit \(ulimit -n\)\n$")
         self.assertEqual((listens[0], listens[-1]), (False, True))
 
+    @unittest.skipIf(SANITIZED, "the sanitizer's own checks fail without a descriptor")
+    def test_a_supervisor_that_cannot_watch_gives_up(self):
+        result = self.limited(resource.RLIMIT_NOFILE, 4, "worker", "--supervise", "--listen",
+                              "unix:" + self.path("w"))
+        self.assertEqual(result.returncode, 6, result.stderr)
+        self.assertIn(' event=gave-up why="the worker could not be watched: Too many open files; '
+                      'raise the limits of open files (ulimit -n) and processes (-u)"',
+                      result.stderr)
+
     @unittest.skipIf(SANITIZED, "the sanitizer starts threads of its own")
     def test_few_processes(self):
         if os.geteuid() != 0:

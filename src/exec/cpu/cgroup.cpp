@@ -304,16 +304,6 @@ Result<void> TaskCgroup::limit_processes(std::uint64_t count) {
     return {};
 }
 
-TaskCgroup& TaskCgroup::operator=(TaskCgroup&& other) noexcept {
-    if (this != &other) {
-        discard();
-        groups_ = std::move(other.groups_);
-        refused_ = other.refused_;
-        other.groups_.clear();
-    }
-    return *this;
-}
-
 TaskCgroup::~TaskCgroup() { discard(); }
 
 void TaskCgroup::discard() noexcept {

@@ -56,7 +56,7 @@ class TaskCgroup {
     [[nodiscard]] static Result<TaskCgroup> create(const CgroupSupport& support,
                                                    const Limits& limits, const std::string& name);
     TaskCgroup(TaskCgroup&&) noexcept = default;
-    TaskCgroup& operator=(TaskCgroup&& other) noexcept;
+    TaskCgroup& operator=(TaskCgroup&&) = delete;
     ~TaskCgroup();
 
     /// @return descriptors of cgroup.procs files to which a child writes "0" to enter (version 1

@@ -238,7 +238,7 @@ Result<void> Run::prepare_cgroup() {
     if (!made) {
         return fail(made.error());
     }
-    cgroup_ = std::move(*made);
+    cgroup_.emplace(std::move(*made));
     entrances_ = cgroup_->entrances();
     return {};
 }
