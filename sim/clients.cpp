@@ -60,8 +60,11 @@ client::Order Cluster::order_of(std::uint32_t index) const {
 
 /// Hands the current attempt to the client's reactor.
 void Cluster::start(std::uint32_t index) {
-    client::Order order = order_of(index);
     const std::uint32_t owner = jobs_[index].client;
+    if (!clients_[owner].reactor) {
+        return;
+    }
+    client::Order order = order_of(index);
     clients_[owner].machine.happens([this, id = owner, attempt = jobs_[index].attempt,
                                      order = std::make_shared<client::Order>(std::move(order))] {
         Client& client = clients_[id];
@@ -75,6 +78,9 @@ void Cluster::start(std::uint32_t index) {
             client.reactor->start(attempt, std::move(*order), client.machine.now());
             client.reactor->hand_out(client.machine.now(), out);
             client_effects(id, out);
+            if (client.reactor->lease_of(job.before)) {
+                violated("what was given back is there still by its old name");
+            }
         }
     });
 }
@@ -93,6 +99,10 @@ void Cluster::cancel(std::uint32_t index, bool force) {
                 violated("what was given back is there still by its old name");
             }
             client.reactor->cancel(job.attempt, force, client.machine.now(), out);
+            const auto at = leased_at(job.client, job);
+            if (force && at && believed(job.client, client.links[*at]) != core::Health::alive) {
+                violated("what is to end at once waits for a worker that is not heard");
+            }
             client_effects(job.client, out);
         }
     });
@@ -267,6 +277,7 @@ void Cluster::client_effects(std::uint32_t id, client::Outbox& out) {
             link.draining = false;
             link.life = connection.life;
             link.functions = connection.functions;
+            link.detector.emplace(core::Patience{1s, 30s}, client.machine.now());
             if (link.known && plan_.faults && chance(20)) {
                 cancel_some(id, admit->worker);
             }
@@ -404,6 +415,10 @@ void Cluster::client_hears(std::uint32_t id, std::uint32_t worker, const wire::M
     Client& client = clients_[id];
     heard(client.open[worker], Side::client, message);
     const std::vector<std::uint32_t> kept = still_there(id, message);
+    const std::vector<std::uint32_t> back = asked_back(client.open[worker], message);
+    if (client.links[worker].up) {
+        client.links[worker].detector->heard(client.machine.now());
+    }
     client.reactor->received(worker, message, client.machine.now(), out);
     for (const std::uint32_t index : kept) {
         if (!client.reactor->lease_of(jobs_[index].attempt)) {
@@ -413,8 +428,10 @@ void Cluster::client_hears(std::uint32_t id, std::uint32_t worker, const wire::M
     }
     client_effects(id, out);
     said_.reset();
-    if (message.type == wire::MessageType::task_reclaimed) {
-        watch_back(client.open[worker], message);
+    for (const std::uint32_t index : back) {
+        if (jobs_[index].arrival != 0) {
+            violated("task " + std::to_string(index) + " came back and is not given back");
+        }
     }
 }
 

@@ -149,6 +149,9 @@ Report Cluster::run() {
         clock_.after(plan_.trouble, [this] { settle(); });
     }
     clock_.after(1s, [this] { audit(); });
+    if (plan_.gives) {
+        clock_.after(up_to(500ms), [this] { give_and_take(); });
+    }
     const base::BootTime end = clock_.now() + plan_.trouble + plan_.patience;
     std::uint64_t steps = 0;
     const std::uint64_t steps_max = 1'000'000 + 10'000 * std::uint64_t{plan_.tasks};
@@ -173,6 +176,16 @@ Report Cluster::run() {
     return std::move(report_);
 }
 
+/// The clients have cores of their own, which take a task now and then.
+void Cluster::give_and_take() {
+    for (std::uint32_t id = 0; id < plan_.clients; ++id) {
+        clients_[id].machine.happens([this, id] { give_back(id); });
+    }
+    if (!quiet_) {
+        clock_.after(up_to(500ms), [this] { give_and_take(); });
+    }
+}
+
 void Cluster::make_job(std::uint32_t index, bool at_once) {
     Job& job = jobs_[index];
     job.client = static_cast<std::uint32_t>(random_.below(plan_.clients));
@@ -184,6 +197,7 @@ void Cluster::make_job(std::uint32_t index, bool at_once) {
     job.policy.max_retries = static_cast<std::uint32_t>(random_.below(4));
     job.failures_to_come = chance(10) ? static_cast<std::uint32_t>(random_.below(6)) : 0;
     job.output[0] = chance(70) ? random_.below(1000) : chance(50) ? 0 : random_.below(300'000);
+    job.output[0] += plan_.heavy ? random_.below(5000) : 0;
     job.output[1] = chance(10) ? random_.below(100'000) : 0;
     job.cores =
         chance(85)

@@ -32,7 +32,8 @@ struct Plan {
     std::uint32_t twins = 0;    ///< workers, the first ones, that have a second address
     bool first_fails = false;   ///< the first address of those does not work
     bool varied = false;        ///< each worker has some of the functions, and others in each life
-    bool heavy = false;         ///< much input
+    bool heavy = false;         ///< much input and output
+    bool gives = false;         ///< the clients ask for tasks back all the time
     bool faults = true;
     base::BootTime trouble = std::chrono::seconds(60);   ///< how long things go wrong
     base::BootTime patience = std::chrono::minutes(30);  ///< by when all must have ended after it
@@ -93,18 +94,18 @@ class Cluster {
         std::uint64_t life = 0;     // of the worker
         bool client_open = true;
         bool worker_open = true;
-        bool welcomed = false;        // by the worker
-        bool admitted = false;        // the client read the welcome
-        bool told_drain = false;      // by the worker
-        bool session_known = false;   // as it said
-        std::uint32_t functions = 0;  // of the worker, as it said: a bit for each kind
-        bool known = false;           // the worker knew the session
-        bool reclaims = false;        // the client waits for what it asked back
-        bool in_vain = false;         // there was nothing, and nothing has changed since
-        bool reconciles = false;      // and has not said yet what it has of it
-        bool forged = false;          // somebody else said something on it
-        bool draining = false;        // and that
-        std::uint32_t task_credit = 0;
+        bool welcomed = false;            // by the worker
+        bool admitted = false;            // the client read the welcome
+        bool told_drain = false;          // by the worker
+        bool session_known = false;       // as it said
+        std::uint32_t functions = 0;      // of the worker, as it said: a bit for each kind
+        bool known = false;               // the worker knew the session
+        bool reclaims = false;            // the client waits for what it asked back
+        bool in_vain = false;             // there was nothing, and nothing has changed since
+        bool reconciles = false;          // and has not said yet what it has of it
+        bool forged = false;              // somebody else said something on it
+        bool draining = false;            // and that
+        std::set<std::uint64_t> results;  // by sequence, that were sent
         base::BootTime opened{0};
         base::BootTime disturbed{0};  // or when a partition ended
         Pipe to_worker;
@@ -213,7 +214,8 @@ class Cluster {
         std::uint32_t functions = 0;   // that it had then
         bool known = false;            // it still had the session when it came back
         std::uint32_t lost_cores = 0;  // of attempts that were lost at once
-        bool twin = false;             // the client knows it as another's second address
+        mutable std::optional<core::Detector> detector;  // as the client's, while it is up
+        bool twin = false;  // the client knows it as another's second address
         // Whether it is shut out for failing.
         std::uint32_t bad = 0;    // failures in a row
         std::uint32_t terms = 0;  // how often it was shut out
@@ -255,6 +257,7 @@ class Cluster {
     void begin(std::uint32_t job);
     void start(std::uint32_t job);
     void give_back(std::uint32_t client);
+    void give_and_take();
     void came_back(const AttemptId& attempt);
     void cancel(std::uint32_t job, bool force);
     void cancel_some(std::uint32_t client, std::uint32_t worker);
@@ -290,7 +293,8 @@ class Cluster {
     void stop_task(std::uint32_t worker, const worker::Stop& stop);
     [[nodiscard]] bool make_room(std::uint32_t worker, Running& running);
     [[nodiscard]] worker::Ended outcome_of(Worker& worker, Running& running);
-    void grow(std::uint32_t worker, std::uint64_t life, const AttemptId& attempt);
+    void grow(std::uint32_t worker, std::uint64_t life, const AttemptId& attempt,
+              std::uint64_t part);
     void end_task(std::uint32_t worker, std::uint64_t life, const AttemptId& id);
     void free_slot(std::uint32_t worker, const Running& running);
     void read_output(std::uint32_t worker, const worker::Read& read);
@@ -344,7 +348,13 @@ class Cluster {
     void watch_ahead(std::uint32_t worker, const Job& first);
     void watch_session(const Connection& connection);
     void watch_dropped(std::uint32_t client, std::uint32_t address);
-    void watch_back(std::uint64_t id, const wire::Message& message);
+    [[nodiscard]] std::vector<std::uint32_t> asked_back(std::uint64_t id,
+                                                        const wire::Message& message);
+    /// @return what a client must believe of the worker of a link.
+    [[nodiscard]] core::Health believed(std::uint32_t client, const Link& link) const {
+        return link.detector ? link.detector->ask(clients_[client].machine.now())
+                             : core::Health::dead;
+    }
     void watch_refused(const Job& job, const Error& error);
     [[nodiscard]] std::uint32_t backlog_of(std::uint32_t client) const;
     [[nodiscard]] bool all_are_up(const Client& client) const;

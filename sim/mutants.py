@@ -47,6 +47,9 @@ REASONS = {
     "later": "the next heartbeat does it at the latest: what comes sooner saves room at the worker",
     "caller": "not of the reactor: who makes one asks how long its heartbeat is to be",
     "calls": "what carries a call has one core and no memory in it: wire::append_call writes none",
+    "bound": "it bounds what one call looks at, however many workers there are: no seed has so many",
+    "spares": "it spares looking for what is mostly not there; who looks finds the same a little "
+              "later, or what is worth little",
     "window": "a worker is never handed a batch at once: the window (tasks_max) is smaller",
 }
 
@@ -75,14 +78,22 @@ KEPT = {
         ("wake != worker.wake", "again"),
         ("beat->echo == worker.beat", "measure"))},
     ("src/client/reclaim.cpp", "backlog != worker.backlog", "true"): "again",
+    ("src/client/reclaim.cpp", "tries-- == 0", "false"): "bound",
+    ("src/client/reclaim.cpp", "first.here.size() >= first.site.slots", "false"): "spares",
     **{("src/client/tasks.cpp", what, form): "words" for form in ("true", "false")
-       for what in ("id < 3", "whom.empty()", "workers_[id].why.empty()")},
+       for what in ("id < 3", "whom.empty()", "why.empty()", "silent", "worker.why.empty()",
+                    "worker.taken", "worker.link == Link::dialling",
+                    "worker.link == Link::greeting")},
+    ("src/client/tasks.cpp", "told", "false"): "words",
     **{("src/worker/attempts.cpp", what, "false"): reason for what, reason in (
         ("!whole", "words"), ("!fresh", "words"),
         ("held.demand.cores != 1", "calls"), ("held.demand.memory_bytes != 0", "calls"))},
     ("src/worker/attempts.cpp", "!fresh", "true"): "words",
+    ("src/worker/attempts.cpp", "more->output_bytes != 0", "true"): "again",
     **{("src/core/credit.cpp", what, form): "measure" for form in ("true", "false")
-       for what in ("round_trip_ < least", "run_ < least / 10")},
+       for what in ("round_trip_ < least", "run_ < least / 10", "run_ < base::BootTime(0)")},
+    ("src/core/detector.cpp", "off < base::BootTime(0)", "true"): "measure",
+    ("src/core/detector.cpp", "off < base::BootTime(0)", "false"): "measure",
     **{("src/core/detector.cpp", what, form): reason for what, form, reason in (
         ("health_ != Health::dead", "true", "dead"),
         ("ask(now) == Health::dead", "false", "dead"))},

@@ -194,6 +194,7 @@ void Cluster::unstick(std::uint64_t id) {
         for (auto& [bytes, bulk] : std::exchange(pipe.held, {})) {
             // in the order in which they were sent, which is one that they may have
             send_bytes(id, from, std::move(bytes), true, 0);
+            pipe.short_arrives = pipe.bulk_arrives;  // what comes later overtakes none of it
         }
     }
 }

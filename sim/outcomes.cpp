@@ -98,19 +98,23 @@ void Cluster::watch_dropped(std::uint32_t id, std::uint32_t address) {
     }
 }
 
-/// What was asked back came unbegun: it has gone to who wanted it.
-void Cluster::watch_back(std::uint64_t id, const wire::Message& message) {
+/// @return the jobs that come unbegun and are to be given back, by a connection.
+std::vector<std::uint32_t> Cluster::asked_back(std::uint64_t id, const wire::Message& message) {
+    std::vector<std::uint32_t> back;
+    if (message.type != wire::MessageType::task_reclaimed) {
+        return back;
+    }
     const auto list = wire::decode<wire::Attempts>(message.type, message.body);
     static_cast<void>(list->ids.each([&](const AttemptId& attempt) {
         const Job& job = jobs_[attempt.task.element];
-        if (job.asked_back == id && job.lease == attempt.epoch && job.arrival != 0) {
-            violated("task " + std::to_string(attempt.task.element) +
-                     " came back and is not given back");
+        if (job.asked_back == id && job.lease == attempt.epoch) {
+            back.push_back(attempt.task.element);
         }
     }));
     for (Job& job : jobs_) {
         job.asked_back = job.asked_back == id ? 0 : job.asked_back;
     }
+    return back;
 }
 
 /// @return how many attempts wait, at the worker with the most of them, that may be asked.

@@ -60,6 +60,9 @@ bool Cluster::tell_client(std::uint32_t id, std::uint32_t worker, MessageType ty
                           std::string_view body) {
     Client& client = clients_[id];
     client::Outbox out;
+    if (client.links[worker].up) {
+        client.links[worker].detector->heard(client.machine.now());
+    }
     client.reactor->received(worker, {type, wire::version_max, 77, body}, client.machine.now(),
                              out);
     client.reactor->hand_out(client.machine.now(), out);

@@ -48,8 +48,9 @@ void Cluster::trouble_connection(std::uint32_t client, std::uint32_t worker) {
     }
     note("stick", client, worker);  // one way or both, for a while
     count("partition");
-    found->second.to_worker.stuck = chance(70);
-    found->second.to_client.stuck = chance(70);
+    for (Pipe* const pipe : {&found->second.to_worker, &found->second.to_client}) {
+        pipe->stuck = chance(70) || !pipe->held.empty();
+    }
     clock_.after(up_to(12s), [this, id] { unstick(id); });
 }
 

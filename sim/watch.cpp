@@ -72,6 +72,9 @@ void Cluster::watch_message(std::uint64_t id, Side from, wire::MessageType type,
     if (type == wire::MessageType::task_result) {
         const auto result = wire::decode<wire::TaskResult>(type, body);
         workers_[connection.worker].queue.erase(result->attempt);
+        if (!connection.results.insert(result->sequence).second) {
+            violated("a result is sent twice by one connection");
+        }
     }
 }
 
@@ -132,6 +135,10 @@ void Cluster::watch_goodbye(Connection& connection, Side from, std::string_view 
     if (goodbye->reason == "no hello came in time" && clock_.now() - connection.opened < 4s &&
         machine_of(connection, from).awake() > 5s) {
         violated("a worker waits too short for hello");
+    }
+    if (goodbye->reason == "it did not say welcome in time" &&
+        clock_.now() - connection.opened < 4s && machine_of(connection, from).awake() > 5s) {
+        violated("a client waits too short for welcome");
     }
     Link& link = clients_[connection.client].links[connection.address];
     link.twin = link.twin || goodbye->reason.starts_with("it is the worker at ");
@@ -240,6 +247,11 @@ void Cluster::watch_submit(std::uint64_t id, std::string_view body) {
     watch_trial(connection, submit->tasks.size());
     if (submit->tasks.size() > 1 && body.size() > wire::frame_body_bytes_max + (16U << 10U)) {
         violated("a client submits more at once than it should");
+    }
+    const Link& link = clients_[connection.client].links[connection.address];
+    if (clients_[connection.client].machine.awake() > 1s &&  // else it has not looked yet
+        believed(connection.client, link) != core::Health::alive) {
+        violated("a client submits to a worker that it suspects");
     }
     if (connection.reconciles) {
         violated("a client submits to a worker of which it does not know what it has");
@@ -352,11 +364,20 @@ void Cluster::watch_reclaim(Connection& connection, const wire::Attempts& list) 
         return;
     }
     const std::vector<std::uint32_t> counts = leases(connection.client);
-    bool idle = false;
+    std::vector<std::uint32_t> idle;
     for (std::uint32_t other = 0; other < addresses(); ++other) {
-        idle = idle || (other != connection.address && client.links[other].up &&
-                        counts[other] < workers_[who(other)].slots);
+        if (other != connection.address && client.links[other].up &&
+            counts[other] < workers_[who(other)].slots) {
+            idle.push_back(other);
+        }
     }
+    static_cast<void>(list.ids.each([&](const AttemptId& attempt) {
+        if (std::ranges::none_of(idle, [&](std::uint32_t other) {
+                return reaches(client, other, jobs_[attempt.task.element]);
+            })) {
+            violated("a client takes a task back that nobody who idles could run");
+        }
+    }));
     for (const Job& job : jobs_) {
         const bool waits = job.client == connection.client && job.arrival != 0 &&
                            !client.reactor->lease_of(job.attempt);
@@ -369,7 +390,7 @@ void Cluster::watch_reclaim(Connection& connection, const wire::Attempts& list) 
     }
     const std::uint32_t here = counts[connection.address];
     const std::uint32_t slots = workers_[connection.worker].slots;
-    if (!idle || here <= slots || list.ids.size() > (here - slots + 1) / 2) {
+    if (idle.empty() || here <= slots || list.ids.size() > (here - slots + 1) / 2) {
         violated("a client takes " + std::to_string(list.ids.size()) + " tasks of " +
                  std::to_string(here) + " from worker " + std::to_string(connection.worker) +
                  " for nobody");

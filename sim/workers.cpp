@@ -151,9 +151,9 @@ void Cluster::run_task(std::uint32_t id, const worker::Start& start) {
         });
     };
     running.streams = view->stream;
-    if (view->stream) {
-        later(job.duration / 2, [this, id](std::uint64_t life, const AttemptId& attempt) {
-            grow(id, life, attempt);
+    for (const std::uint64_t part : {4U, 2U}) {
+        later(job.duration / part, [this, id, part](std::uint64_t life, const AttemptId& attempt) {
+            grow(id, life, attempt, part);
         });
     }
     const bool broken = clock_.now() < worker.broken_until;
@@ -162,8 +162,9 @@ void Cluster::run_task(std::uint32_t id, const worker::Start& start) {
         [this, id](std::uint64_t life, const AttemptId& attempt) { end_task(id, life, attempt); });
 }
 
-/// A task has written half of what it writes.
-void Cluster::grow(std::uint32_t id, std::uint64_t life, const AttemptId& attempt) {
+/// A task has written a part of what it writes.
+void Cluster::grow(std::uint32_t id, std::uint64_t life, const AttemptId& attempt,
+                   std::uint64_t part) {
     Worker& worker = workers_[id];
     const auto found = worker.store.find(attempt);
     if (worker.life != life || found == worker.store.end() || found->second.done) {
@@ -171,7 +172,7 @@ void Cluster::grow(std::uint32_t id, std::uint64_t life, const AttemptId& attemp
     }
     for (const wire::Channel channel : {wire::Channel::out, wire::Channel::err}) {
         const std::size_t at = std::to_underlying(channel);
-        found->second.known[at] = found->second.output[at] / 2;
+        found->second.known[at] = found->second.output[at] / part;
         worker::Outbox out;
         worker.reactor->grew(attempt, channel, found->second.known[at], worker.machine.now(), out);
         worker_effects(id, out);
@@ -186,7 +187,7 @@ void Cluster::stop_task(std::uint32_t id, const worker::Stop& stop) {
     } else {
         watch_stop(id, stop.attempt);
         found->second.stopped = true;
-        clock_.after(stop.force ? base::BootTime(1ms) : up_to(1s),
+        clock_.after(stop.force && chance(50) ? base::BootTime(1ms) : up_to(1s),
                      [this, id, life = worker.life, attempt = stop.attempt] {
                          workers_[id].machine.happens([=, this] { end_task(id, life, attempt); });
                      });

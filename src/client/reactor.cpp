@@ -215,10 +215,11 @@ void Reactor::welcome(WorkerId id, Worker& worker, const wire::Message& message,
 }
 
 /// @return whether this is how that worker is reached: it was welcomed, and if it is away now it
-/// has not failed to come back.
+/// has not failed to come back, or may do so still for what it has.
 bool Reactor::serves(const Worker& worker, const wire::Instance& instance) const {
     constexpr std::uint32_t failures_max = 3;
-    return worker.welcomed && worker.instance == instance && worker.failures < failures_max;
+    return worker.welcomed && worker.instance == instance &&
+           (worker.failures < failures_max || !worker.here.empty());
 }
 
 /// A worker has one connection for us: a second one, at another address of the same worker, would

@@ -372,6 +372,21 @@ TEST_F(TwoAddresses, TheSecondIsUsedWhereTheFirstFails) {
     EXPECT_EQ(f.take<Close>().size(), 1U) << "now the first has to wait";
 }
 
+TEST_F(TwoAddresses, TheSecondIsNotUsedWhileTheFirstMayComeBackWithWhatItHas) {
+    f.start(1);
+    f.reactor.disconnected(0, "reset", f.now, f.out);
+    for (int i = 0; i < 3; ++i) {
+        f.pass(1s);
+        f.reactor.disconnected(0, "refused", f.now, f.out);
+    }
+    f.out.clear();
+    welcome(1);  // what it has would not be known as the first one's
+    EXPECT_EQ(f.take<Close>().size(), 1U);
+    f.pass(3s);
+    welcome(1);
+    EXPECT_TRUE(f.take<Close>().empty()) << "now it is lost";
+}
+
 TEST(ClientReactorTest, WhoHasManyWorkersAsksThemLessOften) {
     EXPECT_EQ(heartbeat_for(1, 1s), 1s);
     EXPECT_EQ(heartbeat_for(1000, 1s), 1s);

@@ -46,12 +46,9 @@ void Reactor::refuse(ConnectionId id, wire::Parting parting, std::string_view re
     hang_up(id, reason, out);
 }
 
-Reactor::Session* Reactor::session_of(ConnectionId id) {
-    const auto connection = connections_.find(id);
-    if (connection == connections_.end() || !connection->second.greeted) {
-        return nullptr;
-    }
-    return &sessions_.find(connection->second.session)->second;
+/// @param id of a connection that said hello @return the session that it belongs to.
+Reactor::Session& Reactor::session_of(ConnectionId id) {
+    return sessions_.find(connections_.find(id)->second.session)->second;
 }
 
 void Reactor::connected(ConnectionId id, wire::Role role, base::BootTime now) {
@@ -61,11 +58,18 @@ void Reactor::connected(ConnectionId id, wire::Role role, base::BootTime now) {
 
 void Reactor::disconnected(ConnectionId id, base::BootTime now) {
     now_ = now;
-    if (Session* const session = session_of(id); session != nullptr && session->connection == id) {
-        session->connection = 0;
-        session->gone_since = now;
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) {
+        return;
     }
-    connections_.erase(id);
+    if (found->second.greeted) {
+        Session& session = session_of(id);
+        if (session.connection == id) {  // else a newer one has taken this one's place
+            session.connection = 0;
+            session.gone_since = now;
+        }
+    }
+    connections_.erase(found);
 }
 
 void Reactor::received(ConnectionId id, const wire::Message& message, base::BootTime now,

@@ -135,7 +135,7 @@ class Reactor {
     /// What Read asked for. @param bytes fewer than asked for only when there are no more
     void read(const AttemptId& id, wire::Channel channel, std::uint64_t offset,
               std::string_view bytes, base::BootTime now, Outbox& out);
-    /// An attempt whose output is wanted as it comes has so much of it now.
+    /// An attempt has so much output now. Nothing comes of it unless it is wanted as it comes.
     void grew(const AttemptId& id, wire::Channel channel, std::uint64_t bytes, base::BootTime now,
               Outbox& out);
 
@@ -225,7 +225,7 @@ class Reactor {
     void hang_up(ConnectionId id, std::string_view why, Outbox& out);
     void drop(const wire::Instance& name, Outbox& out);
     void end_drain(Outbox& out);
-    [[nodiscard]] Session* session_of(ConnectionId id);
+    [[nodiscard]] Session& session_of(ConnectionId id);
 
     void submit(ConnectionId id, const wire::Message& message, Outbox& out);
     [[nodiscard]] bool take_task(ConnectionId id, std::uint64_t correlation, std::string_view bytes,
