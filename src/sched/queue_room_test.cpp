@@ -293,5 +293,39 @@ TEST(QueueRoomTest, OnAWorkerTooWhereTheFirstIsAlive) {
     EXPECT_LE(longest.value(), 20'000U);
 }
 
+TEST(QueueRoomTest, NorInALaneWhoseOthersAllRunInTheirOrder) {
+    for (const Priority priority : {Priority::high, Priority::low}) {
+        const auto crew = make_crew(1, 1U << 20U, OnFull::refuse);
+        std::vector<int> ran;
+        std::vector<Pending<void>> live;
+        std::size_t longest = 0;
+        const auto add = [&](int i) {
+            if (i % 100 == 0) {
+                live.push_back(submit(*crew, [&ran, i] { ran.push_back(i / 100); }, priority));
+            }
+            submit(*crew, [] {}, priority).cancel();
+            longest = std::max(longest, crew->impl().queued());
+        };
+        auto inside = submit(*crew, [&] {
+            for (int i = 0; i < 50'000; ++i) {
+                add(i);
+            }
+        });
+        while (!inside.ready()) {
+            std::this_thread::yield();  // get() would run it here
+        }
+        {
+            const Gate worker(*crew);
+            for (int i = 50'000; i < 100'000; ++i) {
+                add(i);
+            }
+        }
+        EXPECT_TRUE(crew->shutdown(Shutdown::drain));
+        EXPECT_LE(longest, 20'000U);
+        ASSERT_EQ(ran.size(), 1000U);
+        EXPECT_TRUE(std::ranges::is_sorted(ran));
+    }
+}
+
 }  // namespace
 }  // namespace repartir::detail
