@@ -425,10 +425,10 @@ class Cluster {
         return job.cores <= worker.slots &&
                (worker.memory_bytes == 0 || job.memory_bytes <= worker.memory_bytes);
     }
-    /// @return whether a worker with these functions has the one that the job calls.
-    [[nodiscard]] static bool has(std::uint32_t functions, const Job& job) {
+    /// @return whether a worker that has these functions can serve the job. @param known their bits
+    [[nodiscard]] static bool has(std::uint32_t known, const Job& job) {
         return job.kind == Kind::program ||
-               (functions >> static_cast<std::uint32_t>(job.kind) & 1U) != 0;
+               (known >> static_cast<std::uint32_t>(job.kind) & 1U) != 0;
     }
     /// @return whether it could now.
     [[nodiscard]] static bool has_room(const Worker& worker, const Job& job) {
