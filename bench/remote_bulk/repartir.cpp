@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Modes: `buffer` calls a function of a worker, which has the bytes in a buffer and returns that;
+// Modes: `into` calls a function of a worker, which has the bytes in a buffer and returns that, and
+// has them put into a buffer that was touched before; `buffer` calls the same, into fresh memory;
 // `function` one that has them and returns a copy; `program`
 // runs one on a worker that prints them, all of which its Outcome holds in memory; `stream` runs
 // the same and copies the bytes, as they come, into memory that was touched before.
@@ -94,6 +95,13 @@ int main(int argc, char** argv) {
     remote.security = bench::security(options, "client");
     repartir::Pool pool = bench::own_pool(
         repartir::Pool::builder().cpu_workers(1).local_programs(false).remote(std::move(remote)));
+    if (options.mode == "into") {
+        const auto all = repartir::SharedBuffer::create(result_bytes);
+        return bench::remote_bulk::measure(
+            options, "repartir",
+            [&] { return pool.submit_remote_into(*all, "buffer").get().value_or(0); },
+            [&](std::size_t bytes) { return all->text().substr(0, bytes); });
+    }
     if (options.mode == "buffer" || options.mode == "function") {
         return bench::remote_bulk::measure(
             options, "repartir",

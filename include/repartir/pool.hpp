@@ -24,6 +24,7 @@
 #include "repartir/remote_executor.hpp"
 #include "repartir/result.hpp"
 #include "repartir/scheduler.hpp"
+#include "repartir/shared_buffer.hpp"
 #include "repartir/task.hpp"
 #include "repartir/task_group.hpp"
 #include "repartir/topology.hpp"
@@ -85,14 +86,29 @@ class Pool {
     template <class R, class... A>
     [[nodiscard]] Pending<R> submit_remote_with(const CallOptions& options,
                                                 std::string_view function, const A&... arguments) {
-        detail::Crew* const crew = &scheduler_.crew();
-        if (remote_ == nullptr) {
-            auto* const refused = new detail::SharedState<R>(crew);
-            refused->resolve(fail(detail::no_workers_error(function)));
-            return Pending<R>(refused);
-        }
-        return Pending<R>(detail::RemoteState<R>::begin(
-            crew, *remote_, function, detail::encode_arguments(arguments...), options));
+        return call_remote<R>(options, function, detail::encode_arguments(arguments...),
+                              detail::Taken<R>());
+    }
+    /// Calls a function that gives a text or a SharedBuffer, and puts what it gives into a buffer:
+    /// large values need no fresh memory for each call, and local programs can have them by
+    /// Task::buffer. Until the Pending is ready the buffer is the call's; so it is after a Pending
+    /// was dropped, for a while that nobody is told of. Gives the number of bytes; what lies behind
+    /// them stays as it was. Errors as of submit_remote; too_large besides where the buffer is too
+    /// small, or sealed. Then, as after any failure, it may have been written to.
+    template <class... A>
+    [[nodiscard]] Pending<std::size_t> submit_remote_into(SharedBuffer into,
+                                                          std::string_view function,
+                                                          const A&... arguments) {
+        return submit_remote_into_with(CallOptions(), std::move(into), function, arguments...);
+    }
+    /// As above, with a timeout, a priority and retries. Errors besides: timed_out.
+    template <class... A>
+    [[nodiscard]] Pending<std::size_t> submit_remote_into_with(const CallOptions& options,
+                                                               SharedBuffer into,
+                                                               std::string_view function,
+                                                               const A&... arguments) {
+        return call_remote<std::size_t>(options, function, detail::encode_arguments(arguments...),
+                                        detail::TakenInto(std::move(into)));
     }
 
     /// Calls `call(input)`, which gives a value, for every element of a sized random-access range,
@@ -139,6 +155,19 @@ class Pool {
     friend class PoolBuilder;
     Pool(Scheduler scheduler, RemoteExecutor* remote)
         : scheduler_(std::move(scheduler)), remote_(remote) {}
+
+    template <class R, class Taken>
+    [[nodiscard]] Pending<R> call_remote(const CallOptions& options, std::string_view function,
+                                         std::string_view arguments, Taken taken) {
+        detail::Crew* const crew = &scheduler_.crew();
+        if (remote_ == nullptr) {
+            auto* const refused = new detail::SharedState<R>(crew);
+            refused->resolve(fail(detail::no_workers_error(function)));
+            return Pending<R>(refused);
+        }
+        return Pending<R>(detail::RemoteState<R, Taken>::begin(crew, *remote_, function, arguments,
+                                                               options, std::move(taken)));
+    }
 
     Scheduler scheduler_;
     RemoteExecutor* remote_;  // the scheduler's; nullptr: none

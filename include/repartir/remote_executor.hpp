@@ -44,21 +44,22 @@ struct CallOptions {
     RetryPolicy retry;  ///< tries beyond those that a lost worker costs
 };
 
-/// Who is told how a call ended.
+/// Who gets what a call gives, and is told how it ended.
 class CallSink {
   public:
     CallSink() = default;
     CallSink(const CallSink&) = delete;
     CallSink& operator=(const CallSink&) = delete;
     virtual ~CallSink() = default;
-    /// Called exactly once, on any thread. @param value what the function gave, encoded. Errors:
-    /// what the function failed with, not_found (no such function there), unreachable, cancelled,
-    /// timed_out, shut_down
-    virtual void returned(Result<std::string> value) noexcept = 0;
-    /// @return whether the function is to give a text, and returned() gets its characters alone,
-    /// not encoded: a large one would have to be moved to lose its length in front. Errors of
-    /// returned() then: malformed, too. Asked on any thread, the same answer always.
-    [[nodiscard]] virtual bool wants_text() const noexcept { return false; }
+    /// A piece of what the function gave, encoded; piece after piece, on one thread at a time. One
+    /// at offset 0 begins anew: the call was tried again. At least one before a returned() without
+    /// error, none after it. @param total bytes in all, as the worker says; 0: not known @return
+    /// an error, which then is the call's, where it cannot be taken
+    [[nodiscard]] virtual Result<void> take(std::uint64_t offset, std::uint64_t total,
+                                            std::string_view bytes) noexcept = 0;
+    /// Called exactly once, on any thread. Errors: what the function failed with, not_found (no
+    /// such function there), too_large, unreachable, cancelled, timed_out, shut_down
+    virtual void returned(Result<void> how) noexcept = 0;
 };
 
 /// Names a call to a RemoteExecutor; 0 names none.

@@ -66,4 +66,11 @@ Error detail::no_workers_error(std::string_view function) {
                      "remote_workers(\"host:9000\")");
 }
 
+Error detail::no_room_error(std::uint64_t bytes) {
+    return Error(Domain::function, Code::out_of_resources, Fault::system,
+                 "there is no memory for what the function gave" +
+                     (bytes == 0 ? std::string() : ", " + std::to_string(bytes) + " bytes") +
+                     ": free some, or have it write a file");
+}
+
 }  // namespace repartir

@@ -2,6 +2,7 @@
 // Functions of workers, called by name.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -144,6 +145,27 @@ TEST_F(PoolRemoteTest, ABufferTravelsAsAText) {
 
 // The caller sees to the network while it waits, the engine's thread rests, and comes back when
 // there is other work, or none for a while.
+TEST_F(PoolRemoteTest, ATextGoesIntoABuffer) {
+    auto pool = Pool::builder().remote_workers(address()).build().value();
+    SharedBuffer buffer = SharedBuffer::create(5'000'000).value();
+    for (const std::uint32_t bytes : {0U, 1U, 65'532U, 65'533U, 65'536U, 65'537U, 5'000'000U}) {
+        std::ranges::fill(buffer.writable(), std::byte{'-'});
+        EXPECT_EQ(pool.submit_remote_into(buffer, "fill", bytes, false).get().value(), bytes);
+        EXPECT_EQ(buffer.text().substr(0, bytes), std::string(bytes, 'f'));
+        EXPECT_EQ(buffer.text().find_first_not_of('-', bytes), std::string::npos);
+    }
+    const auto refused = pool.submit_remote_into(buffer, "fill", 5'000'001U, false).get();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), Code::too_large);
+    EXPECT_EQ(pool.submit_remote_into(buffer, "halve", 8).get().error().code(), Code::malformed);
+    CallOptions soon;
+    soon.timeout = 50ms;
+    EXPECT_EQ(pool.submit_remote_into_with(soon, buffer, "stay", true).get().error().code(),
+              Code::timed_out);
+    EXPECT_EQ(pool.submit_remote_into(buffer, "repeat", "ab", 3).get().value(), 6U);
+    EXPECT_EQ(buffer.text().substr(0, 6), "ababab") << "it can be used again and again";
+}
+
 TEST_F(PoolRemoteTest, CallsOneByOneAndOtherWorkAmongThem) {
     auto pool = Pool::builder().remote_workers(address()).build().value();
     for (int round = 0; round < 20; ++round) {

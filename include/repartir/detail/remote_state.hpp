@@ -4,15 +4,13 @@
 #include <atomic>
 #include <memory>
 #include <optional>
-#include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 
-#include "repartir/codec.hpp"
 #include "repartir/detail/call.hpp"
 #include "repartir/detail/crew.hpp"
 #include "repartir/detail/state.hpp"
+#include "repartir/detail/taken.hpp"
 #include "repartir/remote_executor.hpp"
 #include "repartir/result.hpp"
 
@@ -20,9 +18,11 @@ namespace repartir::detail {
 
 /// The Error of a call in a pool without remote workers.
 [[nodiscard]] Error no_workers_error(std::string_view function);
+/// The Error of a value of so many bytes (0: unknown) where memory is short.
+[[nodiscard]] Error no_room_error(std::uint64_t bytes);
 
-/// A call to a worker, and its result.
-template <class R>
+/// A call to a worker, and its result. Taken: what makes the result of what comes, see taken.hpp.
+template <class R, class Taken>
 class RemoteState final : public SharedState<R> {
   public:
     RemoteState(Crew* crew, std::shared_ptr<CallDoor> door)
@@ -31,25 +31,38 @@ class RemoteState final : public SharedState<R> {
     /// Told by the executor; gives up its reference.
     class Sink final : public CallSink {
       public:
-        explicit Sink(RemoteState& state) noexcept : state_(state) {}
-        void returned(Result<std::string> value) noexcept override {
-            state_.resolve(value ? decoded(*std::move(value))
-                                 : Result<R>(fail(std::move(value).error())));
+        Sink(RemoteState& state, Taken&& taken) noexcept
+            : state_(state), taken_(std::move(taken)) {}
+        [[nodiscard]] Result<void> take(std::uint64_t offset, std::uint64_t total,
+                                        std::string_view bytes) noexcept override {
+            try {
+                return taken_.take(offset, total, bytes);
+            } catch (...) { return fail(no_room_error(total)); }
+        }
+        void returned(Result<void> how) noexcept override {
+            state_.resolve(how ? whole() : Result<R>(fail(std::move(how).error())));
             state_.release();
         }
-        [[nodiscard]] bool wants_text() const noexcept override { return is_text; }
 
       private:
+        Result<R> whole() noexcept {
+            try {
+                return taken_.whole();
+            } catch (...) { return fail(thrown_error()); }
+        }
+
         RemoteState& state_;
+        Taken taken_;
     };
 
     /// Begins it. @return the state, with one reference for a Pending
     static RemoteState* begin(Crew* crew, RemoteExecutor& executor, std::string_view function,
-                              std::string_view arguments, const CallOptions& options) {
+                              std::string_view arguments, const CallOptions& options,
+                              Taken&& taken) {
         auto* const state = new RemoteState(crew, executor.door());
         state->retain();  // of this function: the call may end before it has a number
-        const CallId id =
-            executor.call(function, arguments, options, std::make_shared<Sink>(*state));
+        const CallId id = executor.call(function, arguments, options,
+                                        std::make_shared<Sink>(*state, std::move(taken)));
         state->id_.store(id);
         state->release();
         return state;
@@ -65,20 +78,6 @@ class RemoteState final : public SharedState<R> {
     }
 
   private:
-    static constexpr bool is_text = std::is_same_v<R, std::string>;
-
-    static Result<R> decoded(std::string&& bytes) noexcept {
-        try {
-            if constexpr (std::is_void_v<R>) {
-                return {};
-            } else if constexpr (is_text) {
-                return std::move(bytes);
-            } else {
-                return codec::decode<R>(bytes);
-            }
-        } catch (...) { return fail(thrown_error()); }
-    }
-
     std::shared_ptr<CallDoor> door_;  // shared by all calls of an executor, which may outlive it
     std::atomic<CallId> id_{0};
 };

@@ -110,8 +110,6 @@ class Engine final : private loop::Timer {
         TaskId task;
         core::AttemptState state;
         std::vector<Attempt> lost;  // with their workers
-        std::string value;          // that came before its result
-        std::string length;         // in front of it, where it is wanted as a text
         base::BootTime due{0};      // of the next try, while it waits for that
     };
     static constexpr std::size_t dialling_max = 128;  // connections that shake hands at once
@@ -155,10 +153,9 @@ class Engine final : private loop::Timer {
     void begin_call(Call& call);
     [[nodiscard]] Error too_large(const Call& call) const;
     void end_call_try(Call& call, client::Finished& finished);
-    void end_call(CallId id, Result<std::string> value);
-    static void make_room(Call& call, std::uint64_t bytes);
-    static void keep(Call& call, std::uint64_t offset, std::string_view bytes);
-    static Result<std::string> whole(Call& call);
+    void end_call(CallId id, Result<void> how);
+    [[nodiscard]] Result<void> take(const Call& call, std::uint64_t offset, std::uint64_t total,
+                                    std::string_view bytes) const;
     void wait_for_next_try(Call& call, base::BootTime delay);
     void dial_next();
     void dialled();

@@ -17,7 +17,6 @@ namespace repartir::exec {
 namespace {
 
 constexpr std::uint64_t output_bytes_default = 1ULL << 30U;
-constexpr std::size_t text_length_bytes = sizeof(std::uint32_t);  // in front of an encoded text
 
 bool streams(const Task& task) { return task.extras().on_output != nullptr; }
 
@@ -131,56 +130,21 @@ void Engine::carry_out(client::Output& effect) {
     if (const auto job = jobs_.find(effect.attempt); job != jobs_.end()) {
         take_output(job->second, effect.channel, effect.offset, effect.bytes);
     } else if (const auto found = tries_.find(effect.attempt); found != tries_.end()) {
-        Call& call = calls_.find(found->second)->second;
-        if (effect.offset + effect.bytes.size() > limits_.value_bytes_max) {
+        const Call& call = calls_.find(found->second)->second;
+        if (Result<void> kept = take(call, effect.offset, effect.total, effect.bytes); !kept) {
             reactor_.cancel(effect.attempt, true, loop_->now(), outbox_);  // the rest is for nobody
-            end_call(found->second, fail(too_large(call)));
-            return;
+            end_call(found->second, std::move(kept));
         }
-        if (effect.offset == 0 && effect.total > call.value.capacity() &&
-            effect.total <= limits_.value_bytes_max) {
-            make_room(call, effect.total);
-        }
-        keep(call, effect.offset, effect.bytes);
     }
 }
 
-/// Makes room for a value at once, instead of moving it again and again as it grows. Once: how
-/// large it will be is what its worker says.
-void Engine::make_room(Call& call, std::uint64_t bytes) {
-    try {
-        call.value.reserve(bytes);
-        detail::prefer_large_pages(call.value);
-    } catch (const std::exception&) {  // too much for us, or for any string: it may end before
+/// Hands a piece of what a function gave to its caller. Errors: too_large, and the caller's
+Result<void> Engine::take(const Call& call, std::uint64_t offset, std::uint64_t total,
+                          std::string_view bytes) const {
+    if (std::max(total, offset + bytes.size()) > limits_.value_bytes_max) {
+        return fail(too_large(call));
     }
-}
-
-/// Keeps a piece of what a function gave: of a text, the length in front apart.
-void Engine::keep(Call& call, std::uint64_t offset, std::string_view bytes) {
-    if (offset == 0) {
-        call.value.clear();
-        call.length.clear();
-    }
-    if (offset < text_length_bytes && call.request.sink->wants_text()) {
-        const std::size_t rest = text_length_bytes - offset;
-        call.length += bytes.substr(0, rest);
-        bytes.remove_prefix(std::min(rest, bytes.size()));
-    }
-    call.value += bytes;
-}
-
-/// @return what was kept, as the caller wants it. Errors: malformed, it is no text
-Result<std::string> Engine::whole(Call& call) {
-    if (call.request.sink->wants_text()) {
-        codec::Reader length(call.length);
-        const auto bytes = length.number<std::uint32_t>();
-        if (!length.ok() || bytes != call.value.size()) {
-            const bool excess = length.ok() && bytes < call.value.size();
-            return fail(codec::malformed(
-                "value", excess ? codec::Problem::excess : codec::Problem::truncated));
-        }
-    }
-    return std::move(call.value);
+    return call.request.sink->take(offset, total, bytes);
 }
 
 void Engine::carry_out(client::Finished& effect) {
@@ -242,7 +206,6 @@ void Engine::handle(StartCall& request) {
 
 void Engine::begin_call(Call& call) {
     call.due = base::BootTime(0);
-    call.value.clear();
     const AttemptId attempt = call.state.begin(call.task, issuer_);
     tries_.emplace(attempt, call.request.id);
     client::Order order;
@@ -277,13 +240,9 @@ void Engine::end_call_try(Call& call, client::Finished& finished) {
     } else if (finished.value.lost != 0) {
         end_call(id, fail(Error(Domain::function, Code::io_error, Fault::node,
                                 "what the function '" + name + "' gave was lost by its worker")));
-    } else if (finished.value.offset + finished.value.bytes.size() > limits_.value_bytes_max) {
-        end_call(id, fail(too_large(call)));
-    } else if (finished.value.offset == 0 && !call.request.sink->wants_text()) {
-        end_call(id, std::move(finished.value.bytes));
     } else {
-        keep(call, finished.value.offset, finished.value.bytes);
-        end_call(id, whole(call));
+        const auto& [offset, bytes, lost] = finished.value;
+        end_call(id, take(call, offset, offset + bytes.size(), bytes));
     }
 }
 
@@ -306,7 +265,7 @@ void Engine::handle(CancelCall& request) {
     end_call(request.id, fail(detail::cancelled_error()));
 }
 
-void Engine::end_call(CallId id, Result<std::string> value) {
+void Engine::end_call(CallId id, Result<void> how) {
     const auto found = calls_.find(id);
     const Call& call = found->second;
     if (call.due.count() != 0) {
@@ -314,7 +273,7 @@ void Engine::end_call(CallId id, Result<std::string> value) {
         retries_.erase(std::find_if(from, to, [id](const auto& one) { return one.second == id; }));
     }
     tries_.erase(call.state.id(call.task, issuer_));
-    call.request.sink->returned(std::move(value));
+    call.request.sink->returned(std::move(how));
     calls_.erase(found);
 }
 
