@@ -79,7 +79,7 @@ class Remote:
         for at in ("tcp", "tls"):
             pki = ("--pki", self.certificates()) if at == "tls" else ()
             contestants = []
-            for mode in ("buffer", "function", "program", "stream"):
+            for mode in ("into", "buffer", "function", "program", "stream"):
                 contestants += self.program("remote_bulk", "repartir", "--mode", mode, "--at", at,
                                             *pki, name=f"repartir_{mode}")
             contestants += self.program("remote_bulk", f"raw_{at}", *pki)

@@ -35,6 +35,17 @@ using Block = std::array<char, block_bytes>;
     return block;
 }
 
+/// @return all the bytes, as who serves them has them.
+[[nodiscard]] inline std::string make_all() {
+    const Block block = make_block();
+    std::string all;
+    all.reserve(result_bytes);
+    while (all.size() < result_bytes) {
+        all.append(block.data(), block.size());
+    }
+    return all;
+}
+
 /// @return whether these are the bytes that were asked for.
 [[nodiscard]] inline bool right(std::string_view bytes, const Block& block) noexcept {
     bool same = bytes.size() == result_bytes;

@@ -10,17 +10,18 @@
 
 namespace {
 
+using bench::remote_bulk::block_bytes;
 using bench::remote_bulk::result_bytes;
 
 void serve(int told) {
-    const bench::remote_bulk::Block block = bench::remote_bulk::make_block();
+    const std::string all = bench::remote_bulk::make_all();
     const bench::Listener listener;
     bench::tell(told, listener.port());
     const bench::Channel client(listener.accept());
     char asked = 0;
     while (client.read({&asked, 1}) == 1) {
-        for (std::size_t sent = 0; sent < result_bytes; sent += block.size()) {
-            if (!client.write(block)) {
+        for (std::size_t sent = 0; sent < result_bytes; sent += block_bytes) {
+            if (!client.write({all.data() + sent, block_bytes})) {
                 return;
             }
         }

@@ -17,6 +17,7 @@
 
 namespace {
 
+using bench::remote_bulk::block_bytes;
 using bench::remote_bulk::result_bytes;
 
 void demand(bool holds, const char* what) {
@@ -64,14 +65,14 @@ class Tls {
 };
 
 void serve(const bench::Options& options, int told) {
-    const bench::remote_bulk::Block block = bench::remote_bulk::make_block();
+    const std::string all = bench::remote_bulk::make_all();
     const bench::Listener listener;
     bench::tell(told, listener.port());
     Tls client(listener.accept(), options, "worker", true);
     char asked = 0;
     while (client.read(&asked, 1)) {
-        for (std::size_t sent = 0; sent < result_bytes; sent += block.size()) {
-            if (!client.write(block.data(), block.size())) {
+        for (std::size_t sent = 0; sent < result_bytes; sent += block_bytes) {
+            if (!client.write(all.data() + sent, block_bytes)) {
                 return;
             }
         }

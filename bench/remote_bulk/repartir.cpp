@@ -28,24 +28,15 @@ using bench::remote_bulk::result_bytes;
 repartir::SharedBuffer buffer() {
     static const repartir::SharedBuffer all = [] {
         auto made = repartir::SharedBuffer::create(result_bytes);
-        const bench::remote_bulk::Block block = bench::remote_bulk::make_block();
-        for (std::size_t at = 0; at < result_bytes; at += block.size()) {
-            std::memcpy(made->writable().data() + at, block.data(), block.size());
-        }
+        const std::string bytes = bench::remote_bulk::make_all();
+        std::memcpy(made->writable().data(), bytes.data(), bytes.size());
         return *std::move(made);
     }();
     return all;
 }
 
 std::string_view bytes() {
-    static const std::string all = [] {
-        const bench::remote_bulk::Block block = bench::remote_bulk::make_block();
-        std::string made;
-        while (made.size() < result_bytes) {
-            made.append(block.data(), block.size());
-        }
-        return made;
-    }();
+    static const std::string all = bench::remote_bulk::make_all();
     return all;
 }
 

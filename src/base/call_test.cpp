@@ -2,10 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "repartir/detail/remote_call.hpp"
 
@@ -16,7 +18,7 @@ namespace {
 std::string in_pieces(const RemoteValue& value, std::size_t bytes) {
     std::string all;
     for (std::string room; all.size() < value.size();) {
-        all += value.read(all.size(), bytes, room);
+        all += value.read(all.size(), bytes, room).bytes;
     }
     return all;
 }
@@ -29,8 +31,8 @@ TEST(RemoteValueTest, ReadsTheSameInWhateverPieces) {
             EXPECT_EQ(in_pieces(value, bytes), codec::encode(text)) << bytes;
         }
         std::string room;
-        EXPECT_EQ(value.read(value.size(), 1, room), "");
-        EXPECT_EQ(value.read(value.size() + 100, 1, room), "");
+        EXPECT_EQ(value.read(value.size(), 1, room).bytes, "");
+        EXPECT_EQ(value.read(value.size() + 100, 1, room).bytes, "");
     }
     EXPECT_EQ(RemoteValue().size(), 0U);
 }
@@ -41,7 +43,7 @@ TEST(RemoteValueTest, ALargeTextStaysWhereItIs) {
     const auto value = encode_result(std::move(large));
     ASSERT_TRUE(value);
     std::string room;
-    EXPECT_EQ(value->read(4, 10, room).data(), there);
+    EXPECT_EQ(value->read(4, 10, room).bytes.data(), there);
     EXPECT_EQ(in_pieces(*value, 4096), codec::encode(std::string(100'000, 'l')));
 }
 
@@ -56,9 +58,24 @@ TEST(RemoteValueTest, ABufferStaysWhereItIsAndLivesAsLongAsTheValue) {
     }
     ASSERT_TRUE(value);
     std::string room;
-    const std::string_view text = value->read(4, 100, room);
+    const std::string_view text = value->read(4, 100, room).bytes;
     EXPECT_EQ(static_cast<const void*>(text.data()), there);
     EXPECT_EQ(text, "b" + std::string(99, '\0'));
+}
+
+TEST(RemoteValueTest, APieceOfWhatIsLargeOutlivesTheValue) {
+    const std::vector<std::uint64_t> numbers(20'000, 7);
+    std::string room;
+    Piece piece;
+    {
+        const auto value = encode_result(std::vector(numbers));
+        ASSERT_TRUE(value);
+        EXPECT_EQ(in_pieces(*value, 4096), codec::encode(numbers));
+        piece = value->read(4, 80'000, room);
+        EXPECT_EQ(RemoteValue("small").read(1, 3, room).owner, nullptr);
+    }
+    ASSERT_NE(piece.owner, nullptr);
+    EXPECT_EQ(piece.bytes, codec::encode(numbers).substr(4, 80'000));
 }
 
 TEST(RemoteValueTest, FourGibibytesAreTooMuchForAnyMessage) {

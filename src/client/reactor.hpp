@@ -100,12 +100,12 @@ struct Finished {
     Tail out, err, value;
 };
 /// A piece of an attempt's output. An offset that was passed before means that it begins anew
-/// there.
+/// there. To be carried out before the message that brought it is gone: the bytes lie in that.
 struct Output {
     AttemptId attempt;
     wire::Channel channel{};
     std::uint64_t offset = 0;
-    std::string bytes;
+    std::string_view bytes;
     std::uint64_t total = 0;  ///< of this stream, as its worker says; 0: not known
 };
 /// An attempt has not begun, and will not: it was asked for with give_back().

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <span>
 #include <string>
 #include <utility>
@@ -56,7 +57,7 @@ class Fixture {
     }
     template <class T>
     void say(WorkerId id, wire::MessageType type, const T& value) {
-        const std::string body = codec::encode(value);
+        const std::string& body = bodies.emplace_back(codec::encode(value));
         reactor.received(id, {type, wire::version_max, ++correlation, body}, now, out);
         reactor.hand_out(now, out);
     }
@@ -156,6 +157,7 @@ class Fixture {
     Reactor reactor;
     std::vector<std::string_view> functions;  // of whoever says welcome next
     Outbox out;
+    std::deque<std::string> bodies;  // of messages: views point there
     base::BootTime now = std::chrono::seconds(1000);
     std::uint64_t correlation = 0;
     std::uint64_t sequence = 0;

@@ -319,8 +319,8 @@ void Reactor::output(WorkerId id, Worker& worker, const wire::Message& message, 
         return;
     }
     got = piece->offset + piece->bytes.size();
-    out.emplace_back(Output{entry->first, piece->channel, piece->offset, std::string(piece->bytes),
-                            piece->total});
+    out.emplace_back(
+        Output{entry->first, piece->channel, piece->offset, piece->bytes, piece->total});
 }
 
 /// The worker does not take an attempt, or could not read a message.

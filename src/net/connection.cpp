@@ -98,11 +98,12 @@ void Connection::greet() {
     watch();
 }
 
-void Connection::send(wire::MessageType type, std::uint64_t correlation, std::string&& body) {
+void Connection::send(wire::MessageType type, std::uint64_t correlation, std::string&& body,
+                      wire::Lent&& lent) {
     if (phase_ != Phase::open || why_) {
         return;
     }
-    queue_.push(type, correlation, std::move(body));
+    queue_.push(type, correlation, std::move(body), std::move(lent));
     if (queue_.bytes() > options_.queue_bytes_max) {
         fail_later(Error(Domain::net, Code::unreachable, Fault::node,
                          stream_->peer().address +

@@ -72,7 +72,8 @@ class Connection final : private loop::Handler, private loop::Timer, private Dia
     [[nodiscard]] Result<void> take(base::Fd socket, std::unique_ptr<Stream> stream);
 
     /// Queues a message. Ignored once it is closed. @param body of wire::message_bytes_max at most
-    void send(wire::MessageType type, std::uint64_t correlation, std::string&& body);
+    void send(wire::MessageType type, std::uint64_t correlation, std::string&& body,
+              wire::Lent&& lent = {});
     /// Sends what is queued, as far as it goes; the loop sends the rest.
     void flush();
     /// As flush(), but only where as much waits as one call takes.

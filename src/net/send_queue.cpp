@@ -75,7 +75,8 @@ Order order_of(MessageType type, std::string_view body) noexcept {
     }
 }
 
-void SendQueue::push(MessageType type, std::uint64_t correlation, std::string&& body) {
+void SendQueue::push(MessageType type, std::uint64_t correlation, std::string&& body,
+                     wire::Lent&& lent) {
     const Order order = order_of(type, body);
     const auto flow = bulk_.find(order.flow);
     if (!order.bulk && flow == bulk_.end() && body.size() <= wire::frame_body_bytes_max) {
@@ -83,8 +84,8 @@ void SendQueue::push(MessageType type, std::uint64_t correlation, std::string&& 
         static_cast<void>(frame(out, type, correlation, body, 0));
         return;
     }
-    bulk_bytes_ += body.size() + wire::header_bytes;
-    bulk_[order.flow].push_back({type, correlation, std::move(body), 0});
+    bulk_bytes_ += body.size() + lent.bytes.size() + wire::header_bytes;
+    bulk_[order.flow].push_back({type, correlation, std::move(body), std::move(lent), 0});
 }
 
 /// Frames one part of a message. To compress what does not compress costs more than to send it, and
@@ -113,7 +114,7 @@ std::size_t SendQueue::frame(std::string& out, MessageType type, std::uint64_t c
 
 bool SendQueue::may_begin(const Waiting& message) const noexcept {
     return begun_ == 0 ||
-           (begun_ < begun_max && begun_bytes_ + message.body.size() <= wire::unfinished_bytes_max);
+           (begun_ < begun_max && begun_bytes_ + message.size() <= wire::unfinished_bytes_max);
 }
 
 /// @return the flow whose turn it is: the next one whose first message has begun, or may begin.
@@ -132,6 +133,20 @@ std::map<std::uint64_t, SendQueue::Flow>::iterator SendQueue::next_flow() {
     }
 }
 
+/// Frames one part of a message that is bulk. @return where the one after it begins
+std::size_t SendQueue::frame_next(Waiting& message) {
+    if (!message.lent.bytes.empty()) {
+        if (!options_.compress) {
+            wire::append_frame(ready_, message.type, message.correlation, message.body,
+                               message.lent, options_.version);
+            return message.size();
+        }
+        message.body = wire::whole_body(message.body, message.lent);
+        message.lent = {};
+    }
+    return frame(ready_, message.type, message.correlation, message.body, message.offset);
+}
+
 void SendQueue::frame_bulk() {
     if (bulk_bytes_ > kept_bytes) {  // else it would be copied again and again as it grows
         ready_.reserve(batch_bytes + wire::frame_body_bytes_max + wire::header_bytes);
@@ -140,13 +155,12 @@ void SendQueue::frame_bulk() {
         const auto flow = next_flow();
         turn_ = flow->first;
         Waiting& message = flow->second.front();
-        const std::size_t size = message.body.size();
+        const std::size_t size = message.size();
         if (message.offset == 0) {
             ++begun_;
             begun_bytes_ += size;
         }
-        const std::size_t end =
-            frame(ready_, message.type, message.correlation, message.body, message.offset);
+        const std::size_t end = frame_next(message);
         bulk_bytes_ -= end - message.offset;
         message.offset = end;
         if (end == size) {

@@ -32,8 +32,10 @@ class SendQueue {
     /// So much is committed to an order at once.
     static constexpr std::size_t batch_bytes = 128UL * 1024;
 
-    /// Takes a message. @param body of wire::message_bytes_max at most
-    void push(wire::MessageType type, std::uint64_t correlation, std::string&& body);
+    /// Takes a message. @param body of wire::message_bytes_max at most @param lent with the body
+    /// one frame at most, and of a type that is bulk
+    void push(wire::MessageType type, std::uint64_t correlation, std::string&& body,
+              wire::Lent&& lent = {});
     /// From here on, frames are of this version and compressed or not.
     void set(const wire::FrameOptions& options) noexcept { options_ = options; }
 
@@ -52,7 +54,9 @@ class SendQueue {
         wire::MessageType type{};
         std::uint64_t correlation = 0;
         std::string body;
+        wire::Lent lent;
         std::size_t offset = 0;  // what comes before is framed
+        [[nodiscard]] std::size_t size() const noexcept { return body.size() + lent.bytes.size(); }
     };
     using Flow = std::deque<Waiting>;
     /// Bodies in a row that hardly became shorter, and how many more are not tried.
@@ -64,6 +68,7 @@ class SendQueue {
     [[nodiscard]] bool may_begin(const Waiting& message) const noexcept;
     [[nodiscard]] std::map<std::uint64_t, Flow>::iterator next_flow();
     void frame_bulk();
+    [[nodiscard]] std::size_t frame_next(Waiting& message);
     [[nodiscard]] std::size_t frame(std::string& out, wire::MessageType type,
                                     std::uint64_t correlation, std::string_view body,
                                     std::size_t offset);

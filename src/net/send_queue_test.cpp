@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "repartir/codec.hpp"
@@ -19,7 +21,9 @@ using wire::MessageType;
 /// Takes what is queued as a socket would, in gulps, and reads it as the peer would.
 class Reader {
   public:
-    explicit Reader(SendQueue& queue) : queue_(queue) { framer_.admit(wire::version_max, false); }
+    explicit Reader(SendQueue& queue, bool compression = false) : queue_(queue) {
+        framer_.admit(wire::version_max, compression);
+    }
     /// @return the correlation ids of messages that are whole after these bytes
     std::vector<std::uint64_t> take(std::size_t most = ~std::size_t{0}) {
         std::vector<std::uint64_t> whole;
@@ -203,6 +207,29 @@ TEST(SendQueueTest, VainCompressionIsGivenUpAndTriedAgain) {
     EXPECT_LT(bytes_of(text), 200U) << "and goes on";
     EXPECT_GE(bytes_of(noise(4096, 9)), 4096U);
     EXPECT_LT(bytes_of(text), 200U) << "one is not a row";
+}
+
+TEST(SendQueue, WhatIsLentComesInItsPlace) {
+    const auto text = std::make_shared<const std::string>(wire::output_piece_bytes_max, 'l');
+    wire::TaskOutput whole{attempt(1), wire::Channel::value, 5, *text, 99'999};
+    wire::TaskOutput without = whole;
+    without.bytes = {};
+    for (const bool compress : {false, true}) {
+        SendQueue queue;
+        queue.set({wire::version_max, compress});
+        std::string body = codec::encode(without);
+        const std::size_t at = body.size() - sizeof whole.total;
+        const long before = text.use_count();
+        queue.push(MessageType::task_output, 1, std::move(body), {*text, at, text});
+        queue.push(MessageType::task_output, 2, output(1, 10));
+        EXPECT_GT(queue.bytes(), text->size());
+        EXPECT_EQ(text.use_count(), before + 1);
+        Reader reader(queue, compress);
+        EXPECT_EQ(reader.take(), (std::vector<std::uint64_t>{1, 2}));
+        EXPECT_EQ(reader.bodies[1], codec::encode(whole));
+        EXPECT_EQ(queue.bytes(), 0U);
+        EXPECT_EQ(text.use_count(), before) << "what is framed is given back";
+    }
 }
 
 }  // namespace

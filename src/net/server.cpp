@@ -139,9 +139,10 @@ void Server::touch(Guest& guest) {
     }
 }
 
-void Server::send(Id id, wire::MessageType type, std::uint64_t correlation, std::string&& body) {
+void Server::send(Id id, wire::MessageType type, std::uint64_t correlation, std::string&& body,
+                  wire::Lent&& lent) {
     if (const auto guest = guests_.find(id); guest != guests_.end()) {
-        guest->second.connection->send(type, correlation, std::move(body));
+        guest->second.connection->send(type, correlation, std::move(body), std::move(lent));
         touch(guest->second);
     }
 }

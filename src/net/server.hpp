@@ -68,7 +68,8 @@ class Server final : private Listener::Owner, private Connection::Owner {
     void stop_listening() { listeners_.clear(); }
 
     /// As Connection's, of one connection; ignored where it is gone.
-    void send(Id id, wire::MessageType type, std::uint64_t correlation, std::string&& body);
+    void send(Id id, wire::MessageType type, std::uint64_t correlation, std::string&& body,
+              wire::Lent&& lent = {});
     void admit(Id id, std::uint16_t version, bool compression);
     void close(Id id);
     /// Passes to the kernel what was sent since the last call, on all connections.

@@ -272,6 +272,45 @@ void seal_frame(char* at, MessageType type, std::uint64_t correlation, std::size
     write_header(at, header);
 }
 
+namespace {
+
+/// Copies a body with what is lent to it: the lengths of the struct and of the string grow by that.
+void copy_whole(char* into, std::string_view body, const Lent& lent) noexcept {
+    constexpr std::size_t length_bytes_of_any = sizeof(std::uint32_t);
+    const auto bytes = static_cast<std::uint32_t>(lent.bytes.size());
+    codec::Writer out(into);
+    out.raw(body.data(), lent.at);
+    out.raw(lent.bytes.data(), lent.bytes.size());
+    out.raw(body.data() + lent.at, body.size() - lent.at);
+    const auto rest = static_cast<std::uint32_t>(body.size() - length_bytes_of_any);
+    codec::Writer(into).number(rest + bytes);
+    codec::Writer(into + lent.at - length_bytes_of_any).number(bytes);
+}
+
+}  // namespace
+
+std::string whole_body(std::string_view body, const Lent& lent) {
+    std::string whole;
+    const std::size_t bytes = body.size() + lent.bytes.size();
+    whole.resize_and_overwrite(bytes, [&](char* data, std::size_t) {
+        copy_whole(data, body, lent);
+        return bytes;
+    });
+    return whole;
+}
+
+void append_frame(std::string& out, MessageType type, std::uint64_t correlation,
+                  std::string_view body, const Lent& lent, std::uint16_t version) {
+    const std::size_t old = out.size();
+    const std::size_t bytes = body.size() + lent.bytes.size();
+    const std::size_t all = old + header_bytes + bytes;
+    out.resize_and_overwrite(all, [&](char* data, std::size_t) {
+        copy_whole(data + old + header_bytes, body, lent);
+        seal_frame(data + old, type, correlation, bytes, version);
+        return all;
+    });
+}
+
 std::size_t append_frame(std::string& out, MessageType type, std::uint64_t correlation,
                          std::string_view body, std::size_t offset, const FrameOptions& options) {
     const std::string_view plain = body.substr(offset, frame_body_bytes_max);

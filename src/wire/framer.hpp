@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <expected>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -100,6 +101,22 @@ struct FrameOptions {
     std::uint16_t version = version_max;
     bool compress = false;  ///< both ends agreed
 };
+
+/// Bytes that are to stand in a struct's body in the place of an empty string, and that lie
+/// elsewhere until they are framed: large ones are not copied for that.
+struct Lent {
+    std::string_view bytes;             ///< empty: the body is whole as it is
+    std::size_t at = 0;                 ///< where in the body they begin: behind their length
+    std::shared_ptr<const void> owner;  ///< of the bytes; others may have it too
+};
+
+/// @return the body with what is lent to it.
+[[nodiscard]] std::string whole_body(std::string_view body, const Lent& lent);
+
+/// Appends a message of one frame, with what is lent to its body, as it is: together
+/// frame_body_bytes_max at most.
+void append_frame(std::string& out, MessageType type, std::uint64_t correlation,
+                  std::string_view body, const Lent& lent, std::uint16_t version);
 
 /// Appends the next frame of a message.
 /// @param offset where in `body` it begins

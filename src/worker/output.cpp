@@ -117,7 +117,8 @@ void Reactor::pump_all(Session& session, Outbox& out) {
 }
 
 void Reactor::read(const AttemptId& id, wire::Channel channel, std::uint64_t offset,
-                   std::string_view bytes, base::BootTime now, Outbox& out) {
+                   std::string_view bytes, base::BootTime now, Outbox& out,
+                   std::shared_ptr<const void> owner) {
     now_ = now;
     if (const auto late = late_reads_.find({id, channel}); late != late_reads_.end()) {
         late_reads_.erase(late);
@@ -140,10 +141,10 @@ void Reactor::read(const AttemptId& id, wire::Channel channel, std::uint64_t off
             }
         }
         if (!bytes.empty()) {
-            send(session->connection, wire::MessageType::task_output, ++asked_,
-                 wire::TaskOutput{id, channel, offset, bytes,
-                                  held->phase == Phase::ended ? flow.known : 0},
-                 out);
+            send_output(session->connection,
+                        wire::TaskOutput{id, channel, offset, bytes,
+                                         held->phase == Phase::ended ? flow.known : 0},
+                        std::move(owner), out);
             flow.sent += bytes.size();
         }
     }
@@ -152,6 +153,20 @@ void Reactor::read(const AttemptId& id, wire::Channel channel, std::uint64_t off
     } else {
         pump(*session, id, *held, out);
     }
+}
+
+void Reactor::send_output(ConnectionId to, const wire::TaskOutput& piece,
+                          std::shared_ptr<const void>&& owner, Outbox& out) {
+    if (owner == nullptr) {
+        send(to, wire::MessageType::task_output, ++asked_, piece, out);
+        return;
+    }
+    wire::TaskOutput without = piece;
+    without.bytes = {};
+    std::string body = codec::encode(without);
+    const std::size_t at = body.size() - sizeof piece.total;  // which alone stands behind them
+    out.emplace_back(Send{to, wire::MessageType::task_output, ++asked_, std::move(body),
+                          wire::Lent{piece.bytes, at, std::move(owner)}});
 }
 
 void Reactor::grew(const AttemptId& id, wire::Channel channel, std::uint64_t bytes,

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <string>
+#include <vector>
+
 #include "worker/reactor.hpp"
 #include "worker/reactor_fixture.hpp"
 
@@ -184,6 +188,31 @@ TEST(WorkerOutputTest, AValueThatNobodyWaitsForIsCutShort) {
     EXPECT_EQ(result.report.ending, (Ending{End::exited, 0}));
     EXPECT_EQ(result.value.offset, read.bytes);
     EXPECT_EQ(result.value.lost, 1'000'000 - read.bytes);
+}
+
+TEST(WorkerOutputTest, WhatHasAnOwnerIsLentToItsMessage) {
+    Fixture f;
+    const ConnectionId id = f.join();
+    f.submit(id, attempt(1));
+    f.out.clear();
+    Ended ended;
+    ended.report.ending = {End::exited, 0};
+    ended.value.bytes = 1'000'000;
+    f.reactor.finished(attempt(1), std::move(ended), f.now, f.out);
+    const Read read = f.take<Read>().at(0);
+    const auto text = std::make_shared<const std::string>(read.bytes, 'x');
+    f.reactor.read(attempt(1), read.channel, 0, *text, f.now, f.out, text);
+    const std::vector<Send> sent = f.take<Send>();
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_EQ(sent[0].lent.bytes.data(), text->data());
+    EXPECT_EQ(sent[0].lent.owner, text);
+    const std::string body = wire::whole_body(sent[0].body, sent[0].lent);
+    const auto piece = wire::decode<wire::TaskOutput>(sent[0].type, body);
+    ASSERT_TRUE(piece);
+    EXPECT_EQ(piece->attempt, attempt(1));
+    EXPECT_EQ(piece->channel, wire::Channel::value);
+    EXPECT_EQ(piece->bytes, *text);
+    EXPECT_EQ(piece->total, 1'000'000U);
 }
 
 TEST(WorkerOutputTest, AResultThatIsSentIsNotCutShort) {

@@ -66,6 +66,7 @@ struct Send {
     wire::MessageType type{};
     std::uint64_t correlation = 0;
     std::string body;
+    wire::Lent lent{};  ///< to the body: what read() was given with its owner
 };
 /// The peer said Hello and is welcome: its framer takes the wide limits.
 struct Admit {
@@ -132,9 +133,11 @@ class Reactor {
                   bool busy = false);
     /// An attempt that ended busy keeps nothing of the worker any more.
     void freed(const AttemptId& id, base::BootTime now, Outbox& out);
-    /// What Read asked for. @param bytes fewer than asked for only when there are no more
+    /// What Read asked for. @param bytes fewer than asked for only when there are no more @param
+    /// owner of the bytes, which then are sent from where they lie; none: they are copied
     void read(const AttemptId& id, wire::Channel channel, std::uint64_t offset,
-              std::string_view bytes, base::BootTime now, Outbox& out);
+              std::string_view bytes, base::BootTime now, Outbox& out,
+              std::shared_ptr<const void> owner = nullptr);
     /// An attempt has so much output now. Nothing comes of it unless it is wanted as it comes.
     void grew(const AttemptId& id, wire::Channel channel, std::uint64_t bytes, base::BootTime now,
               Outbox& out);
@@ -251,6 +254,8 @@ class Reactor {
     void pump(Session& session, const AttemptId& id, Held& held, Outbox& out);
     void pump_all(Session& session, Outbox& out);
     void cut_value(Session& session, const AttemptId& id, Held& held, Outbox& out);
+    void send_output(ConnectionId to, const wire::TaskOutput& piece,
+                     std::shared_ptr<const void>&& owner, Outbox& out);
     void send_result(Session& session, const AttemptId& id, Held& held, Outbox& out);
     void grant(Session& session, Outbox& out);
     [[nodiscard]] std::pair<Session*, Held*> find(const AttemptId& id);
@@ -262,7 +267,7 @@ class Reactor {
     template <class T>
     void send(ConnectionId to, wire::MessageType type, std::uint64_t correlation, const T& value,
               Outbox& out) {
-        out.emplace_back(Send{to, type, correlation, codec::encode(value)});
+        out.emplace_back(Send{to, type, correlation, codec::encode(value), {}});
     }
 
     Options options_;

@@ -25,11 +25,27 @@ namespace repartir::detail {
 /// is written to: a fault for each 4 KiB of it would cost more than to write them.
 void prefer_large_pages(std::string& text) noexcept;
 
+/// A piece of a value.
+struct Piece {
+    std::string_view bytes;
+    std::shared_ptr<const void> owner;  ///< shared with the value; none: it goes with that
+};
+
 /// What a function gave, encoded. A large text stays where the function left it.
 class RemoteValue {
   public:
+    static constexpr std::size_t copied_bytes_max = 64UL * 1024;  ///< to share them costs as much
+
     RemoteValue() = default;
-    explicit RemoteValue(std::string encoded) noexcept : head_(std::move(encoded)) {}
+    explicit RemoteValue(std::string encoded) {
+        if (encoded.size() <= copied_bytes_max) {
+            head_ = std::move(encoded);
+            return;
+        }
+        const auto all = std::make_shared<const std::string>(std::move(encoded));
+        text_ = *all;
+        owner_ = all;
+    }
     /// @param text below 4 GiB, good as long as its owner lives
     RemoteValue(std::string_view text, std::shared_ptr<const void> owner)
         : head_(codec::encode(static_cast<std::uint32_t>(text.size()))),
@@ -37,19 +53,19 @@ class RemoteValue {
           owner_(std::move(owner)) {}
 
     [[nodiscard]] std::size_t size() const noexcept { return head_.size() + text_.size(); }
-    /// @return a piece, shorter where there is no more; good as long as this and `room` are, which
-    /// has a copy where the piece does not lie in one place.
-    [[nodiscard]] std::string_view read(std::size_t offset, std::size_t bytes,
-                                        std::string& room) const {
+    /// @return a piece, shorter where there is no more; good as long as its owner, or else this and
+    /// `room`, which has a copy where the piece does not lie in one place.
+    [[nodiscard]] Piece read(std::size_t offset, std::size_t bytes, std::string& room) const {
         if (offset >= head_.size()) {
             const std::size_t skip = offset - head_.size();
-            return skip < text_.size() ? text_.substr(skip, bytes) : std::string_view();
+            return skip < text_.size() ? Piece{text_.substr(skip, bytes), owner_} : Piece();
         }
         const std::string_view head = std::string_view(head_).substr(offset, bytes);
         if (head.size() == bytes || text_.empty()) {
-            return head;
+            return {head, nullptr};
         }
-        return room = std::string(head).append(text_.substr(0, bytes - head.size()));
+        room = std::string(head).append(text_.substr(0, bytes - head.size()));
+        return {room, nullptr};
     }
 
   private:
@@ -71,12 +87,11 @@ template <class T>
     using Given = std::remove_cvref_t<T>;
     constexpr bool is_buffer = std::is_same_v<Given, SharedBuffer>;
     constexpr std::size_t bytes_max = std::numeric_limits<std::uint32_t>::max();
-    constexpr std::size_t copied_bytes_max = 64UL * 1024;  // to move them costs as much
     if constexpr (is_buffer || std::is_same_v<Given, std::string>) {
         if (result.size() > bytes_max) {
             return fail(too_large_result_error());
         }
-        if (is_buffer || result.size() > copied_bytes_max) {
+        if (is_buffer || result.size() > RemoteValue::copied_bytes_max) {
             auto owner = std::make_shared<const Given>(std::forward<T>(result));
             const std::string_view text = [&]() -> std::string_view {
                 if constexpr (is_buffer) {

@@ -416,7 +416,8 @@ void Daemon::carry_out() {
 }
 
 void Daemon::carry_out(Send& effect) {
-    server_->send(effect.to, effect.type, effect.correlation, std::move(effect.body));
+    server_->send(effect.to, effect.type, effect.correlation, std::move(effect.body),
+                  std::move(effect.lent));
     if (effect.type == wire::MessageType::task_output) {
         server_->flush_batches(effect.to);  // the client takes it in while the next is read
     }
@@ -439,9 +440,10 @@ void Daemon::carry_out(Stop& effect) { runner_->stop(effect.attempt, effect.forc
 
 void Daemon::carry_out(Read& effect) {
     std::string room;
-    const std::string_view bytes =
+    detail::Piece piece =
         runner_->read(effect.attempt, effect.channel, effect.offset, effect.bytes, room);
-    reactor_->read(effect.attempt, effect.channel, effect.offset, bytes, base::now(), outbox_);
+    reactor_->read(effect.attempt, effect.channel, effect.offset, piece.bytes, base::now(), outbox_,
+                   std::move(piece.owner));
 }
 
 void Daemon::carry_out(Forget& effect) { runner_->forget(effect.attempt); }

@@ -227,8 +227,8 @@ void Runner::stop_functions() noexcept {
 
 void Runner::forget(const AttemptId& id) { runs_.erase(id); }
 
-std::string_view Runner::read(const AttemptId& id, wire::Channel channel, std::uint64_t offset,
-                              std::uint64_t bytes, std::string& room) const {
+detail::Piece Runner::read(const AttemptId& id, wire::Channel channel, std::uint64_t offset,
+                           std::uint64_t bytes, std::string& room) const {
     const auto found = runs_.find(id);
     if (found == runs_.end()) {
         return {};
@@ -240,7 +240,7 @@ std::string_view Runner::read(const AttemptId& id, wire::Channel channel, std::u
     const bool is_out = channel == wire::Channel::out;
     room = run.spools ? (*run.spools)[is_out ? 0 : 1].read(offset, bytes)
                       : piece_of(is_out ? run.out : run.err, offset, bytes);
-    return room;
+    return {room, nullptr};
 }
 
 void Runner::finished(const AttemptId& id, AttemptResult&& result) noexcept {
@@ -309,7 +309,7 @@ void Runner::end_call(Run& run, Ending ending, std::optional<Error> why, base::B
     ended.value.bytes = run.value.size();
     if (run.value.size() <= wire::inline_output_bytes_max) {
         std::string room;
-        ended.value.inline_bytes = run.value.read(0, run.value.size(), room);
+        ended.value.inline_bytes = run.value.read(0, run.value.size(), room).bytes;
     }
     owner_.on_finished(run.id, std::move(ended), busy);
 }

@@ -75,11 +75,11 @@ class Runner final : private AttemptSink {
     void start(const AttemptId& id, const std::string& task);
     /// Ends an attempt.
     void stop(const AttemptId& id, bool force);
-    /// @return a piece of what an attempt wrote, shorter where there is no more; good as long as
-    /// `room`, which may hold it, until the next call.
-    [[nodiscard]] std::string_view read(const AttemptId& id, wire::Channel channel,
-                                        std::uint64_t offset, std::uint64_t bytes,
-                                        std::string& room) const;
+    /// @return a piece of what an attempt wrote or gave, shorter where there is no more; good as
+    /// long as its owner, or else `room`, which may hold it, until the next call.
+    [[nodiscard]] detail::Piece read(const AttemptId& id, wire::Channel channel,
+                                     std::uint64_t offset, std::uint64_t bytes,
+                                     std::string& room) const;
     /// Tells all functions that they need not go on.
     void stop_functions() noexcept;
     /// Nobody will ask for what it wrote again. It has finished.

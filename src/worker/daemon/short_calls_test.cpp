@@ -39,7 +39,7 @@ std::string told(const std::vector<Called>& called) {
     std::string text;
     for (const Called& one : called) {
         std::string room;
-        text += one.value->read(0, one.value->size(), room);
+        text += one.value->read(0, one.value->size(), room).bytes;
     }
     return text;
 }
