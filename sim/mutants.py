@@ -47,7 +47,8 @@ REASONS = {
     "later": "the next heartbeat does it at the latest: what comes sooner saves room at the worker",
     "caller": "not of the reactor: who makes one asks how long its heartbeat is to be",
     "calls": "what carries a call has one core and no memory in it: wire::append_call writes none",
-    "bound": "it bounds what one call looks at, however many workers there are: no seed has so many",
+    "bound": "it bounds what one call looks at, however many workers there are: no seed has as "
+             "many",
     "spares": "it spares looking for what is mostly not there; who looks finds the same a little "
               "later, or what is worth little",
     "window": "a worker is never handed a batch at once: the window (tasks_max) is smaller",

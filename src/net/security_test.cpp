@@ -116,6 +116,23 @@ TEST_F(SecurityTest, PlaintextToATlsPortAndTheReverseAreToldOnBothSides) {
     EXPECT_THAT(*guest.closed, HasSubstr("speaks plaintext where this end speaks TLS"));
 }
 
+TEST_F(SecurityTest, WhoShakesNoHandsIsClosedOnEitherSide) {
+    ServerOptions options;
+    options.connection.patience = std::chrono::milliseconds(100);
+    Host host(*loop, host_security_, options);
+    const base::Fd mute = raw_socket(listen(host));
+    ASSERT_TRUE(until([&] { return !host.refused.empty(); }));
+    EXPECT_THAT(host.refused[0], HasSubstr("connected but did not shake hands in time"));
+
+    const Deaf deaf(5);  // its kernel takes connections, as of a worker that is frozen
+    Guest guest(*loop, options.connection);
+    guest.connection.dial(deaf.address, guest_security_);
+    ASSERT_TRUE(until([&] { return guest.closed.has_value(); }));
+    EXPECT_THAT(*guest.closed,
+                HasSubstr(deaf.address.text() + " accepted the connection but did not "
+                                                "shake hands in time"));
+}
+
 TEST_F(SecurityTest, WhatIsAskedForIsReadOrRefused) {
     NetworkSecurity wanted;
     EXPECT_EQ(make_security(wanted)->tls, nullptr);

@@ -4,6 +4,7 @@
 /// loop.
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include <chrono>
 #include <filesystem>
@@ -81,6 +82,28 @@ class Guest final : public Connection::Owner {
     std::vector<std::uint64_t> order;
     std::string goodbye;
     std::optional<std::string> closed;
+};
+
+/// A socket that says what the test wants. @param more flags: SOCK_NONBLOCK
+inline base::Fd raw_socket(const Address& address, int more = 0) {
+    const auto to = resolve(address, false).value().at(0);
+    base::Fd fd(::socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC | more, 0));
+    const int connected = ::connect(fd.get(), to.get(), to.bytes);
+    EXPECT_TRUE(connected == 0 || more != 0);
+    return fd;
+}
+
+/// A port at which connections are taken by the kernel, as far as there is room, and never heard.
+struct Deaf {
+    explicit Deaf(int backlog) {
+        const auto at = resolve(Address::parse("127.0.0.1:0").value(), true).value().at(0);
+        socket = base::Fd(::socket(at.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+        EXPECT_EQ(::bind(socket.get(), at.get(), at.bytes), 0);
+        EXPECT_EQ(::listen(socket.get(), backlog), 0);
+        address = Address::parse(local_address(socket.get()).text()).value();
+    }
+    base::Fd socket;
+    Address address;
 };
 
 /// A loop, a folder, and no certificates.

@@ -2,11 +2,11 @@
 // Server and Connection, over real sockets of this machine, in one loop.
 #include "net/server.hpp"
 
-#include <arpa/inet.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -157,14 +157,6 @@ TEST_F(ServerTest, WhatIsSentBeforeCloseArrives) {
     EXPECT_TRUE(until([&] { return host.closed.size() == 1; }));
 }
 
-/// A socket that says what the test wants.
-base::Fd raw_socket(const Address& address) {
-    const auto to = resolve(address, false).value().at(0);
-    base::Fd fd(::socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
-    EXPECT_EQ(::connect(fd.get(), to.get(), to.bytes), 0);
-    return fd;
-}
-
 TEST_F(ServerTest, WhoSpeaksSomethingElseIsToldAndGone) {
     Host host(*loop, plain);
     const Address address = listen(host);
@@ -286,6 +278,25 @@ TEST_F(ServerTest, ConnectionsBeyondTheLimitAreTurnedAway) {
     EXPECT_TRUE(until([&] { return host.opened.size() == 2; }));
 }
 
+TEST_F(ServerTest, AcceptingGoesOnOnceThereAreDescriptorsAgain) {
+    Host host(*loop, plain);
+    const Address address = listen(host);
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    const base::Fd guest = raw_socket(address);
+    const base::Fd next(::fcntl(0, F_DUPFD_CLOEXEC, 0));
+    rlimit low = before;
+    low.rlim_cur = static_cast<rlim_t>(next.get()) + 1;
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+    const bool refused = until([&] { return !host.refused.empty(); });
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    ASSERT_TRUE(refused);
+    EXPECT_NE(host.refused[0].find("cannot accept a connection: Too many open files"),
+              std::string::npos)
+        << host.refused[0];
+    EXPECT_TRUE(until([&] { return host.opened.size() == 1; })) << "who waited is not forgotten";
+}
+
 TEST_F(ServerTest, EachOfACrowdIsToldWhyItIsTurnedAway) {
     ServerOptions options;
     options.connections_max = 1;
@@ -304,25 +315,15 @@ TEST_F(ServerTest, EachOfACrowdIsToldWhyItIsTurnedAway) {
 
 TEST_F(ServerTest, AMachineThatDoesNotAnswerIsNamed) {
     // A listener whose queue is full: the kernel drops who knocks, as a firewall does.
-    const base::Fd deaf(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof at;
-    // SAFETY: the kernel's struct of this family.
-    auto* const name = reinterpret_cast<sockaddr*>(&at);
-    ASSERT_EQ(::bind(deaf.get(), name, size), 0);
-    ASSERT_EQ(::listen(deaf.get(), 0), 0);
-    ASSERT_EQ(::getsockname(deaf.get(), name, &size), 0);
+    const Deaf deaf(0);
     std::vector<base::Fd> queue;
     for (int i = 0; i < 4; ++i) {
-        queue.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-        static_cast<void>(::connect(queue.back().get(), name, size));
+        queue.push_back(raw_socket(deaf.address, SOCK_NONBLOCK));
     }
     ConnectionOptions options;
     options.patience = std::chrono::milliseconds(200);
     Guest impatient(*loop, options);
-    impatient.connection.dial({"127.0.0.1", ntohs(at.sin_port), ""}, plain);
+    impatient.connection.dial(deaf.address, plain);
     ASSERT_TRUE(until([&] { return impatient.closed.has_value(); }));
     EXPECT_NE(impatient.closed->find("did not answer in time: check the address, the machine"),
               std::string::npos)
