@@ -158,7 +158,7 @@ void Cluster::audit_lost(std::uint32_t id) {
         }
         const std::uint32_t worker = *at;
         const Link& link = client.links[worker];
-        if (!link.up && client.machine.now() - link.left > client.options.reattach + 1s) {
+        if (!link.up && client.machine.now() - link.left > client.options.reattach + late_max) {
             violated("task " + std::to_string(index) + " is left at worker " +
                      std::to_string(worker) + ", which is gone");
         }

@@ -231,6 +231,9 @@ void Cluster::client_sends(std::uint32_t id, const client::Send& send) {
         violated("a client sends a message to nobody");
     }
     post(clients_[id].open[send.worker], Side::client, send.type, send.correlation, send.body);
+    if (to != connections_.end() && send.type != wire::MessageType::credit) {
+        to->second.alone = false;
+    }
 }
 
 void Cluster::client_has_output(const client::Output& output) {
@@ -300,6 +303,9 @@ void Cluster::client_effects(std::uint32_t id, client::Outbox& out) {
     }
     if (client.reactor) {
         client.told_unreachable = client.reactor->unreachable(client.machine.now()).has_value();
+        if (client.told_unreachable && std::ranges::any_of(client.links, &Link::up)) {
+            violated("a client says that nobody is in reach, and somebody is");
+        }
     }
     client_wakes(id);
 }
@@ -337,7 +343,7 @@ void Cluster::dial(std::uint32_t id, std::uint32_t worker) {
             if (!client.reactor) {
                 return;
             }
-            const bool works = !plan_.first_fails || worker >= plan_.twins;
+            const bool works = worker >= plan_.twins || !first_is_dead();
             if (!hangs && works && workers_[who(worker)].reactor &&
                 (quiet_ || !plan_.faults || chance(95))) {
                 open(id, worker);
@@ -402,6 +408,9 @@ void Cluster::client_reads(std::uint64_t id, std::string_view bytes) {
     client.reactor->hand_out(client.machine.now(), out);
     client.reactor->flush(connection.address, out);
     client_effects(connection.client, out);
+    if (std::exchange(connection.alone, false)) {
+        violated("a client acknowledges at once what could wait");
+    }
 }
 
 void Cluster::client_hears(std::uint32_t id, std::uint32_t worker, const wire::Message& message,

@@ -149,6 +149,9 @@ Report Cluster::run() {
         clock_.after(plan_.trouble, [this] { settle(); });
     }
     clock_.after(1s, [this] { audit(); });
+    if (plan_.first_dies) {
+        clock_.after(15s, [this] { cut_first(); });
+    }
     if (plan_.gives) {
         clock_.after(up_to(500ms), [this] { give_and_take(); });
     }
@@ -276,9 +279,7 @@ void Cluster::say_goodbye() {
             continue;
         }
         if (chance(50)) {
-            client::Outbox out;
-            client.reactor->leave(out);
-            client_effects(id, out);
+            leave(id);
         }
         vanish(id);
     }

@@ -31,6 +31,7 @@ struct Plan {
     std::uint32_t tasks = 100;  ///< of all clients together
     std::uint32_t twins = 0;    ///< workers, the first ones, that have a second address
     bool first_fails = false;   ///< the first address of those does not work
+    bool first_dies = false;    ///< as above, for a while
     bool varied = false;        ///< each worker has some of the functions, and others in each life
     bool heavy = false;         ///< much input and output
     bool gives = false;         ///< the clients ask for tasks back all the time
@@ -106,6 +107,10 @@ class Cluster {
         bool forged = false;              // somebody else said something on it
         bool draining = false;            // and that
         std::set<std::uint64_t> results;  // by sequence, that were sent
+        std::uint64_t submitted_in = 0;   // the batch of effects with the latest tasks
+        std::size_t submitted_bytes = 0;  // of those
+        std::size_t unseen_bytes = 0;     // of results that the client has not acknowledged
+        bool alone = false;               // what it acknowledged could have waited for a message
         base::BootTime opened{0};
         base::BootTime disturbed{0};  // or when a partition ended
         Pipe to_worker;
@@ -279,6 +284,14 @@ class Cluster {
     [[nodiscard]] std::vector<std::uint32_t> still_there(std::uint32_t client,
                                                          const wire::Message& message) const;
     void dial(std::uint32_t client, std::uint32_t worker);
+    /// @return whether the first addresses of those that have two do not work.
+    [[nodiscard]] bool first_is_dead() const {
+        const base::BootTime dies = std::chrono::seconds(15);
+        return plan_.first_fails ||
+               (plan_.first_dies && clock_.now() > dies && clock_.now() < 3 * dies);
+    }
+    void leave(std::uint32_t client);
+    void cut_first();
     void open(std::uint32_t client, std::uint32_t worker);
     void vanish(std::uint32_t client);
 

@@ -23,7 +23,7 @@ FAULTS = [
      "if (one.second->first.task == lease.task) { return one.second; } } "
      "return nullptr; }()"),
     ("a client forgets the tasks of a worker that was lost", "src/client/reactor.cpp",
-     "worker.link != Link::up && !worker.here.empty() && now_ >= worker.lost_at",
+     "worker.link != Link::up && now_ >= worker.lost_at",
      "false"),
     ("the end of an attempt is told twice", "src/client/tasks.cpp",
      "++stats_.finished;",

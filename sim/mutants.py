@@ -47,6 +47,9 @@ REASONS = {
     "later": "the next heartbeat does it at the latest: what comes sooner saves room at the worker",
     "caller": "not of the reactor: who makes one asks how long its heartbeat is to be",
     "calls": "what carries a call has one core and no memory in it: wire::append_call writes none",
+    "guard": "it does something only where something else is wrong: then no loop is without end",
+    "nobody": "a client of no workers at all is made by nobody",
+    "foe": "only who sends an attempt again by a name that is over could tell: a unit test does",
     "bound": "it bounds what one call looks at, however many workers there are: no seed has as "
              "many",
     "spares": "it spares looking for what is mostly not there; who looks finds the same a little "
@@ -57,6 +60,8 @@ REASONS = {
 # Those: (file, text of the condition, forced to): which of the reasons.
 KEPT = {
     **{("src/client/placing.cpp", what, "true"): reason for what, reason in (
+        ("ours >= slots", "measure"), ("to_hand_out_", "again"),
+        ("gone_ > items_.size() / part", "again"),
         ("worker.welcomed", "implied"),  # who was never welcomed is not up and has nothing
         ("!std::exchange(worker.unsettled, true)", "again"),
         ("load != worker.load", "again"),
@@ -67,6 +72,17 @@ KEPT = {
     **{("src/client/reactor.cpp", what, "false"): reason for what, reason in (
         ("goodbye", "words"),
         ("suspected", "later"),
+        ("worker.wake <= now", "guard"),
+        ("timers_.empty()", "nobody"),
+        ("!stranded_.empty()", "later"),
+        ("worker.output.is_due()", "later"),
+        ("worker.quarantine.ask(now_) == core::Standing::quarantined", "later"),
+        ("std::exchange(worker.others_permille, others) != others", "later"),
+        ("(now == 0) != (told == 0)", "measure"),
+        ("std::abs(now - told) > told / 8", "measure"),
+        ("differs(now.window, told_.window)", "measure"),
+        ("round_trip_.count() == 0", "measure"),
+        ("beat->echo == worker.beat", "measure"),
         ("differs(now.round_trip.count(), told_.round_trip.count())", "measure"),
         ("differs(static_cast<std::int64_t>(now.bytes_per_second), "
          "static_cast<std::int64_t>(told_.bytes_per_second))", "measure"),
@@ -77,7 +93,17 @@ KEPT = {
         ("worker.seen.size() >= worker.tasks.left()", "later"))},
     **{("src/client/reactor.cpp", what, "true"): reason for what, reason in (
         ("wake != worker.wake", "again"),
+        ("suspected", "again"),
+        ("worker.welcomed", "implied"),  # who was never welcomed has no name
+        ("!timers_.empty()", "nobody"),
+        ("std::exchange(worker.others_permille, others) != others", "again"),
+        ("round_trip_.count() == 0", "measure"),
+        ("beat->echo != 0", "measure"),
         ("beat->echo == worker.beat", "measure"))},
+    ("src/client/placing.cpp", "ours >= slots", "false"): "measure",
+    ("src/client/tasks.cpp", "const auto sample = worker.throughput.arrived( piece->bytes.size(), "
+     "piece->bytes.size() >= wire::output_piece_bytes_max, now_)", "false"): "measure",
+    ("src/worker/output.cpp", "late != late_reads_.end()", "false"): "foe",
     ("src/client/reclaim.cpp", "backlog != worker.backlog", "true"): "again",
     ("src/client/reclaim.cpp", "tries-- == 0", "false"): "bound",
     ("src/client/reclaim.cpp", "first.here.size() >= first.site.slots", "false"): "spares",

@@ -70,6 +70,20 @@ bool Cluster::out_of_reach(const Job& job) const {
     return hopeless || now - job.arrived >= client.options.reach;
 }
 
+/// A client says goodbye to all that it is connected with.
+void Cluster::leave(std::uint32_t id) {
+    Client& client = clients_[id];
+    client::Outbox out;
+    client.reactor->leave(out);
+    client_effects(id, out);
+    for (std::uint32_t worker = 0; worker < addresses(); ++worker) {
+        const auto connection = connections_.find(client.open[worker]);
+        if (client.links[worker].up && !connection->second.to_worker.parted) {
+            violated("a client leaves without a word");
+        }
+    }
+}
+
 /// @return whether nobody may come who is not there.
 bool Cluster::all_are_up(const Client& client) const {
     return std::ranges::all_of(

@@ -441,6 +441,7 @@ void Cluster::lie(std::uint32_t id, std::uint32_t worker) {
             type = MessageType::goodbye;
             break;
         default:
+            type = chance(50) ? type : MessageType::goodbye;
             expect(tell_client(id, worker, type, "x"), "a welcome that is none");
             return;
     }

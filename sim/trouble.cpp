@@ -87,6 +87,15 @@ void Cluster::trouble_worker(std::uint32_t id) {
     }
 }
 
+/// The first addresses of those that have two work no more.
+void Cluster::cut_first() {
+    for (const auto& [id, connection] : connections_) {
+        if (connection.address < plan_.twins && connection.client_open) {
+            cut(id, true, true);
+        }
+    }
+}
+
 void Cluster::trouble_client(std::uint32_t id) {
     Client& client = clients_[id];
     if (!client.reactor) {
@@ -95,9 +104,7 @@ void Cluster::trouble_client(std::uint32_t id) {
     if (chance(10) && plan_.clients > 1) {
         count("client vanished");
         if (chance(50)) {
-            client::Outbox out;
-            client.reactor->leave(out);
-            client_effects(id, out);
+            leave(id);
         }
         vanish(id);
     } else if (chance(40)) {

@@ -20,6 +20,9 @@ bool may_fail_for(std::string_view reason) {
            reason == "no hello came in time";
 }
 
+/// So many results may wait for the next message to their worker, or so many bytes of them.
+constexpr std::size_t acknowledged_min = 32;
+constexpr std::size_t acknowledged_bytes_min = 16'384;
 /// Twice the least timeout of a detector: two heartbeats.
 constexpr base::BootTime silence_min = 4s;
 
@@ -81,6 +84,12 @@ void Cluster::watch_message(std::uint64_t id, Side from, wire::MessageType type,
 /// A session that is new has nothing that waits.
 void Cluster::watch_welcome(Connection& connection, wire::MessageType type, std::string_view body) {
     if (type != wire::MessageType::welcome) {
+        const auto hello = wire::decode<wire::Hello>(type, body);
+        const client::Options& options = clients_[connection.client].options;
+        if (hello->capabilities != (options.compression ? wire::capability_lz4 : 0) ||
+            hello->session != options.session || hello->epoch != options.epoch) {
+            violated("a client says that it is what it is not");
+        }
         return;
     }
     Worker& worker = workers_[connection.worker];
@@ -136,7 +145,7 @@ void Cluster::watch_goodbye(Connection& connection, Side from, std::string_view 
         machine_of(connection, from).awake() > 5s) {
         violated("a worker waits too short for hello");
     }
-    if (goodbye->reason == "it did not say welcome in time" &&
+    if (goodbye->reason.starts_with("it took the connection") &&
         clock_.now() - connection.opened < 4s && machine_of(connection, from).awake() > 5s) {
         violated("a client waits too short for welcome");
     }
@@ -158,7 +167,7 @@ void Cluster::watch_heartbeat(Connection& connection, Side from, std::string_vie
                  std::to_string(other.heard) + " says " + std::to_string(beat->sequence) + " and " +
                  std::to_string(beat->echo));
     }
-    if (other.heard != 0 && beat->echo_age != now - other.heard_at) {
+    if (beat->echo_age != (other.heard != 0 ? now - other.heard_at : 0ns)) {
         violated("a heartbeat tells a wrong age of the other's");
     }
     if (now - pipe.beat_at < 1s) {
@@ -180,6 +189,15 @@ void Cluster::watch_credit(Connection& connection, Side from, std::string_view b
     }
     if (from == Side::worker && connection.draining) {
         violated("a worker that drains grants credit");
+    }
+    if (from == Side::client) {
+        const Pipe& in = connection.to_client;
+        const bool due = credit->output_bytes != 0 || connection.draining ||
+                         credit->results.size() >= acknowledged_min ||
+                         connection.unseen_bytes >= acknowledged_bytes_min ||
+                         credit->results.size() >= in.tasks_granted;
+        connection.unseen_bytes = 0;
+        connection.alone = !due;
     }
 }
 
@@ -259,6 +277,12 @@ void Cluster::watch_submit(std::uint64_t id, std::string_view body) {
     if (connection.draining) {
         violated("a client submits to a worker that drains");
     }
+    if (connection.submitted_in == batch_ && submit->tasks.size() < wire::batch_max &&
+        connection.submitted_bytes + body.size() <= wire::frame_body_bytes_max) {
+        violated("a client submits in two messages what is one");
+    }
+    connection.submitted_in = batch_;
+    connection.submitted_bytes = body.size();
     Pipe& grants = connection.to_client;
     const auto problem = submit->tasks.each([&](std::string_view bytes) {
         const AttemptId lease = wire::read_task(bytes)->attempt;
@@ -351,7 +375,9 @@ std::vector<std::uint32_t> Cluster::leases(std::uint32_t id) const {
 /// half of what waits; or because it was told to.
 void Cluster::watch_reclaim(Connection& connection, const wire::Attempts& list) {
     Client& client = clients_[connection.client];
-    connection.reclaims = true;
+    if (std::exchange(connection.reclaims, true)) {
+        violated("a client asks for tasks back twice at once");
+    }
     ++client.reclaims;
     if (connection.reconciles) {
         violated("a client takes tasks from a worker of which it does not know what it has");
@@ -466,6 +492,9 @@ void Cluster::heard(std::uint64_t id, Side at, const wire::Message& message) {
             pipe.bytes_granted += credit->input_bytes;
             break;
         }
+        case wire::MessageType::task_result:
+            connection.unseen_bytes += message.body.size();
+            break;
         case wire::MessageType::task_accepted:
             connection.reconciles = false;
             break;

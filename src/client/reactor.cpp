@@ -187,14 +187,11 @@ void Reactor::welcome(WorkerId id, Worker& worker, const wire::Message& message,
         place(out);
         return;
     }
-    const bool same = welcome->session_known && worker.instance == welcome->instance &&
-                      worker.incarnation == welcome->incarnation;
     worker.link = Link::up;
     worker.failures = 0;
     worker.welcomed = true;
     worker.draining = false;
     worker.instance = welcome->instance;
-    worker.incarnation = welcome->incarnation;
     worker.site.backend = Backend::cpu;  // whether it may leave this machine was decided before
     worker.site.slots = worker.site.free_slots = welcome->slots;
     worker.site.memory_bytes = worker.site.free_memory_bytes = welcome->memory_bytes;
@@ -211,7 +208,7 @@ void Reactor::welcome(WorkerId id, Worker& worker, const wire::Message& message,
     worker.next_beat = now_ + worker.heartbeat;
     out.emplace_back(
         Admit{id, welcome->version, (welcome->capabilities & wire::capability_lz4) != 0});
-    settle_in(id, worker, same, out);
+    settle_in(id, worker, welcome->session_known, out);
 }
 
 /// @return whether this is how that worker is reached: it was welcomed, and if it is away now it
@@ -336,37 +333,27 @@ void Reactor::beat(WorkerId id, Worker& worker, Outbox& out) {
 
 /// What is due of one worker.
 void Reactor::wake_worker(WorkerId id, Worker& worker, Outbox& out) {
-    if (worker.link != Link::up && !worker.here.empty() && now_ >= worker.lost_at) {
+    if (worker.link != Link::up && now_ >= worker.lost_at) {
         lose(id, worker, out);
     }
-    switch (worker.link) {
-        case Link::down:
-            if (worker.twin && serves(workers_[*worker.twin], worker.instance)) {
-                worker.due = now_ + twin_pause;
-            } else {
-                worker.link = Link::dialling;
-                worker.dialled_at = now_;
-                worker.taken = false;
-                out.emplace_back(Dial{id});
-            }
-            break;
-        case Link::dialling:
-            break;
-        case Link::greeting:
-            if (now_ >= worker.due) {
-                hang_up(id, worker, silence(worker, now_), out);
-            }
-            break;
-        case Link::up:
-            if (worker.detector.ask(now_) == core::Health::dead) {
-                hang_up(id, worker, "it was not heard of for too long", out);
-                break;
-            }
-            if (now_ >= worker.next_beat) {
-                beat(id, worker, out);
-            }
-            rank(id, worker);  // suspicion and quarantine begin and end with time
-            break;
+    if (worker.link == Link::down) {
+        if (worker.twin && serves(workers_[*worker.twin], worker.instance)) {
+            worker.due = now_ + twin_pause;
+        } else {
+            worker.link = Link::dialling;
+            worker.dialled_at = now_;
+            worker.taken = false;
+            out.emplace_back(Dial{id});
+        }
+    } else if (worker.link == Link::greeting && now_ >= worker.due) {
+        hang_up(id, worker, silence(worker, now_), out);
+    } else if (worker.link == Link::up && worker.detector.ask(now_) == core::Health::dead) {
+        hang_up(id, worker, "it was not heard of for too long", out);
+    } else if (worker.link == Link::up) {
+        if (now_ >= worker.next_beat) {
+            beat(id, worker, out);
+        }
+        rank(id, worker);  // suspicion and quarantine begin and end with time
     }
     set_timer(id, worker);
 }
@@ -396,16 +383,13 @@ base::BootTime Reactor::next() const {
     if (!stranded_.empty()) {
         first = std::min(first, stranded_.begin()->first.first + options_.reach);
     }
-    if (out_of_reach_ == never || (high_.empty() && normal_.empty())) {
-        return first;
-    }
-    base::BootTime oldest = never;
     for (const auto* lane : {&high_, &normal_}) {
-        if (!lane->empty()) {
-            oldest = std::min(oldest, lane->begin()->second->second.waits_since);
+        if (out_of_reach_ != never && !lane->empty()) {
+            const base::BootTime since = lane->begin()->second->second.waits_since;
+            first = std::min(first, std::max(since, out_of_reach_) + options_.reach);
         }
     }
-    return std::min(first, std::max(oldest, out_of_reach_) + options_.reach);
+    return first;
 }
 
 void Reactor::flush(WorkerId id, Outbox& out) {

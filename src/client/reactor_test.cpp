@@ -326,6 +326,9 @@ class TwoAddresses : public ::testing::Test {
         message.task_credit = 100;
         message.input_credit = 1U << 20U;
         f.say(at, MessageType::welcome, message);
+        if (message.session_known) {
+            f.ids(at, MessageType::task_accepted, {});  // it has nothing
+        }
     }
     Fixture f{2};
 };
