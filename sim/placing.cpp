@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+// What must hold of who gets which task: what is counted on, in which order, and what is taken
+// back.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "cluster.hpp"
+
+namespace repartir::sim {
+
+using namespace std::chrono_literals;
+
+/// @return whether it is another by an eighth.
+bool Cluster::differs(std::uint64_t now, std::uint64_t told) {
+    return (now == 0) != (told == 0) || (now > told ? now - told : told - now) > told / 8;
+}
+
+/// A client tells what its workers can take, when that changes.
+void Cluster::watch_capacity(Client& client, const client::Capacity& now) {
+    const client::Capacity& told = client.told;
+    if (now.slots == told.slots && now.task_slots_max == told.task_slots_max &&
+        !differs(now.window, told.window) &&
+        !differs(static_cast<std::uint64_t>(now.round_trip.count()),
+                 static_cast<std::uint64_t>(told.round_trip.count())) &&
+        !differs(now.bytes_per_second, told.bytes_per_second)) {
+        violated("a client tells of slots that have not changed");
+    }
+    if (now.window < now.slots || (now.slots == 0 && now.window != 0) || now.round_trip < 0ns ||
+        now.round_trip > 1s) {
+        violated("a client tells of slots that cannot be");
+    }
+    client.told = now;
+}
+
+/// @return the address that has a job of that client; nothing where none has.
+std::optional<std::uint32_t> Cluster::leased_at(std::uint32_t id, const Job& job) const {
+    if (job.client != id || job.arrival == 0 || !clients_[id].reactor->lease_of(job.attempt)) {
+        return std::nullopt;
+    }
+    const auto connection = connections_.find(job.leased_on);
+    return connection != connections_.end() ? std::optional(connection->second.address)
+                                            : std::nullopt;
+}
+
+/// @return how many attempts each worker has of that client.
+std::vector<std::uint32_t> Cluster::leases(std::uint32_t id) const {
+    std::vector<std::uint32_t> counts(addresses());
+    for (const Job& job : jobs_) {
+        if (const auto at = leased_at(id, job)) {
+            ++counts[*at];
+        }
+    }
+    return counts;
+}
+
+/// A client asks for tasks back: for another worker that has nothing to do, and not for more than
+/// half of what waits; or because it was told to.
+void Cluster::watch_reclaim(Connection& connection, const wire::Attempts& list) {
+    Client& client = clients_[connection.client];
+    if (std::exchange(connection.reclaims, true)) {
+        violated("a client asks for tasks back twice at once");
+    }
+    ++client.reclaims;
+    if (connection.reconciles) {
+        violated("a client takes tasks from a worker of which it does not know what it has");
+    }
+    if (client.gives_back) {
+        client.back_from = client.open[connection.address];
+        static_cast<void>(list.ids.each([&](const AttemptId& attempt) {
+            jobs_[attempt.task.element].asked_back = client.back_from;
+        }));
+        return;
+    }
+    const std::vector<std::uint32_t> counts = leases(connection.client);
+    std::vector<std::uint32_t> idle;
+    for (std::uint32_t other = 0; other < addresses(); ++other) {
+        if (other != connection.address && client.links[other].up &&
+            counts[other] < workers_[who(other)].slots) {
+            idle.push_back(other);
+        }
+    }
+    static_cast<void>(list.ids.each([&](const AttemptId& attempt) {
+        if (std::ranges::none_of(idle, [&](std::uint32_t other) {
+                return reaches(client, other, jobs_[attempt.task.element]);
+            })) {
+            violated("a client takes a task back that nobody who idles could run");
+        }
+    }));
+    for (const Job& job : jobs_) {
+        const bool waits = job.client == connection.client && job.arrival != 0 &&
+                           !client.reactor->lease_of(job.attempt);
+        for (std::uint32_t other = 0; waits && other < addresses(); ++other) {
+            if (reaches(client, other, job)) {
+                violated("a client takes tasks back though others wait");
+                return;
+            }
+        }
+    }
+    const std::uint32_t here = counts[connection.address];
+    const std::uint32_t slots = workers_[connection.worker].slots;
+    if (idle.empty() || here <= slots || list.ids.size() > (here - slots + 1) / 2) {
+        violated("a client takes " + std::to_string(list.ids.size()) + " tasks of " +
+                 std::to_string(here) + " from worker " + std::to_string(connection.worker) +
+                 " for nobody");
+    }
+}
+
+/// A client dials no second address of a worker that it has.
+void Cluster::watch_dial(std::uint32_t id, std::uint32_t address) {
+    for (std::uint32_t other = 0; other < addresses(); ++other) {
+        if (other != address && who(other) == who(address) && calm(id, other) &&
+            clients_[id].links[address].twin) {
+            violated("a client dials " + clients_[id].options.workers[address] +
+                     ", which it is connected with");
+        }
+    }
+}
+
+/// Nor is it connected with both.
+void Cluster::watch_twin(std::uint32_t id, std::uint32_t address) {
+    for (std::uint32_t other = 0; other < addresses(); ++other) {
+        if (other != address && who(other) == who(address) && clients_[id].links[other].up) {
+            violated("a client has worker " + std::to_string(who(address)) + " twice");
+        }
+    }
+}
+
+/// What came before it, or is of high priority, and could be run by somebody in reach, does not
+/// wait any more when this one is handed out.
+void Cluster::watch_order(std::uint32_t id, std::uint32_t given) {
+    const Client& client = clients_[id];
+    const auto high = [](std::uint32_t index) { return index % 7 == 0; };
+    for (std::uint32_t index = 0; index < jobs_.size(); ++index) {
+        const Job& job = jobs_[index];
+        const bool before =
+            high(index) != high(given) ? high(index) : job.arrival < jobs_[given].arrival;
+        if (job.client != id || job.arrival == 0 || !before ||
+            client.reactor->lease_of(job.attempt)) {
+            continue;
+        }
+        for (std::uint32_t worker = 0; worker < addresses(); ++worker) {
+            if (reaches(client, worker, job)) {
+                violated("task " + std::to_string(given) + " overtakes task " +
+                         std::to_string(index));
+                return;
+            }
+        }
+    }
+}
+
+}  // namespace repartir::sim
