@@ -37,7 +37,7 @@ for program in "$build"/bin/*; do
 done
 report=(llvm-cov-19 report "${objects[@]:1}" --instr-profile="$build/all.profdata"
     --ignore-filename-regex="$left_out"
-    --ignore-filename-regex='(^|/)(tests|examples|bench|fuzz|sim|build)/|^/usr/')
+    --ignore-filename-regex='/(tests|examples|bench|fuzz|sim|build)/|^/usr/')
 "${report[@]}" src include --show-region-summary=false --show-branch-summary=false |
     tee "$build/coverage.txt"
 llvm-cov-19 show "${report[@]:2}" src include --format=html --output-dir="$build/html" >/dev/null
