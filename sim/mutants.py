@@ -32,9 +32,9 @@ FILES = ["src/client/placing.cpp", "src/client/reactor.cpp", "src/client/reclaim
          "src/worker/attempts.cpp", "src/worker/output.cpp", "src/worker/reactor.cpp",
          "src/core/credit.cpp", "src/core/detector.cpp", "src/core/quarantine.cpp"]
 
-# So many survive that nobody has looked into yet: more than that fail. It only becomes less. (Of
-# every third mutant, with 40 seeds, 89 of 299 did; so this is what is to be expected of all.)
-SURVIVORS_MAX = 300
+# So many survive, or have not been tried yet: more than that fail. It only becomes less. (68 were
+# seen to survive, and 114 are to be tried; of every third mutant 29 of 286 survive.)
+SURVIVORS_MAX = 182
 
 # Why some are right to survive.
 REASONS = {
