@@ -30,7 +30,7 @@ struct Order {
 class SendQueue {
   public:
     /// So much is committed to an order at once.
-    static constexpr std::size_t batch_bytes = 128UL * 1024;
+    static constexpr std::size_t batch_bytes = 64UL * 1024;
 
     /// Takes a message. @param body of wire::message_bytes_max at most @param lent with the body
     /// one frame at most, and of a type that is bulk

@@ -22,6 +22,8 @@ static_assert(trust::bit_of(trust::Role::worker) ==
 static_assert(trust::bit_of(trust::Role::broker) ==
               1U << static_cast<unsigned>(wire::Role::broker));
 
+constexpr std::size_t record_bytes = 16384;  // of plaintext: RFC 8446, 5.1
+
 }  // namespace
 
 TlsStream::~TlsStream() {
@@ -114,7 +116,8 @@ int TlsStream::receive(BIO* bio, char* into, int bytes) noexcept {
 int TlsStream::send(BIO* bio, const char* from, int bytes) noexcept {
     ssize_t sent = -1;
     do {
-        sent = ::send(fd_, from, static_cast<std::size_t>(bytes), MSG_NOSIGNAL);
+        sent = ::send(fd_, from, static_cast<std::size_t>(bytes),
+                      MSG_NOSIGNAL | (more_follows_ ? MSG_MORE : 0));
     } while (sent < 0 && errno == EINTR);
     if (sent < 0) {
         if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -264,6 +267,7 @@ std::optional<Error> TlsStream::refusal_from_peer() {
 Result<std::size_t> TlsStream::push(std::string_view bytes, Wait& wait) {
     std::size_t sent = 0;
     ERR_clear_error();
+    more_follows_ = bytes.size() > record_bytes;
     const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &sent);
     if (result == 1) {
         return sent;

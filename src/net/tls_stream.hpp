@@ -70,7 +70,8 @@ class TlsStream final : public Stream {
     bool foreign_ = false;  // and that is no TLS
     bool established_ = false;
     bool at_end_ = false;
-    bool drained_ = false;  // the last read found less than there was room for
+    bool drained_ = false;       // the last read found less than there was room for
+    bool more_follows_ = false;  // another record, at once: the kernel sends them together
     int os_error_ = 0;
 };
 
