@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "wire/messages.hpp"
 
@@ -248,19 +249,20 @@ Result<Transfer> TlsStream::read(std::span<char> into) {
     return done;
 }
 
-/// @return why the peer refused this end, when it has said so: who writes learns only that the
-/// connection broke.
-std::optional<Error> TlsStream::refusal_from_peer() {
-    char ignored = 0;
+/// The connection broke while this end wrote. What the peer said before that tells more: where it
+/// refused this end, that is the error; messages of its are left to read().
+Error TlsStream::write_failure() {
+    const int os_error = std::exchange(os_error_, 0);
+    char first = 0;
     std::size_t got = 0;
     ERR_clear_error();
-    os_error_ = 0;
-    if (SSL_read_ex(ssl_.get(), &ignored, 1, &got) == 1 ||
-        ERR_GET_REASON(ERR_peek_error()) <= SSL_AD_REASON_OFFSET) {
-        ERR_clear_error();
-        return std::nullopt;
+    const bool speaks = SSL_peek_ex(ssl_.get(), &first, 1, &got) == 1;
+    if (!speaks && ERR_GET_REASON(ERR_peek_error()) > SSL_AD_REASON_OFFSET) {
+        return failure();
     }
-    return name_failure();
+    ERR_clear_error();
+    os_error_ = os_error;
+    return speaks ? lost(parties_, false, os_error) : failure();
 }
 
 /// Seals and sends one record. @return how many bytes are in it; 0 when it waits
@@ -277,16 +279,7 @@ Result<std::size_t> TlsStream::push(std::string_view bytes, Wait& wait) {
         wait = kind == SSL_ERROR_WANT_WRITE ? Wait::writable : Wait::readable;
         return 0;
     }
-    const int os_error = os_error_;
-    if (os_error != 0) {
-        ERR_clear_error();
-        if (std::optional<Error> said = refusal_from_peer()) {
-            failed_ = std::move(said);
-            return fail(*failed_);
-        }
-        os_error_ = os_error;
-    }
-    return fail(failure());
+    return fail(os_error_ != 0 ? write_failure() : failure());
 }
 
 Result<Transfer> TlsStream::write(std::string_view bytes) {

@@ -54,7 +54,7 @@ class TlsStream final : public Stream {
     [[nodiscard]] trust::Purpose purpose() const;
     [[nodiscard]] Error failure();
     [[nodiscard]] Error name_failure();
-    [[nodiscard]] std::optional<Error> refusal_from_peer();
+    [[nodiscard]] Error write_failure();
     [[nodiscard]] Result<Wait> outcome(int result);
     [[nodiscard]] Result<std::size_t> push(std::string_view bytes, Wait& wait);
 

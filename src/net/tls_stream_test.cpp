@@ -158,6 +158,19 @@ TEST_F(TlsStreamTest, OneReadLeavesNoBufferBehind) {
     EXPECT_LT(::mallinfo2().uordblks, before + 10000) << "as long as nobody asks for more";
 }
 
+TEST_F(TlsStreamTest, WhatThePeerSaidBeforeItHungUpIsHeardAlthoughWritingFails) {
+    Ends ends = meet();
+    ASSERT_TRUE(ends.worker.stream->write("goodbye, since"));
+    ends.sockets.two.reset();
+    EXPECT_FALSE(ends.client.stream->write("a task"));
+    std::array<char, 100> room{};
+    const Result<Transfer> heard = ends.client.stream->read(room);
+    ASSERT_TRUE(heard) << heard.error().sentence();
+    EXPECT_EQ(std::string_view(room.data(), heard->bytes), "goodbye, since");
+    EXPECT_FALSE(ends.client.stream->read(room));
+    EXPECT_FALSE(ends.client.stream->write("a task"));
+}
+
 /// Carries bytes between two sockets and damages one of them.
 struct Wire {
     int from;
