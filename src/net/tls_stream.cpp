@@ -265,12 +265,15 @@ Error TlsStream::write_failure() {
     return speaks ? lost(parties_, false, os_error) : failure();
 }
 
-/// Seals and sends one record. @return how many bytes are in it; 0 when it waits
+/// Seals and sends a record's worth. @return how many bytes went; 0 when it waits
 Result<std::size_t> TlsStream::push(std::string_view bytes, Wait& wait) {
     std::size_t sent = 0;
     ERR_clear_error();
     more_follows_ = bytes.size() > record_bytes;
-    const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &sent);
+    // No more than that: behind a record that had waited, OpenSSL would seal the next one at once,
+    // and the last of all would go as if more followed.
+    const std::string_view part = bytes.substr(0, record_bytes);
+    const int result = SSL_write_ex(ssl_.get(), part.data(), part.size(), &sent);
     if (result == 1) {
         return sent;
     }

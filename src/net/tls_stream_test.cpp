@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <malloc.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <random>
@@ -87,6 +88,37 @@ TEST_F(TlsStreamTest, ReadingStopsWhereTheRoomEnds) {
     EXPECT_EQ(got->bytes, 0U);
     EXPECT_EQ(got->wait, Wait::readable);
     EXPECT_EQ(ends.worker.stream->write({})->wait, Wait::none) << "nothing goes at once";
+}
+
+// The kernel keeps what more is said to follow, 200 ms long: not the last of what there is.
+TEST_F(TlsStreamTest, NothingStaysBehindWhereTheSocketWasFull) {
+    constexpr std::size_t bytes = 16384 + 100;  // a record, and the last one
+    constexpr int soon = 100;                   // ms
+    Ends ends = meet(tcp_pair());
+    const std::string text(bytes, 'x');
+    std::size_t written = 0;
+    int full = 0;
+    while (full < 3) {
+        std::size_t at = 0;
+        bool was_full = false;
+        while (at < bytes) {
+            const Result<Transfer> went =
+                ends.client.stream->write(std::string_view(text).substr(at));
+            ASSERT_TRUE(went) << went.error().sentence();
+            at += went->bytes;
+            if (went->wait != Wait::none) {
+                was_full = true;
+                while (ends.worker.step()) {}
+            }
+        }
+        written += bytes;
+        full += was_full ? 1 : 0;
+        pollfd more{ends.sockets.two.get(), POLLIN, 0};
+        while (was_full && ends.worker.received.size() < written && ::poll(&more, 1, soon) == 1) {
+            ends.worker.step();
+        }
+        ASSERT_TRUE(!was_full || ends.worker.received.size() == written) << full;
+    }
 }
 
 TEST_F(TlsStreamTest, AnIdleConnectionKeepsLittle) {
