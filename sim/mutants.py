@@ -50,6 +50,8 @@ REASONS = {
     "guard": "it does something only where something else is wrong: then no loop is without end",
     "nobody": "a client of no workers at all is made by nobody",
     "foe": "only who sends an attempt again by a name that is over could tell: a unit test does",
+    "reborn": "a hello came to a worker that was started anew, and its welcome did not come back: "
+              "then what is lost is only counted otherwise. A unit test tells",
     "bound": "it bounds what one call looks at, however many workers there are: no seed has as "
              "many",
     "spares": "it spares looking for what is mostly not there; who looks finds the same a little "
@@ -95,6 +97,7 @@ KEPT = {
         ("wake != worker.wake", "again"),
         ("suspected", "again"),
         ("worker.welcomed", "implied"),  # who was never welcomed has no name
+        ("worker.incarnation == welcome->incarnation", "reborn"),
         ("!timers_.empty()", "nobody"),
         ("std::exchange(worker.others_permille, others) != others", "again"),
         ("round_trip_.count() == 0", "measure"),

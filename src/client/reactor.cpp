@@ -187,11 +187,15 @@ void Reactor::welcome(WorkerId id, Worker& worker, const wire::Message& message,
         place(out);
         return;
     }
+    // A process that was started anew may know the session too: from a connection that broke before
+    // its welcome came, or from another address. It has nothing of what that worker had.
+    const bool same = welcome->session_known && worker.incarnation == welcome->incarnation;
     worker.link = Link::up;
     worker.failures = 0;
     worker.welcomed = true;
     worker.draining = false;
     worker.instance = welcome->instance;
+    worker.incarnation = welcome->incarnation;
     worker.site.backend = Backend::cpu;  // whether it may leave this machine was decided before
     worker.site.slots = worker.site.free_slots = welcome->slots;
     worker.site.memory_bytes = worker.site.free_memory_bytes = welcome->memory_bytes;
@@ -208,7 +212,8 @@ void Reactor::welcome(WorkerId id, Worker& worker, const wire::Message& message,
     worker.next_beat = now_ + worker.heartbeat;
     out.emplace_back(
         Admit{id, welcome->version, (welcome->capabilities & wire::capability_lz4) != 0});
-    settle_in(id, worker, welcome->session_known, out);
+    worker.reconciling = welcome->session_known;
+    settle_in(id, worker, same, out);
 }
 
 /// @return whether this is how that worker is reached: it was welcomed, and if it is away now it
@@ -232,7 +237,6 @@ std::optional<WorkerId> Reactor::twin_of(WorkerId id, const wire::Instance& inst
 
 /// After a welcome: what the worker still has goes on, what it does not have is lost.
 void Reactor::settle_in(WorkerId id, Worker& worker, bool same, Outbox& out) {
-    worker.reconciling = same;
     if (same) {
         ++stats_.reattached;
     } else {

@@ -284,9 +284,10 @@ class Reactor {
         base::BootTime dialled_at{0};        // for the last time
         bool taken = false;                  // and that was answered, by its machine at least
         wire::Instance instance{};
-        std::optional<WorkerId> twin;  // that is the same worker at another address
-        std::uint64_t beat = 0;        // our heartbeats on this connection
-        base::BootTime beat_at{0};     // when the latest one was sent, or hello
+        std::uint64_t incarnation = 0;  // which of its lives
+        std::optional<WorkerId> twin;   // that is the same worker at another address
+        std::uint64_t beat = 0;         // our heartbeats on this connection
+        base::BootTime beat_at{0};      // when the latest one was sent, or hello
         base::BootTime heartbeat{0};
         std::uint64_t heard = 0;  // its latest heartbeat
         base::BootTime heard_at{0};

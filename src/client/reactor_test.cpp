@@ -191,6 +191,25 @@ TEST(ClientReactorTest, WhatAWorkerThatComesBackLacksIsSentAgainAndWhatItHasTooM
     EXPECT_GT(f.lease(attempt(2)).epoch, lost.epoch);
 }
 
+TEST(ClientReactorTest, AWorkerThatWasRestartedHasLostItsTasksThoughItKnowsTheSession) {
+    Fixture f(1);
+    f.welcome(0, 1);
+    f.start(1);
+    const AttemptId before = f.lease(attempt(1));
+    f.reactor.disconnected(0, "reset", f.now, f.out);
+    f.out.clear();
+    f.welcome(0, 1, true, 2);  // the welcome before this one did not come
+    const auto finished = f.take<Finished>();
+    ASSERT_EQ(finished.size(), 1U) << "it may have run, and counts as lost with its machine";
+    ASSERT_TRUE(finished[0].report.error);
+    EXPECT_EQ(wire::to_error(*finished[0].report.error).fault(), Fault::node);
+    f.say(0, MessageType::task_accepted, codec::fields(std::span<const AttemptId>(&before, 1)));
+    EXPECT_EQ(f.told(MessageType::task_cancel), 1U) << "what it says that it has is nobody's";
+    EXPECT_EQ(f.reactor.stats().reattached, 0U);
+    f.start(2);
+    EXPECT_EQ(f.submitted(), std::vector<std::uint32_t>{1}) << "it gets more";
+}
+
 TEST(ClientReactorTest, AWorkerThatWasRestartedHasLostItsTasks) {
     Fixture f(2);
     f.welcome(0, 1);
