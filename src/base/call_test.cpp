@@ -4,8 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -76,6 +78,20 @@ TEST(RemoteValueTest, APieceOfWhatIsLargeOutlivesTheValue) {
     }
     ASSERT_NE(piece.owner, nullptr);
     EXPECT_EQ(piece.bytes, codec::encode(numbers).substr(4, 80'000));
+}
+
+/// What cannot be made here, as where memory is short.
+struct Touchy {
+    Touchy() { throw std::bad_alloc(); }
+    int number = 0;
+    static constexpr auto codec_fields = std::tuple(&Touchy::number);
+};
+
+TEST(RemoteFunctionTest, WhatIsThrownBesideTheFunctionIsItsErrorToo) {
+    const RemoteFunction takes = remote_function("takes", [](const Touchy&) {});
+    const auto refused = takes(encode_arguments(1), {});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), Code::function_threw);
 }
 
 TEST(RemoteValueTest, FourGibibytesAreTooMuchForAnyMessage) {

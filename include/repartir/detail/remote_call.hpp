@@ -187,35 +187,44 @@ template <class Tuple>
     return arguments;
 }
 
+/// Calls a function with the arguments that these bytes are. May throw what their types throw, and
+/// where memory is short.
+template <class F>
+[[nodiscard]] Result<RemoteValue> call_with(std::string_view name, F& function,
+                                            std::string_view bytes, const std::stop_token& token) {
+    using Travels = Travelling<typename Signature<F>::Arguments>;
+    auto arguments = decode_arguments<typename Travels::type>(name, bytes);
+    if (!arguments) {
+        return fail(std::move(arguments).error());
+    }
+    auto result = std::apply(
+        [&](auto&... one) {
+            if constexpr (Travels::takes_token) {
+                return call_caught(function, token, std::move(one)...);
+            } else {
+                return call_caught(function, std::move(one)...);
+            }
+        },
+        *arguments);
+    if (!result) {
+        return fail(std::move(result).error());
+    }
+    if constexpr (std::is_void_v<typename decltype(result)::value_type>) {
+        return RemoteValue();
+    } else {
+        return encode_result(*std::move(result));
+    }
+}
+
 /// @return the callable as one that takes and gives bytes. @param name which callers know it by
 template <class F>
 [[nodiscard]] RemoteFunction remote_function(std::string name, F function) {
-    using Travels = Travelling<typename Signature<F>::Arguments>;
-    using Arguments = typename Travels::type;
     return
         [name = std::move(name), function = std::move(function)](
             std::string_view bytes, const std::stop_token& token) mutable -> Result<RemoteValue> {
-            Result<Arguments> arguments = decode_arguments<Arguments>(name, bytes);
-            if (!arguments) {
-                return fail(std::move(arguments).error());
-            }
-            auto result = std::apply(
-                [&](auto&... one) {
-                    if constexpr (Travels::takes_token) {
-                        return call_caught(function, token, std::move(one)...);
-                    } else {
-                        return call_caught(function, std::move(one)...);
-                    }
-                },
-                *arguments);
-            if (!result) {
-                return fail(std::move(result).error());
-            }
-            if constexpr (std::is_void_v<typename decltype(result)::value_type>) {
-                return RemoteValue();
-            } else {
-                return encode_result(*std::move(result));
-            }
+            try {
+                return call_with(name, function, bytes, token);
+            } catch (...) { return fail(thrown_error()); }
         };
 }
 
