@@ -50,7 +50,7 @@ Result<void> TextLength::check(std::uint64_t came) const {
         return {};
     }
     return fail(codec::malformed(
-        "value", length < came ? codec::Problem::excess : codec::Problem::truncated));
+        "text", length < came ? codec::Problem::excess : codec::Problem::truncated));
 }
 
 Result<void> Taken<std::string>::take(std::uint64_t offset, std::uint64_t total,

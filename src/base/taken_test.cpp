@@ -72,6 +72,7 @@ TEST(Taken, WhatIsNoTextIsMalformed) {
         ASSERT_TRUE(give(into, bytes, 3));
         EXPECT_EQ(as_text.whole().error().code(), Code::malformed);
         EXPECT_EQ(into.whole().error().code(), Code::malformed);
+        EXPECT_EQ(into.whole().error().sentence().find("these bytes are no text: "), 0U);
     }
 }
 
