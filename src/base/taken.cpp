@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <span>
 
 #include "repartir/detail/remote_call.hpp"
@@ -14,13 +15,23 @@ constexpr std::size_t length_bytes = sizeof(std::uint32_t);  // in front of an e
 
 }  // namespace
 
+/// Makes room at once, instead of moving it again and again.
+void TakenBytes::make_room(std::uint64_t total) {
+    if (total <= bytes_.capacity()) {
+        return;
+    }
+    try {
+        bytes_.reserve(total);
+    } catch (const std::exception&) {
+        return;  // so many may never come: what does will show
+    }
+    prefer_large_pages(bytes_);
+}
+
 Result<void> TakenBytes::take(std::uint64_t offset, std::uint64_t total, std::string_view bytes) {
     if (offset == 0) {
         bytes_.clear();
-        if (total > bytes_.capacity()) {  // at once, instead of moving it again and again
-            bytes_.reserve(total);
-            prefer_large_pages(bytes_);
-        }
+        make_room(total);
     }
     bytes_ += bytes;
     return {};

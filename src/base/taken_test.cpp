@@ -61,6 +61,17 @@ TEST(Taken, BeginsAnewWhenTheCallIsTriedAgain) {
     EXPECT_EQ(buffer.text().substr(0, into.whole().value()), "the second try");
 }
 
+TEST(Taken, APromiseOfMoreThanThereIsMemoryIsNotBelieved) {
+    constexpr std::uint64_t promised = std::uint64_t{1} << 63U;
+    const std::string encoded = codec::encode("text"s);
+    Taken<std::string> as_text;
+    Taken<std::uint64_t> as_number;
+    ASSERT_TRUE(as_text.take(0, promised, encoded));
+    ASSERT_TRUE(as_number.take(0, promised, codec::encode(std::uint64_t{3})));
+    EXPECT_EQ(as_text.whole().value(), "text");
+    EXPECT_EQ(as_number.whole().value(), 3U);
+}
+
 TEST(Taken, WhatIsNoTextIsMalformed) {
     SharedBuffer buffer = SharedBuffer::create(100).value();
     for (const std::string& bytes :

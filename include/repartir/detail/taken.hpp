@@ -26,6 +26,8 @@ class TakenBytes {
     [[nodiscard]] std::string move() noexcept { return std::move(bytes_); }
 
   private:
+    void make_room(std::uint64_t total);
+
     std::string bytes_;
 };
 
