@@ -91,10 +91,11 @@ class Pool {
     }
     /// Calls a function that gives a text or a SharedBuffer, and puts what it gives into a buffer:
     /// large values need no fresh memory for each call, and local programs can have them by
-    /// Task::buffer. Until the Pending is ready the buffer is the call's; so it is after a Pending
-    /// was dropped, for a while that nobody is told of. Gives the number of bytes; what lies behind
-    /// them stays as it was. Errors as of submit_remote; too_large besides where the buffer is too
-    /// small, or sealed. Then, as after any failure, it may have been written to.
+    /// Task::buffer. Until the Pending is ready the buffer is the call's, and must not be sealed;
+    /// so it is after a Pending was dropped, for a while that nobody is told of. Gives the number
+    /// of bytes; what lies behind them stays as it was. Errors as of submit_remote; besides,
+    /// too_large where the buffer is too small (then, as after any failure, it may have been
+    /// written to), and invalid_argument where it is sealed.
     template <class... A>
     [[nodiscard]] Pending<std::size_t> submit_remote_into(SharedBuffer into,
                                                           std::string_view function,
@@ -107,6 +108,9 @@ class Pool {
                                                                SharedBuffer into,
                                                                std::string_view function,
                                                                const A&... arguments) {
+        if (into.sealed()) {
+            return refused<std::size_t>(detail::sealed_buffer_error(function));
+        }
         return call_remote<std::size_t>(options, function, detail::encode_arguments(arguments...),
                                         detail::TakenInto(std::move(into)));
     }
@@ -159,14 +163,17 @@ class Pool {
     template <class R, class Taken>
     [[nodiscard]] Pending<R> call_remote(const CallOptions& options, std::string_view function,
                                          std::string_view arguments, Taken taken) {
-        detail::Crew* const crew = &scheduler_.crew();
         if (remote_ == nullptr) {
-            auto* const refused = new detail::SharedState<R>(crew);
-            refused->resolve(fail(detail::no_workers_error(function)));
-            return Pending<R>(refused);
+            return refused<R>(detail::no_workers_error(function));
         }
-        return Pending<R>(detail::RemoteState<R, Taken>::begin(crew, *remote_, function, arguments,
-                                                               options, std::move(taken)));
+        return Pending<R>(detail::RemoteState<R, Taken>::begin(
+            &scheduler_.crew(), *remote_, function, arguments, options, std::move(taken)));
+    }
+    template <class R>
+    [[nodiscard]] Pending<R> refused(Error why) {
+        auto* const state = new detail::SharedState<R>(&scheduler_.crew());
+        state->resolve(fail(std::move(why)));
+        return Pending<R>(state);
     }
 
     Scheduler scheduler_;

@@ -66,6 +66,12 @@ Error detail::no_workers_error(std::string_view function) {
                      "remote_workers(\"host:9000\")");
 }
 
+Error detail::sealed_buffer_error(std::string_view function) {
+    return Error(Domain::function, Code::invalid_argument, Fault::user,
+                 "the buffer for what the function '" + std::string(function) +
+                     "' gives is sealed, and nobody can write to it: pass one that is not");
+}
+
 Error detail::no_room_error(std::uint64_t bytes) {
     return Error(Domain::function, Code::out_of_resources, Fault::system,
                  "there is no memory for what the function gave" +

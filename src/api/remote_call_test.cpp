@@ -164,6 +164,9 @@ TEST_F(PoolRemoteTest, ATextGoesIntoABuffer) {
               Code::timed_out);
     EXPECT_EQ(pool.submit_remote_into(buffer, "repeat", "ab", 3).get().value(), 6U);
     EXPECT_EQ(buffer.text().substr(0, 6), "ababab") << "it can be used again and again";
+    ASSERT_TRUE(buffer.seal());
+    EXPECT_EQ(pool.submit_remote_into(buffer, "repeat", "ab", 3).get().error().code(),
+              Code::invalid_argument);
 }
 
 TEST_F(PoolRemoteTest, CallsOneByOneAndOtherWorkAmongThem) {

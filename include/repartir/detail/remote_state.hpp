@@ -18,6 +18,8 @@ namespace repartir::detail {
 
 /// The Error of a call in a pool without remote workers.
 [[nodiscard]] Error no_workers_error(std::string_view function);
+/// The Error of a call whose result is to go where nobody can write.
+[[nodiscard]] Error sealed_buffer_error(std::string_view function);
 /// The Error of a value of so many bytes (0: unknown) where memory is short.
 [[nodiscard]] Error no_room_error(std::uint64_t bytes);
 
