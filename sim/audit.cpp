@@ -169,28 +169,27 @@ void Cluster::audit_lost(std::uint32_t id) {
     }
 }
 
-/// The first that waits is not left waiting beside a worker that idles.
-void Cluster::audit_waiting(std::uint32_t id) {
-    const Client& client = clients_[id];
+/// @return the first that waits of what a worker could run; nullptr where nothing does.
+const Cluster::Job* Cluster::first_for(std::uint32_t id, std::uint32_t worker) const {
     const Job* first = nullptr;
-    std::uint32_t first_index = 0;
     const auto key = [this](const Job& job) {
         return std::pair((&job - jobs_.data()) % 7 != 0, job.arrival);
     };
     for (const Job& job : jobs_) {
-        if (!waits(id, job) || (first != nullptr && key(*first) < key(job))) {
-            continue;
-        }
-        for (std::uint32_t worker = 0; worker < addresses(); ++worker) {
-            if (reaches(client, worker, job)) {
-                first = &job;
-                first_index = static_cast<std::uint32_t>(&job - jobs_.data());
-                break;
-            }
+        if ((first == nullptr || key(job) < key(*first)) && waits(id, job) &&
+            reaches(clients_[id], worker, job)) {
+            first = &job;
         }
     }
+    return first;
+}
+
+/// What waits is not left waiting beside a worker that idles and could run it.
+void Cluster::audit_waiting(std::uint32_t id) {
+    const Client& client = clients_[id];
     const std::vector<std::uint32_t> counts = leases(id);
     for (std::uint32_t worker = 0; worker < addresses(); ++worker) {
+        const Job* const first = first_for(id, worker);
         const base::BootTime idle = workers_[who(worker)].idle_since;
         const Link& link = client.links[worker];
         // what has ended there holds its place until its output is through: links may be slow
@@ -204,8 +203,8 @@ void Cluster::audit_waiting(std::uint32_t id) {
         if (first == nullptr && !link.on_trial) {
             audit_moving(id, worker);
             audit_calls(id);
-        } else if (first != nullptr && reaches(client, worker, *first)) {
-            violated("task " + std::to_string(first_index) + " waits, and worker " +
+        } else if (first != nullptr) {
+            violated("task " + std::to_string(first - jobs_.data()) + " waits, and worker " +
                      std::to_string(worker) + " idles");
         }
     }

@@ -347,7 +347,7 @@ class Cluster {
     [[nodiscard]] std::vector<std::uint32_t> leases(std::uint32_t client) const;
     void watch_dial(std::uint32_t client, std::uint32_t address);
     void watch_twin(std::uint32_t client, std::uint32_t address);
-    void watch_order(std::uint32_t client, std::uint32_t job);
+    void watch_order(const Connection& to, std::uint32_t job);
     void watch_trial(const Connection& connection, std::size_t tasks);
     void heard(std::uint64_t id, Side at, const wire::Message& message);
     void queued(std::uint64_t id, const wire::Message& message);
@@ -383,6 +383,7 @@ class Cluster {
     void audit_reach(std::uint32_t client);
     void audit_lost(std::uint32_t client);
     void audit_waiting(std::uint32_t client);
+    [[nodiscard]] const Job* first_for(std::uint32_t client, std::uint32_t worker) const;
     void audit_moving(std::uint32_t client, std::uint32_t idle);
     void audit_calls(std::uint32_t client);
     [[nodiscard]] bool has_place(std::uint32_t worker, const Job* first,

@@ -75,7 +75,10 @@ void Cluster::watch_reclaim(Connection& connection, const wire::Attempts& list) 
     const std::vector<std::uint32_t> counts = leases(connection.client);
     std::vector<std::uint32_t> idle;
     for (std::uint32_t other = 0; other < addresses(); ++other) {
-        if (other != connection.address && client.links[other].up &&
+        const bool has_work = std::ranges::any_of(jobs_, [&](const Job& job) {
+            return waits(connection.client, job) && reaches(client, other, job);
+        });
+        if (other != connection.address && client.links[other].up && !has_work &&
             counts[other] < workers_[who(other)].slots) {
             idle.push_back(other);
         }
@@ -84,19 +87,9 @@ void Cluster::watch_reclaim(Connection& connection, const wire::Attempts& list) 
         if (std::ranges::none_of(idle, [&](std::uint32_t other) {
                 return reaches(client, other, jobs_[attempt.task.element]);
             })) {
-            violated("a client takes a task back that nobody who idles could run");
+            violated("a client takes a task back that nobody could run who has nothing to do");
         }
     }));
-    for (const Job& job : jobs_) {
-        const bool waits = job.client == connection.client && job.arrival != 0 &&
-                           !client.reactor->lease_of(job.attempt);
-        for (std::uint32_t other = 0; waits && other < addresses(); ++other) {
-            if (reaches(client, other, job)) {
-                violated("a client takes tasks back though others wait");
-                return;
-            }
-        }
-    }
     const std::uint32_t here = counts[connection.address];
     const std::uint32_t slots = workers_[connection.worker].slots;
     if (idle.empty() || here <= slots || list.ids.size() > (here - slots + 1) / 2) {
@@ -126,9 +119,10 @@ void Cluster::watch_twin(std::uint32_t id, std::uint32_t address) {
     }
 }
 
-/// What came before it, or is of high priority, and could be run by somebody in reach, does not
-/// wait any more when this one is handed out.
-void Cluster::watch_order(std::uint32_t id, std::uint32_t given) {
+/// What came before it, or is of high priority, and could be run by the worker that this one is
+/// given to, does not wait any more.
+void Cluster::watch_order(const Connection& to, std::uint32_t given) {
+    const std::uint32_t id = to.client;
     const Client& client = clients_[id];
     const auto high = [](std::uint32_t index) { return index % 7 == 0; };
     for (std::uint32_t index = 0; index < jobs_.size(); ++index) {
@@ -139,12 +133,9 @@ void Cluster::watch_order(std::uint32_t id, std::uint32_t given) {
             client.reactor->lease_of(job.attempt)) {
             continue;
         }
-        for (std::uint32_t worker = 0; worker < addresses(); ++worker) {
-            if (reaches(client, worker, job)) {
-                violated("task " + std::to_string(given) + " overtakes task " +
-                         std::to_string(index));
-                return;
-            }
+        if (reaches(client, to.address, job)) {
+            violated("task " + std::to_string(given) + " overtakes task " + std::to_string(index));
+            return;
         }
     }
 }

@@ -313,7 +313,7 @@ void Cluster::watch_submit(std::uint64_t id, std::string_view body) {
         violated("a client sends tasks that cannot be read");
     }
     static_cast<void>(submit->tasks.each([&](std::string_view bytes) {
-        watch_order(connection.client, wire::read_task(bytes)->attempt.task.element);
+        watch_order(connection, wire::read_task(bytes)->attempt.task.element);
     }));
 }
 

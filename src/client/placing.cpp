@@ -11,6 +11,10 @@
 namespace repartir::client {
 namespace {
 
+/// So many workers that may get more are looked at in vain before what is left waits for the next
+/// time: a bound on what one message costs, where much waits for workers of many kinds.
+constexpr std::size_t looks_max = 4096;
+
 Error too_large(std::size_t bytes) {
     return Error(Domain::wire, Code::too_large, Fault::user,
                  "with its arguments and input it takes " + std::to_string(bytes) + " bytes, and " +
@@ -133,23 +137,42 @@ bool Reactor::all_are_up() const {
 /// @return the least loaded worker that can ever run it and may get it now.
 std::optional<WorkerId> Reactor::choose(const Held& held) const {
     for (const auto& [load, id] : ready_) {
-        if (takes(workers_[id], held)) {
+        if (workers_[id].kept_in != pass_ && takes(workers_[id], held)) {
             return id;
         }
     }
     return std::nullopt;
 }
 
+/// Nobody takes it now: those who could and have only no credit for its bytes get nothing that
+/// came later, or it would wait for ever. @return whether there are any
+bool Reactor::keep_for(const Held& held) {
+    bool any = false;
+    for (const auto& [load, id] : ready_) {
+        if (could(workers_[id], held.order)) {
+            workers_[id].kept_in = pass_;
+            any = true;
+        }
+    }
+    return any;
+}
+
 /// @return whether a worker that is in reach and takes more could run it if it were idle.
-bool Reactor::anyone_could(const Held& held) const {
-    return std::ranges::any_of(workers_, [&](const Worker& worker) {
+bool Reactor::anyone_could(Held& held) const {
+    if (held.possible_in == reach_) {
+        return true;
+    }
+    const bool any = std::ranges::any_of(workers_, [&](const Worker& worker) {
         return worker.link == Link::up && !worker.draining && could(worker, held.order);
     });
+    held.possible_in = any ? reach_ : 0;
+    return any;
 }
 
 /// Sets an attempt aside that no worker in reach could run, so that those behind it go on.
 void Reactor::strand(Entry& entry) {
     Held& held = entry.second;
+    waiting_.erase(place_of(held), kind_of(held));
     held.waits_since = now_;
     stranded_.emplace(std::pair(now_, held.arrival), &entry);
 }
@@ -157,14 +180,13 @@ void Reactor::strand(Entry& entry) {
 /// A worker came: what was set aside may be for it.
 void Reactor::unstrand() {
     for (const auto& [key, entry] : std::exchange(stranded_, {})) {
-        const Held& held = entry->second;
-        (held.order.high ? high_ : normal_).emplace(held.arrival, entry);
+        waiting_.add(place_of(entry->second), kind_of(entry->second), *entry);
     }
 }
 
 /// Takes an attempt that is at no worker out of where it waits.
 void Reactor::stop_waiting(const Held& held) {
-    (held.order.high ? high_ : normal_).erase(held.arrival);
+    waiting_.erase(place_of(held), kind_of(held));
     stranded_.erase({held.waits_since, held.arrival});
 }
 
@@ -197,46 +219,53 @@ void Reactor::hand_out(base::BootTime now, Outbox& out) {
     }
 }
 
-/// Hands out what waits, the oldest first, one message for each worker.
+/// Gives an attempt that waits to a worker; submit() tells it.
+void Reactor::hand(Entry& entry, WorkerId to) {
+    Held& held = entry.second;
+    Worker& worker = workers_[to];
+    waiting_.erase(place_of(held), kind_of(held));
+    held.at = to;
+    held.lease = ++lease_;
+    wire::set_epoch(held.order.task, held.lease);
+    worker.in_vain = false;
+    worker.here.add(held.lease, entry);
+    static_cast<void>(worker.tasks.take(1));
+    static_cast<void>(worker.input.take(held.order.task.size()));
+    rank(to, worker);
+}
+
+/// Hands out what waits, the oldest first, one message for each worker. What must wait for room at
+/// those who could run it holds up only what needs the same, and what would take that room.
 void Reactor::place(Outbox& out) {
     to_hand_out_ = false;
+    ++pass_;
     const std::uint64_t before = lease_;
     std::vector<WorkerId> to;
-    while (!ready_.empty() && (!high_.empty() || !normal_.empty())) {
-        auto& lane = high_.empty() ? normal_ : high_;
-        Entry& entry = *lane.begin()->second;
-        Held& held = entry.second;
+    std::size_t looks = 0;
+    Place place;
+    while (!ready_.empty() && looks < looks_max) {
+        Entry* const head = waiting_.head_after(place);
+        if (head == nullptr) {
+            break;
+        }
+        Held& held = head->second;
+        place = place_of(held);
         if (held.order.task.size() > wire::task_bytes_max) {
-            end_here(entry, End::not_started, too_large(held.order.task.size()), out);
-            continue;
+            end_here(*head, End::not_started, too_large(held.order.task.size()), out);
+        } else if (const std::optional<WorkerId> chosen = choose(held)) {
+            if (workers_[*chosen].here.after(before).empty()) {
+                to.push_back(*chosen);
+            }
+            hand(*head, *chosen);
+        } else if (keep_for(held) || anyone_could(held)) {
+            looks += ready_.size();
+        } else if (held.order.function != 0 && all_are_up()) {
+            end_unplaced(*head, out);
+        } else {
+            strand(*head);
         }
-        const std::optional<WorkerId> chosen = choose(held);
-        if (!chosen && anyone_could(held)) {
-            break;  // the oldest waits for room, and the others behind it, so that it gets some
-        }
-        if (!chosen && held.order.function != 0 && all_are_up()) {
-            end_unplaced(entry, out);
-            continue;
-        }
-        if (!chosen) {
-            lane.erase(lane.begin());
-            strand(entry);
-            continue;
-        }
-        lane.erase(lane.begin());
-        Worker& worker = workers_[*chosen];
-        held.at = chosen;
-        held.lease = ++lease_;
-        wire::set_epoch(held.order.task, held.lease);
-        if (worker.here.after(before).empty()) {
-            to.push_back(*chosen);
-        }
-        worker.in_vain = false;
-        worker.here.add(held.lease, entry);
-        static_cast<void>(worker.tasks.take(1));
-        static_cast<void>(worker.input.take(held.order.task.size()));
-        rank(*chosen, worker);
     }
+    cut_short_ = looks >= looks_max;
     for (const WorkerId id : to) {
         submit(id, before, out);
         set_timer(id, workers_[id]);

@@ -150,6 +150,107 @@ TEST(ClientPlacingTest, ACallGoesToAWorkerThatHasTheFunction) {
     EXPECT_NE(ended[0].report.error->sentence.find("'min'"), std::string::npos);
 }
 
+TEST(ClientPlacingTest, ACallWhoseWorkersAreFullHoldsUpOnlyItsOwnKind) {
+    Fixture f(2);
+    f.functions = {"slow"};
+    f.welcome(0, 1, false, 1, 1);  // takes one task at a time
+    f.functions = {"quick"};
+    f.welcome(1, 2);
+    f.start(1, 1, false, "slow");
+    f.start(2, 1, false, "slow");
+    f.start(3, 1, true, "slow");
+    f.out.clear();
+    f.start(4, 1, false, "quick");
+    EXPECT_EQ(f.submitted(), (std::vector<std::uint32_t>{0, 1}));
+    f.result(0, attempt(1));
+    wire::Credit credit;
+    credit.tasks = 1;
+    f.say(0, wire::MessageType::credit, credit);
+    EXPECT_TRUE(f.reactor.lease_of(attempt(3))) << "of high priority";
+    EXPECT_FALSE(f.reactor.lease_of(attempt(2)));
+    f.result(0, attempt(3));
+    f.say(0, wire::MessageType::credit, credit);
+    EXPECT_TRUE(f.reactor.lease_of(attempt(2)));
+}
+
+TEST(ClientPlacingTest, AProgramThatMustWaitForAWideWorkerHoldsUpOnlyItsOwnKind) {
+    Fixture f(2);
+    f.welcome(0, 4, false, 1, 1);
+    f.start(1, 4);
+    f.start(2, 4);
+    f.welcome(1, 1);
+    f.out.clear();
+    f.start(3);
+    EXPECT_EQ(f.submitted(), (std::vector<std::uint32_t>{0, 1}));
+    EXPECT_FALSE(f.reactor.lease_of(attempt(2)));
+}
+
+TEST(ClientPlacingTest, WhatWaitsForCreditForItsBytesIsNotOvertakenThere) {
+    Fixture f(2);
+    f.functions = {"slow"};
+    f.welcome(0, 4);  // with credit for 1 MiB
+    Order order;
+    order.function = f.reactor.function_number("slow");
+    wire::append_call(order.task, attempt(1), "slow", std::string(700U << 10U, 'x'), 0ms,
+                      Priority::normal);
+    Order again = order;
+    f.reactor.start(attempt(1), std::move(order), f.now);
+    f.reactor.start(attempt(2), std::move(again), f.now);
+    f.start(3);
+    EXPECT_TRUE(f.reactor.lease_of(attempt(1)));
+    EXPECT_FALSE(f.reactor.lease_of(attempt(3)))
+        << "or the small ones take what the large one needs";
+    f.functions.clear();
+    f.welcome(1, 1);
+    EXPECT_TRUE(f.reactor.lease_of(attempt(3))) << "another worker may have it";
+    wire::Credit credit;
+    credit.input_bytes = 700U << 10U;
+    f.say(0, wire::MessageType::credit, credit);
+    EXPECT_TRUE(f.reactor.lease_of(attempt(2)));
+}
+
+TEST(ClientPlacingTest, WhoIdlesTakesFromOthersThoughWhatItCannotRunWaits) {
+    Fixture f(3);
+    f.functions = {"slow"};
+    f.welcome(0, 1, false, 1, 1);
+    f.start(1, 1, false, "slow");
+    f.start(2, 1, false, "slow");
+    f.functions.clear();
+    f.welcome(1, 1);
+    f.start(3);
+    f.start(4);
+    f.out.clear();
+    f.welcome(2, 1);
+    EXPECT_EQ(f.listed(wire::MessageType::task_reclaim),
+              std::vector<AttemptId>{f.lease(attempt(4))});
+}
+
+TEST(ClientPlacingTest, TheNewestAreGivenBackFirstWhateverTheyNeed) {
+    Fixture f(1);
+    f.start(1, 1, false, "f");
+    f.start(2, 1, true);
+    f.start(3, 2);
+    f.start(4, 1, false, "f");
+    f.out.clear();
+    EXPECT_EQ(f.reactor.give_back(3, f.now, f.out), 3U);
+    const auto back = f.take<Returned>();
+    ASSERT_EQ(back.size(), 3U);
+    EXPECT_EQ(back[0].attempt, attempt(4));
+    EXPECT_EQ(back[1].attempt, attempt(3));
+    EXPECT_EQ(back[2].attempt, attempt(1)) << "of high priority comes last";
+    EXPECT_EQ(f.reactor.attempts(), 1U);
+}
+
+TEST(ClientPlacingTest, WhatWaitsEndsWithItsReasonWhateverItNeeds) {
+    Fixture f(1);
+    f.start(1, 1, false, "f");
+    f.start(2, 1, true);
+    f.start(3, 2);
+    f.pass(11s);
+    EXPECT_EQ(f.take<Finished>().size(), 3U);
+    EXPECT_EQ(f.reactor.attempts(), 0U);
+}
+
 TEST(ClientPlacingTest, AFunctionIsWaitedForAsLongAsSomebodyMayHaveIt) {
     Fixture f(2);
     f.functions = {"mean"};

@@ -115,6 +115,7 @@ void Reactor::drop_link(WorkerId id, Worker& worker, std::string_view why, Outbo
         worker.failures = 0;
     }
     ++worker.failures;
+    ++reach_;
     worker.link = Link::down;
     worker.why = why;
     worker.reclaiming = worker.in_vain = false;
@@ -190,6 +191,7 @@ void Reactor::welcome(WorkerId id, Worker& worker, const wire::Message& message,
     // A process that was started anew may know the session too: from a connection that broke before
     // its welcome came, or from another address. It has nothing of what that worker had.
     const bool same = welcome->session_known && worker.incarnation == welcome->incarnation;
+    ++reach_;
     worker.link = Link::up;
     worker.failures = 0;
     worker.welcomed = true;
@@ -281,6 +283,7 @@ void Reactor::dispatch(WorkerId id, Worker& worker, const wire::Message& message
             return;
         case wire::MessageType::drain:
             worker.draining = true;
+            ++reach_;
             acknowledge(id, worker, out);
             rank(id, worker);
             count_slots(out);
@@ -329,7 +332,7 @@ void Reactor::beat(WorkerId id, Worker& worker, Outbox& out) {
     beat.echo = worker.heard;
     beat.echo_age = worker.heard == 0 ? base::BootTime(0) : now_ - worker.heard_at;
     beat.running = static_cast<std::uint32_t>(worker.here.size());
-    beat.queued = static_cast<std::uint32_t>(high_.size() + normal_.size());
+    beat.queued = static_cast<std::uint32_t>(waiting_.size());
     send(id, wire::MessageType::heartbeat, beat, out);
     worker.beat_at = now_;
     worker.next_beat = now_ + worker.heartbeat;
@@ -387,11 +390,13 @@ base::BootTime Reactor::next() const {
     if (!stranded_.empty()) {
         first = std::min(first, stranded_.begin()->first.first + options_.reach);
     }
-    for (const auto* lane : {&high_, &normal_}) {
-        if (out_of_reach_ != never && !lane->empty()) {
-            const base::BootTime since = lane->begin()->second->second.waits_since;
-            first = std::min(first, std::max(since, out_of_reach_) + options_.reach);
-        }
+    if (out_of_reach_ == never) {
+        return first;
+    }
+    Place place;
+    while (const Entry* const head = waiting_.head_after(place)) {
+        place = place_of(head->second);
+        first = std::min(first, std::max(head->second.waits_since, out_of_reach_) + options_.reach);
     }
     return first;
 }

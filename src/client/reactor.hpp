@@ -20,6 +20,7 @@
 #include "base/clock.hpp"
 #include "base/prng.hpp"
 #include "client/attempt_map.hpp"
+#include "client/lanes.hpp"
 #include "core/credit.hpp"
 #include "core/detector.hpp"
 #include "core/placement.hpp"
@@ -212,13 +213,14 @@ class Reactor {
         std::array<std::uint64_t, 3> got{};  // bytes of output
         Order order;
         base::BootTime waits_since{0};
+        std::uint64_t possible_in = 0;  // the reach_ in which somebody was found who could run it
     };
     /// Found by the id that their owner gave them, and as their worker knows them: ids that differ
     /// in the epoch alone.
     using Attempts = AttemptMap<Held>;
     using Entry = Attempts::Element;
-    /// In the order of arrival.
-    using Lane = std::map<std::uint64_t, Entry*>;
+    /// What a worker must have: the function of that number, and room.
+    using Kind = std::pair<std::uint32_t, core::Demand>;
     /// The attempts that one worker has, by lease, which is the order in which it got them. Most go
     /// at the front: where many are there, that is left empty for a while. (A deque does so too,
     /// but lies in more places.)
@@ -268,6 +270,7 @@ class Reactor {
         std::uint32_t counted_slots = 0;   // its part of slots_sum_
         std::uint32_t counted_window = 0;  // its part of window_sum_
         std::uint64_t load = not_ready;    // its key in ready_
+        std::uint64_t kept_in = 0;         // the pass_ in which it was kept for what waits for it
         std::size_t backlog = 0;           // its key in backlogs_; 0: not there
         base::BootTime wake{0};            // its key in timers_
         base::BootTime next_beat{0};
@@ -319,9 +322,11 @@ class Reactor {
     void place(Outbox& out);
     void give_up_waiting(Outbox& out);
     [[nodiscard]] std::optional<WorkerId> choose(const Held& held) const;
+    void hand(Entry& entry, WorkerId to);
+    [[nodiscard]] bool keep_for(const Held& held);
     void submit(WorkerId id, std::uint64_t after, Outbox& out);
     void steal(Outbox& out);
-    [[nodiscard]] bool anyone_could(const Held& held) const;
+    [[nodiscard]] bool anyone_could(Held& held) const;
     [[nodiscard]] static bool could(const Worker& worker, const Order& order);
     [[nodiscard]] bool all_are_up() const;
     void learn_functions(Worker& worker, const codec::List<std::string_view>& names);
@@ -329,6 +334,12 @@ class Reactor {
     void strand(Entry& entry);
     void unstrand();
     void stop_waiting(const Held& held);
+    [[nodiscard]] static Place place_of(const Held& held) noexcept {
+        return {!held.order.high, held.arrival};
+    }
+    [[nodiscard]] static Kind kind_of(const Held& held) noexcept {
+        return {held.order.function, held.order.demand};
+    }
     [[nodiscard]] std::uint32_t ask_back(WorkerId id, std::size_t most, const Worker* idle,
                                          Outbox& out);
     [[nodiscard]] static std::uint64_t load_of(const Worker& worker, std::size_t tasks);
@@ -359,10 +370,8 @@ class Reactor {
     base::Prng random_;
     std::vector<Worker> workers_;
     Attempts attempts_;
-    std::uint64_t lease_ = 0;  // the latest one: they only grow
-    // Attempts that are at no worker.
-    Lane high_;
-    Lane normal_;
+    std::uint64_t lease_ = 0;     // the latest one: they only grow
+    Lanes<Kind, Entry> waiting_;  // attempts that are at no worker
     // Attempts that no worker in reach could run, by since when and arrival.
     std::map<std::pair<base::BootTime, std::uint64_t>, Entry*> stranded_;
     std::map<std::string, std::uint32_t, std::less<>> function_numbers_;  // of those called so far
@@ -371,6 +380,9 @@ class Reactor {
     std::vector<WorkerId> unsettled_;  // whose place in backlogs_ is not up to date
     std::set<std::pair<base::BootTime, WorkerId>> timers_;
     std::uint64_t arrival_ = 0;
+    std::uint64_t pass_ = 0;   // how often what waits was gone through
+    bool cut_short_ = false;   // the latest time, before the end
+    std::uint64_t reach_ = 1;  // how often who is in reach, or what it has, has changed
     std::uint64_t asked_ = 0;
     Capacity told_;                 // the latest effect
     std::uint64_t slots_sum_ = 0;   // of workers in reach

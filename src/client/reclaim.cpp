@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Taking back what has not begun: for a worker that idles, or for somebody else.
 #include <algorithm>
-#include <iterator>
 #include <ranges>
 #include <span>
 #include <utility>
@@ -38,9 +37,10 @@ void Reactor::settle_backlogs() {
     unsettled_.clear();
 }
 
-/// When nothing waits here and a worker idles: asks the one with the longest queue for half of it.
+/// When a worker idles and nothing waits here that it could run: asks the one with the longest
+/// queue for half of that.
 void Reactor::steal(Outbox& out) {
-    if (!high_.empty() || !normal_.empty() || ready_.empty()) {
+    if (cut_short_ || ready_.empty()) {
         return;
     }
     const Worker& first = workers_[ready_.begin()->second];
@@ -61,7 +61,8 @@ void Reactor::steal(Outbox& out) {
             return;  // who has more to do than that one is left with would get nothing
         }
         const Worker& idle = workers_[to];
-        if (idle.here.size() < idle.site.slots && ask_back(id, half, &idle, out) != 0) {
+        if (idle.here.size() < idle.site.slots && idle.kept_in != pass_ &&
+            ask_back(id, half, &idle, out) != 0) {
             return;
         }
     }
@@ -101,14 +102,12 @@ std::uint32_t Reactor::give_back(std::uint32_t most, base::BootTime now, Outbox&
         return 0;
     }
     std::uint32_t returned = 0;
-    for (auto* lane : {&normal_, &high_}) {
-        while (returned < most && !lane->empty()) {
-            const AttemptId id = std::prev(lane->end())->second->first;
-            lane->erase(std::prev(lane->end()));
-            attempts_.erase(id);
-            out.emplace_back(Returned{id});
-            ++returned;
-        }
+    for (; returned < most && waiting_.size() != 0; ++returned) {
+        const Entry& last = *waiting_.last();
+        const AttemptId id = last.first;
+        stop_waiting(last.second);
+        attempts_.erase(id);
+        out.emplace_back(Returned{id});
     }
     settle_backlogs();
     if (!backlogs_.empty()) {
@@ -149,7 +148,7 @@ void Reactor::reclaimed(WorkerId id, Worker& worker, const wire::Message& messag
         if (held.cancelled) {
             end_here(*entry, End::cancelled, std::nullopt, out);
         } else if (unwanted) {
-            (held.order.high ? high_ : normal_).erase(held.arrival);
+            stop_waiting(held);
             attempts_.erase(own);
             out.emplace_back(Returned{own});
         }

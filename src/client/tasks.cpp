@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Which worker runs what, and what is told of it.
 #include <algorithm>
-#include <iterator>
 #include <set>
 #include <span>
 #include <utility>
@@ -57,8 +56,7 @@ void Reactor::wait_again(Entry& entry) {
     held.at.reset();
     held.got = {};
     held.waits_since = now_;
-    Lane& lane = held.order.high ? high_ : normal_;
-    lane.emplace_hint(lane.end(), held.arrival, &entry);
+    waiting_.add(place_of(held), kind_of(held), entry);
 }
 
 void Reactor::finish(Entry& entry, Finished&& finished, Outbox& out) {
@@ -210,13 +208,11 @@ void Reactor::give_up_waiting(Outbox& out) {
     if (!why) {
         return;
     }
-    for (auto* lane : {&high_, &normal_}) {
-        while (!lane->empty()) {
-            Entry& entry = *lane->begin()->second;
-            if (now_ - entry.second.waits_since < options_.reach) {
-                break;
-            }
-            end_here(entry, End::not_started, why, out);
+    Place place;
+    while (Entry* const head = waiting_.head_after(place)) {
+        place = place_of(head->second);
+        if (now_ - head->second.waits_since >= options_.reach) {
+            end_here(*head, End::not_started, why, out);
         }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 /// @file placement.hpp Which executor may take a task, and which one does. Pure, integers only.
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -20,6 +21,7 @@ struct Demand {
     std::uint32_t cores = 1;
     std::uint64_t memory_bytes = 0;
     bool cgroup_limits = false;
+    auto operator<=>(const Demand&) const = default;
 };
 
 /// What an executor has, and has free.
