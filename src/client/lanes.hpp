@@ -62,6 +62,17 @@ class Lanes {
         const auto head = heads_.upper_bound(place);
         return head != heads_.end() ? head->second->begin()->second : nullptr;
     }
+    /// Calls use(head) for each head, which it may erase: what stands behind it in its lane
+    /// follows.
+    template <class Use>
+    void each_head(Use&& use) const {
+        Place place;
+        for (auto at = heads_.upper_bound(place); at != heads_.end();
+             at = heads_.upper_bound(place)) {
+            place = at->first;
+            use(*at->second->begin()->second);
+        }
+    }
     /// @return the latest, of low priority before the others; nullptr when nothing waits. In time
     /// that is linear in the number of lanes.
     [[nodiscard]] T* last() const {

@@ -45,6 +45,12 @@ TEST(LanesTest, TheHeadsComeByPriorityAndArrival) {
     lanes.erase({true, 9}, 7);
     lanes.erase({true, 1}, 8);
     EXPECT_EQ(lanes.size(), 4U) << "what is not there is not missed";
+    std::vector<std::uint64_t> all;
+    lanes.each_head([&](const Thing& head) {
+        all.push_back(head.place.arrival);
+        lanes.erase(head.place, head.kind);
+    });
+    EXPECT_EQ(all, (std::vector<std::uint64_t>{3, 1, 2, 4})) << "each may be erased there";
 }
 
 TEST(LanesTest, WhatIsOfLowPriorityIsTheLast) {

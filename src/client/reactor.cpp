@@ -393,11 +393,9 @@ base::BootTime Reactor::next() const {
     if (out_of_reach_ == never) {
         return first;
     }
-    Place place;
-    while (const Entry* const head = waiting_.head_after(place)) {
-        place = place_of(head->second);
-        first = std::min(first, std::max(head->second.waits_since, out_of_reach_) + options_.reach);
-    }
+    waiting_.each_head([&](const Entry& head) {
+        first = std::min(first, std::max(head.second.waits_since, out_of_reach_) + options_.reach);
+    });
     return first;
 }
 

@@ -208,13 +208,11 @@ void Reactor::give_up_waiting(Outbox& out) {
     if (!why) {
         return;
     }
-    Place place;
-    while (Entry* const head = waiting_.head_after(place)) {
-        place = place_of(head->second);
-        if (now_ - head->second.waits_since >= options_.reach) {
-            end_here(*head, End::not_started, why, out);
+    waiting_.each_head([&](Entry& head) {
+        if (now_ - head.second.waits_since >= options_.reach) {
+            end_here(head, End::not_started, why, out);
         }
-    }
+    });
 }
 
 /// A worker that comes back says first what it has: what it lacks waits again, and what it has
