@@ -152,6 +152,10 @@ void Cluster::audit_lost(std::uint32_t id) {
     const Client& client = clients_[id];
     for (std::uint32_t index = 0; index < jobs_.size(); ++index) {
         const Job& job = jobs_[index];
+        const auto lease = client.reactor ? client.reactor->lease_of(job.attempt) : std::nullopt;
+        if (job.client == id && job.arrival != 0 && lease && lease->epoch != job.lease) {
+            violated("task " + std::to_string(index) + " has a lease that nobody was told of");
+        }
         const auto at = leased_at(id, job);
         if (!at) {
             continue;
@@ -202,7 +206,7 @@ void Cluster::audit_waiting(std::uint32_t id) {
         }
         if (first == nullptr && !link.on_trial) {
             audit_moving(id, worker);
-            audit_calls(id);
+            audit_stranded(id);
         } else if (first != nullptr) {
             violated("task " + std::to_string(first - jobs_.data()) + " waits, and worker " +
                      std::to_string(worker) + " idles");
@@ -218,13 +222,28 @@ bool Cluster::has_place(std::uint32_t id, const Job* first, std::uint32_t leases
            leases < worker.slots && worker.spare_since <= clock_.now() - idle_max;
 }
 
-/// Some worker would take more, and nothing waits that somebody could run: nor does a call of what
-/// nobody has, where nobody may come who has it.
-void Cluster::audit_calls(std::uint32_t id) {
-    const bool hopeless = all_are_up(clients_[id]);
+/// Some worker would take more, and nothing waits that it could run: nor does a call of what nobody
+/// has, where nobody may come who has it; nor, for long, what nobody in reach could run.
+void Cluster::audit_stranded(std::uint32_t id) {
+    const Client& client = clients_[id];
+    const bool hopeless = all_are_up(client);
     for (std::uint32_t index = 0; index < jobs_.size(); ++index) {
         Job& job = jobs_[index];
-        if (job.kind == Kind::program || !waits(id, job)) {
+        bool runs = !waits(id, job);
+        for (std::uint32_t worker = 0; worker < addresses() && !runs; ++worker) {
+            const Link& link = client.links[worker];
+            runs = (link.up && link.draining) || reaches(client, worker, job);
+        }
+        if (runs) {
+            job.set_aside = {};
+            continue;
+        }
+        if (job.set_aside <= std::max(job.arrived, client.joined)) {
+            job.set_aside = client.machine.now();
+        } else if (client.machine.now() - job.set_aside > client.options.reach + late_max) {
+            violated("task " + std::to_string(index) + " waits for long for who may come");
+        }
+        if (job.kind == Kind::program) {
             continue;
         }
         const bool before = job.unplaced && job.unplaced_at < clock_.now();

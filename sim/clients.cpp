@@ -74,7 +74,7 @@ void Cluster::start(std::uint32_t index) {
             job.arrival = ++client.arrivals;
             job.arrived = client.machine.now();
             job.fresh = true;
-            job.unplaced = false;
+            job.unplaced = job.died = false;
             client.reactor->start(attempt, std::move(*order), client.machine.now());
             client.reactor->hand_out(client.machine.now(), out);
             client_effects(id, out);
@@ -83,103 +83,6 @@ void Cluster::start(std::uint32_t index) {
             }
         }
     });
-}
-
-void Cluster::cancel(std::uint32_t index, bool force) {
-    clients_[jobs_[index].client].machine.happens([this, index, force] {
-        Job& job = jobs_[index];
-        Client& client = clients_[job.client];
-        if (client.reactor) {
-            job.cancelled = true;
-            job.cancelled_at = clock_.now();
-            note("cancel", index);
-            client::Outbox out;
-            client.reactor->cancel(job.before, force, client.machine.now(), out);
-            if (!out.empty() || client.reactor->lease_of(job.before)) {
-                violated("what was given back is there still by its old name");
-            }
-            client.reactor->cancel(job.attempt, force, client.machine.now(), out);
-            const auto at = leased_at(job.client, job);
-            if (force && at && believed(job.client, client.links[*at]) != core::Health::alive) {
-                violated("what is to end at once waits for a worker that is not heard");
-            }
-            client_effects(job.client, out);
-        }
-    });
-}
-
-/// The owner wants some attempts back, as if it could run them itself.
-void Cluster::give_back(std::uint32_t id) {
-    Client& client = clients_[id];
-    if (client.reactor) {
-        client::Outbox out;
-        const auto most = static_cast<std::uint32_t>(1 + random_.below(10));
-        const auto waiting =
-            static_cast<std::uint32_t>(std::ranges::count_if(jobs_, [&](const Job& job) {
-                bool runs = false;  // else it is set aside for who may come
-                for (std::uint32_t to = 0; to < addresses(); ++to) {
-                    runs = runs || reaches(client, to, job);
-                }
-                return runs && waits(id, job);
-            }));
-        const std::uint32_t there = backlog_of(id);
-        const std::uint32_t back = client.reactor->give_back(most, client.machine.now(), out);
-        const auto asked = connections_.find(client.back_from);
-        const bool pending = asked != connections_.end() && asked->second.client_open;
-        if (back > most || (!pending && back < std::min(most, waiting + there))) {
-            violated("a client was asked for " + std::to_string(most) + " tasks and gives " +
-                     std::to_string(back) + " back");
-        }
-        client.gives_back = true;
-        client_effects(id, out);
-        client.gives_back = false;
-    }
-}
-
-/// A client ends something that a worker had, just as that comes back.
-void Cluster::cancel_some(std::uint32_t id, std::uint32_t worker) {
-    for (std::uint32_t index = 0; index < jobs_.size(); ++index) {
-        if (leased_at(id, jobs_[index]) == worker && !jobs_[index].cancelled && chance(30)) {
-            clock_.after(0ms, [this, index] { cancel(index, false); });
-        }
-    }
-}
-
-/// It could not after all.
-void Cluster::came_back(const AttemptId& attempt) {
-    const std::uint32_t index = attempt.task.element;
-    Job& job = jobs_[index];
-    job.arrival = job.leased_on = 0;
-    note("back", index);
-    count("given back");
-    if (job.outcomes != 0 || !job.state.current(attempt)) {
-        violated("task " + std::to_string(index) + " came back though it had ended");
-    } else if (job.cancelled) {
-        finish_job(index, {End::cancelled, 0});
-    } else {
-        clock_.after(up_to(1s), [this, index] {
-            Job& waits = jobs_[index];
-            if (waits.cancelled && clients_[waits.client].reactor) {
-                finish_job(index, {End::cancelled, 0});
-                return;
-            }
-            if (chance(50)) {  // as the same try, by another name
-                waits.before = waits.attempt;
-                waits.state.withdraw();
-                waits.attempt =
-                    waits.state.begin(waits.attempt.task, clients_[waits.client].issuer);
-            }
-            start(index);
-        });
-    }
-}
-
-void Cluster::finish_job(std::uint32_t index, const Ending& ending) {
-    Job& job = jobs_[index];
-    ++job.outcomes;
-    job.ending = ending;
-    ++ended_;
-    note("outcome", index, static_cast<std::uint64_t>(ending.end));
 }
 
 void Cluster::ended(const client::Finished& finished) {
@@ -275,6 +178,7 @@ void Cluster::client_effects(std::uint32_t id, client::Outbox& out) {
             Link& link = client.links[admit->worker];
             link.up = true;
             link.twin = false;
+            client.joined = client.machine.now();
             link.known = connection.known && link.life == connection.life;
             connection.reconciles = link.known;
             link.draining = false;
@@ -283,6 +187,11 @@ void Cluster::client_effects(std::uint32_t id, client::Outbox& out) {
             link.detector.emplace(core::Patience{1s, 30s}, client.machine.now());
             if (link.known && plan_.faults && chance(20)) {
                 cancel_some(id, admit->worker);
+            }
+            if (link.known && plan_.faults && chance(2)) {
+                clock_.after(0ms, [this, id, connection = client.open[admit->worker]] {
+                    forge_list(id, connection);
+                });
             }
         } else if (const auto* close = std::get_if<client::Close>(&effect)) {
             hang_up(client.open[close->worker], Side::client);
@@ -343,8 +252,7 @@ void Cluster::dial(std::uint32_t id, std::uint32_t worker) {
             if (!client.reactor) {
                 return;
             }
-            const bool works = worker >= plan_.twins || !first_is_dead();
-            if (!hangs && works && workers_[who(worker)].reactor &&
+            if (!hangs && !is_dead(worker) && workers_[who(worker)].reactor &&
                 (quiet_ || !plan_.faults || chance(95))) {
                 open(id, worker);
                 return;
@@ -428,6 +336,9 @@ void Cluster::client_hears(std::uint32_t id, std::uint32_t worker, const wire::M
     if (client.links[worker].up) {
         client.links[worker].detector->heard(client.machine.now());
     }
+    for (const std::uint32_t index : back) {
+        jobs_[index].comes_back = true;
+    }
     client.reactor->received(worker, message, client.machine.now(), out);
     for (const std::uint32_t index : kept) {
         if (!client.reactor->lease_of(jobs_[index].attempt)) {
@@ -438,6 +349,7 @@ void Cluster::client_hears(std::uint32_t id, std::uint32_t worker, const wire::M
     client_effects(id, out);
     said_.reset();
     for (const std::uint32_t index : back) {
+        jobs_[index].comes_back = false;
         if (jobs_[index].arrival != 0) {
             violated("task " + std::to_string(index) + " came back and is not given back");
         }

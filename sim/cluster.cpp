@@ -150,7 +150,8 @@ Report Cluster::run() {
     }
     clock_.after(1s, [this] { audit(); });
     if (plan_.first_dies) {
-        clock_.after(15s, [this] { cut_first(); });
+        clock_.after(first_death + 1ms, [this] { cut_dead(); });
+        clock_.after(second_death + 1ms, [this] { cut_dead(); });
     }
     if (plan_.gives) {
         clock_.after(up_to(500ms), [this] { give_and_take(); });
@@ -210,8 +211,10 @@ void Cluster::make_job(std::uint32_t index, bool at_once) {
     job.input = index == 3 && chance(3) ? wire::task_bytes_max : job.input;
     job.memory_bytes = chance(10) ? random_.below(memory_max) : 0;
     job.limited = chance(3);
-    if (chance(20)) {
+    if (chance(plan_.seed % 8 == 0 ? 50 : 20)) {
         make_function(job);
+    } else if (index == 5 && plan_.seed % 4 == 1 && clients_[job.client].options.reach != patient) {
+        job.cores = slots_max + 1;  // nobody has so many
     }
     const base::BootTime when = at_once ? base::BootTime(0) : up_to(60s);
     clock_.after(when, [this, index] { begin(index); });
@@ -238,6 +241,17 @@ void Cluster::make_function(Job& job) {
     job.output = {0, 0, chance(80) ? random_.below(100) : random_.below(200'000)};
 }
 
+/// A client that is left is connected with each worker, by some address.
+void Cluster::check_links(std::uint32_t id) {
+    std::vector<bool> up(plan_.workers);
+    for (std::uint32_t address = 0; address < addresses(); ++address) {
+        up[who(address)] = up[who(address)] || clients_[id].links[address].up;
+    }
+    if (clients_[id].reactor && !std::ranges::all_of(up, std::identity())) {
+        violated("client " + std::to_string(id) + " does not come back to a worker");
+    }
+}
+
 /// All tasks have ended and all is quiet: who is left must know nothing of them.
 void Cluster::check_end() {
     for (std::uint32_t index = 0; index < jobs_.size(); ++index) {
@@ -261,6 +275,9 @@ void Cluster::check_end() {
         if (client.reactor && client.reactor->attempts() != 0) {
             violated("a client leaks " + std::to_string(client.reactor->attempts()) + " attempts");
         }
+    }
+    for (std::uint32_t id = 0; id < plan_.clients; ++id) {
+        check_links(id);
     }
     for (const Worker& worker : workers_) {
         if (worker.reactor->attempts() != 0 || !worker.store.empty() || worker.running != 0) {

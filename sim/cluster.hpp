@@ -31,7 +31,7 @@ struct Plan {
     std::uint32_t tasks = 100;  ///< of all clients together
     std::uint32_t twins = 0;    ///< workers, the first ones, that have a second address
     bool first_fails = false;   ///< the first address of those does not work
-    bool first_dies = false;    ///< as above, for a while
+    bool first_dies = false;    ///< as above, from some time on; or then the second one
     bool varied = false;        ///< each worker has some of the functions, and others in each life
     bool heavy = false;         ///< much input and output
     bool gives = false;         ///< the clients ask for tasks back all the time
@@ -196,7 +196,10 @@ class Cluster {
         bool fresh = false;              // this attempt was at no worker yet
         bool unplaced = false;           // at an audit nobody had the function
         base::BootTime unplaced_at{0};   // at that
+        base::BootTime set_aside{0};     // since when audits saw it wait for who may come; 0: none
         std::uint64_t asked_back = 0;    // the connection by which it was, to be given back
+        bool comes_back = false;         // and a message says so
+        bool died = false;               // its worker did, and it was the first that it had
         AttemptId before;                // as it was called before it was given back
         Streams output{};
         Streams totals{};       // of the current attempt, as its worker said
@@ -237,6 +240,7 @@ class Cluster {
         client::Options options;
         std::unique_ptr<client::Reactor> reactor;  // none: it has vanished
         base::BootTime wakes{0};
+        base::BootTime joined{0};  // when a worker came last, or was known as one that is here
         std::vector<std::uint64_t> open;  // by worker: the connection of which it holds an end
         std::vector<Link> links;          // by worker
         std::uint64_t arrivals = 0;
@@ -244,6 +248,7 @@ class Cluster {
         std::uint32_t reclaims = 0;  // as above: it asked for tasks back
         bool miscounts = false;      // its slots, at the latest audit
         client::Capacity told;
+        bool leaves = false;            // it has said goodbye
         bool told_unreachable = false;  // it knows that nobody is in reach
         bool gives_back = false;        // it was asked to just now
         std::uint64_t back_from = 0;    // the connection by which it asked for tasks then
@@ -255,6 +260,7 @@ class Cluster {
     void make_function(Job& job);
     void settle();
     void check_end();
+    void check_links(std::uint32_t client);
     void say_goodbye();
     void check_empty();
 
@@ -284,14 +290,17 @@ class Cluster {
     [[nodiscard]] std::vector<std::uint32_t> still_there(std::uint32_t client,
                                                          const wire::Message& message) const;
     void dial(std::uint32_t client, std::uint32_t worker);
-    /// @return whether the first addresses of those that have two do not work.
-    [[nodiscard]] bool first_is_dead() const {
-        const base::BootTime dies = std::chrono::seconds(15);
-        return plan_.first_fails ||
-               (plan_.first_dies && clock_.now() > dies && clock_.now() < 3 * dies);
+    /// @return whether nobody answers at an address, of one that has two.
+    [[nodiscard]] bool is_dead(std::uint32_t address) const {
+        const base::BootTime now = clock_.now();
+        const bool stays = plan_.seed % 2 == 0;
+        const bool first = address < plan_.twins && now > first_death;
+        const bool second = address >= plan_.workers && now > second_death;
+        return plan_.first_dies ? (first && (stays || now < first_return)) || (second && !stays)
+                                : plan_.first_fails && address < plan_.twins;
     }
     void leave(std::uint32_t client);
-    void cut_first();
+    void cut_dead();
     void open(std::uint32_t client, std::uint32_t worker);
     void vanish(std::uint32_t client);
 
@@ -385,7 +394,7 @@ class Cluster {
     void audit_waiting(std::uint32_t client);
     [[nodiscard]] const Job* first_for(std::uint32_t client, std::uint32_t worker) const;
     void audit_moving(std::uint32_t client, std::uint32_t idle);
-    void audit_calls(std::uint32_t client);
+    void audit_stranded(std::uint32_t client);
     [[nodiscard]] bool has_place(std::uint32_t worker, const Job* first,
                                  std::uint32_t leases) const;
     void audit_connection(const Connection& connection);
@@ -409,6 +418,8 @@ class Cluster {
     void forge_tasks(std::uint64_t connection, std::uint32_t worker);
     void forge_to_client(std::uint32_t client, std::uint32_t worker);
     void lie(std::uint32_t client, std::uint32_t worker);
+    void forge_list(std::uint32_t client, std::uint64_t connection);
+    void lose_first(std::uint32_t client, std::uint32_t worker);
     void forge_refusal(std::uint32_t client, std::uint32_t worker);
     void forge_gap(std::uint32_t client, std::uint32_t worker);
     void trouble_forged(std::uint32_t client, std::uint32_t worker);
@@ -452,6 +463,15 @@ class Cluster {
     }
 
     static constexpr std::uint32_t sessions_max = 6;  // of a worker
+    /// No attempt of anybody.
+    static constexpr AttemptId nobodys{{{{1, 2, 3}}, 1U << 30U}, 1, 1, 1};
+    [[nodiscard]] static std::string list_of(const AttemptId& attempt) {
+        return codec::encode(codec::fields(std::span<const AttemptId>(&attempt, 1)));
+    }
+    // When addresses die of workers that have two: the first for a while, or for good.
+    static constexpr base::BootTime first_death = std::chrono::seconds(15);
+    static constexpr base::BootTime first_return = std::chrono::seconds(45);
+    static constexpr base::BootTime second_death = std::chrono::seconds(60);
 
     Plan plan_;
     Clockwork clock_;

@@ -26,6 +26,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 
 FILES = ["src/client/placing.cpp", "src/client/reactor.cpp", "src/client/reclaim.cpp",
          "src/client/tasks.cpp",
@@ -63,11 +64,12 @@ REASONS = {
 KEPT = {
     **{("src/client/placing.cpp", what, "true"): reason for what, reason in (
         ("ours >= slots", "measure"), ("to_hand_out_", "again"),
-        ("gone_ > items_.size() / part", "again"),
         ("worker.welcomed", "implied"),  # who was never welcomed is not up and has nothing
         ("!std::exchange(worker.unsettled, true)", "again"),
         ("load != worker.load", "again"),
         ("worker.counted_slots != slots", "again"),
+        ("held.possible_in != reach_", "again"),
+        ("looks < looks_max", "bound"),
         ("tasks.size() < wire::batch_max", "window"))},
     **{("src/client/reactor.cpp", what, form): "caller" for form in ("true", "false")
        for what in ("many <= few", "wanted >= most")},
@@ -109,12 +111,15 @@ KEPT = {
     ("src/worker/output.cpp", "late != late_reads_.end()", "false"): "foe",
     ("src/client/reclaim.cpp", "backlog != worker.backlog", "true"): "again",
     ("src/client/reclaim.cpp", "tries-- == 0", "false"): "bound",
+    ("src/client/reclaim.cpp", "cut_short_", "false"): "bound",
+    ("src/client/reclaim.cpp", "backlog != 0", "true"): "spares",
     ("src/client/reclaim.cpp", "first.here.size() >= first.site.slots", "false"): "spares",
     **{("src/client/tasks.cpp", what, form): "words" for form in ("true", "false")
        for what in ("id < 3", "whom.empty()", "why.empty()", "silent", "worker.why.empty()",
                     "worker.taken", "worker.link == Link::dialling",
                     "worker.link == Link::greeting")},
     ("src/client/tasks.cpp", "told", "false"): "words",
+    ("src/client/tasks.cpp", "id < workers_.size()", "false"): "words",
     **{("src/worker/attempts.cpp", what, "false"): reason for what, reason in (
         ("!whole", "words"), ("!fresh", "words"),
         ("held.demand.cores != 1", "calls"), ("held.demand.memory_bytes != 0", "calls"))},
@@ -256,19 +261,21 @@ def run(command, mutant, timeout):
 
 
 def differing(program, seeds):
-    """Returns the mutants that change the value of a condition in one of the seeds."""
+    """Returns the mutants that change the value of a condition in one of the seeds, and how many
+    seconds are a sign that it never ends: many times as long as without any mutant."""
+    began = time.monotonic()
     done = subprocess.run([program, "--seeds", str(seeds), "--terse"], capture_output=True,
                           text=True, env={**os.environ, "REPARTIR_MUTANTS_SEEN": "1"}, check=False)
     if done.returncode != 0:
         sys.exit(f"mutants.py: without any mutant: {done.stdout}")
-    return {int(line) for line in done.stderr.split()}
+    return {int(line) for line in done.stderr.split()}, 30 + 10 * (time.monotonic() - began)
 
 
-def try_one(number, program, seeds, units, differ):
+def try_one(number, program, seeds, units, differ, patience):
     """Returns how a mutant fares: (killer, how)."""
     for some, first in ((8, 1), (seeds - 8, 9)) if number in differ else ():
         passes, how = run([program, "--seeds", str(some), "--first", str(first), "--stop",
-                           "--terse"], number, 30)
+                           "--terse"], number, patience)
         if not passes:
             return "seed", how
     if units:
@@ -287,7 +294,7 @@ def check(program, mutants, seeds, units, jobs, every, out, again):
     stale = [key for key in KEPT if key not in {key_of(mutant) for mutant in mutants}]
     if stale:
         sys.exit(f"mutants.py: no such condition, though it is kept: {stale[0]}")
-    differ = differing(program, seeds)
+    differ, patience = differing(program, seeds)
     found = {key_of(mutant) for mutant in again if mutant["killer"] == "seed"}
     found -= {key_of(mutant) for mutant in again if mutant["killer"] != "seed"}
     numbers = range(0, len(mutants), every)
@@ -297,7 +304,7 @@ def check(program, mutants, seeds, units, jobs, every, out, again):
         def fate_of(pair):
             if key_of(pair[1]) in found:
                 return "seed", "as before"
-            return try_one(pair[0], program, seeds, units, differ)
+            return try_one(pair[0], program, seeds, units, differ, patience)
 
         for fate in pool.map(fate_of, zip(numbers, mutants)):
             fates.append(fate)

@@ -28,8 +28,8 @@ void Cluster::book(std::uint32_t index, const Attempt& attempt) {
     job.failures += attempt.ending.end == End::exited && attempt.ending.code != 0 ? 1 : 0;
     job.failures += attempt.ending.end == End::output_lost ? 1 : 0;
     const bool by_node = attempt.error && attempt.error->fault() == Fault::node;
-    if (attempt.ending.end == End::not_started && by_node) {
-        ++job.losses;
+    if (by_node) {
+        job.losses += attempt.ending.end == End::not_started ? 1 : 0;
         node_failed(job, attempt);
         return;
     }
@@ -74,6 +74,7 @@ bool Cluster::out_of_reach(const Job& job) const {
 void Cluster::leave(std::uint32_t id) {
     Client& client = clients_[id];
     client::Outbox out;
+    client.leaves = true;
     client.reactor->leave(out);
     client_effects(id, out);
     for (std::uint32_t worker = 0; worker < addresses(); ++worker) {
@@ -103,10 +104,11 @@ void Cluster::watch_refused(const Job& job, const Error& error) {
     }
 }
 
-/// The connection of a client with a worker is no more: what was cancelled there has ended.
+/// The connection of a client with a worker is no more: what was cancelled there has ended, unless
+/// the client leaves.
 void Cluster::watch_dropped(std::uint32_t id, std::uint32_t address) {
     for (const Job& job : jobs_) {
-        if (job.cancelled && leased_at(id, job) == address) {
+        if (!clients_[id].leaves && job.cancelled && leased_at(id, job) == address) {
             violated("a cancelled task waits for a worker that is away");
         }
     }
@@ -163,6 +165,13 @@ void Cluster::node_failed(const Job& job, const Attempt& attempt) {
     }
     if (!said_ && link.up && link.known) {
         violated("what worker " + std::to_string(id) + " still has is given up");
+    }
+    for (std::uint32_t other = 0; !said_ && other < addresses(); ++other) {
+        if (other != id && who(other) == who(static_cast<std::uint32_t>(id)) &&
+            client.links[other].up) {
+            violated("what worker " + std::to_string(who(other)) +
+                     " has is given up, and it is in reach at another address");
+        }
     }
     if (link.bad_in != batch_) {
         link.lost_cores = 0;

@@ -87,10 +87,10 @@ void Cluster::trouble_worker(std::uint32_t id) {
     }
 }
 
-/// The first addresses of those that have two work no more.
-void Cluster::cut_first() {
+/// Some addresses of those that have two work no more.
+void Cluster::cut_dead() {
     for (const auto& [id, connection] : connections_) {
-        if (connection.address < plan_.twins && connection.client_open) {
+        if (is_dead(connection.address) && connection.client_open) {
             cut(id, true, true);
         }
     }

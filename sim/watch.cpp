@@ -149,8 +149,11 @@ void Cluster::watch_goodbye(Connection& connection, Side from, std::string_view 
         clock_.now() - connection.opened < 4s && machine_of(connection, from).awake() > 5s) {
         violated("a client waits too short for welcome");
     }
-    Link& link = clients_[connection.client].links[connection.address];
-    link.twin = link.twin || goodbye->reason.starts_with("it is the worker at ");
+    Client& client = clients_[connection.client];
+    if (goodbye->reason.starts_with("it is the worker at ")) {
+        client.links[connection.address].twin = true;
+        client.joined = client.machine.now();
+    }
     if (goodbye->reason == "it was not heard of for too long" && !other.silent &&
         machine_of(connection, from).now() - other.read_at < silence_min) {
         violated("a worker that spoke is given up for its silence");
@@ -296,6 +299,10 @@ void Cluster::watch_submit(std::uint64_t id, std::string_view body) {
         if (const auto old = connections_.find(job.leased_on);
             old != connections_.end() && old->second.client_open) {
             violated("task " + std::to_string(lease.task.element) + " is given to two workers");
+        }
+        if (job.died) {
+            violated("task " + std::to_string(lease.task.element) +
+                     " may have run at a worker that died, and is sent again unsaid");
         }
         if (job.cancelled) {
             violated("task " + std::to_string(lease.task.element) + " was cancelled and is sent");

@@ -49,6 +49,23 @@ void Cluster::boot(std::uint32_t id) {
     note("boot", id, worker.life);
 }
 
+/// A worker dies. Its client cannot know how far what it had there had come, but the first had
+/// begun if any had.
+void Cluster::lose_first(std::uint32_t id, std::uint32_t address) {
+    Job* first = nullptr;
+    for (Job& job : jobs_) {
+        if (clients_[id].reactor && leased_at(id, job) == address &&
+            (first == nullptr || job.lease < first->lease)) {
+            first = &job;
+        }
+    }
+    if (first != nullptr) {
+        const AttemptId lease = *clients_[id].reactor->lease_of(first->attempt);
+        const auto running = workers_[who(address)].store.find(lease);
+        first->died = running != workers_[who(address)].store.end() && !running->second.done;
+    }
+}
+
 void Cluster::crash(std::uint32_t id) {
     Worker& worker = workers_[id];
     if (!worker.reactor) {
@@ -56,6 +73,11 @@ void Cluster::crash(std::uint32_t id) {
     }
     note("crash", id);
     count("crash");
+    for (std::uint32_t address = 0; address < addresses(); ++address) {
+        for (std::uint32_t client = 0; who(address) == id && client < plan_.clients; ++client) {
+            lose_first(client, address);
+        }
+    }
     ++worker.life;
     worker.reactor.reset();
     for (auto& [number, connection] : connections_) {

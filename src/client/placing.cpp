@@ -145,28 +145,25 @@ std::optional<WorkerId> Reactor::choose(const Held& held) const {
 }
 
 /// Nobody takes it now: those who could and have only no credit for its bytes get nothing that
-/// came later, or it would wait for ever. @return whether there are any
-bool Reactor::keep_for(const Held& held) {
-    bool any = false;
+/// came later, or it would wait for ever.
+void Reactor::keep_for(const Held& held) {
     for (const auto& [load, id] : ready_) {
         if (could(workers_[id], held.order)) {
             workers_[id].kept_in = pass_;
-            any = true;
         }
     }
-    return any;
 }
 
-/// @return whether a worker that is in reach and takes more could run it if it were idle.
+/// @return whether a worker that is in reach could run it if it were idle; one that drains may be
+/// back soon.
 bool Reactor::anyone_could(Held& held) const {
-    if (held.possible_in == reach_) {
-        return true;
+    const auto takes_it = [&](const Worker& worker) {
+        return worker.link == Link::up && could(worker, held.order);
+    };
+    if (held.possible_in != reach_ && std::ranges::any_of(workers_, takes_it)) {
+        held.possible_in = reach_;
     }
-    const bool any = std::ranges::any_of(workers_, [&](const Worker& worker) {
-        return worker.link == Link::up && !worker.draining && could(worker, held.order);
-    });
-    held.possible_in = any ? reach_ : 0;
-    return any;
+    return held.possible_in == reach_;
 }
 
 /// Sets an attempt aside that no worker in reach could run, so that those behind it go on.
@@ -188,28 +185,6 @@ void Reactor::unstrand() {
 void Reactor::stop_waiting(const Held& held) {
     waiting_.erase(place_of(held), kind_of(held));
     stranded_.erase({held.waits_since, held.arrival});
-}
-
-void Reactor::Here::remove(std::uint64_t lease) {
-    constexpr std::size_t part = 32;
-    const auto front = items_.begin() + static_cast<std::ptrdiff_t>(gone_);
-    const auto at = std::ranges::lower_bound(front, items_.end(), lease, {}, &Item::first);
-    std::move_backward(front, at, at + 1);
-    ++gone_;
-    if (gone_ > items_.size() / part) {
-        items_.erase(items_.begin(), front + 1);
-        gone_ = 0;
-    }
-}
-
-Reactor::Entry* Reactor::Here::find(std::uint64_t lease) const {
-    const auto found = std::ranges::lower_bound(all(), lease, {}, &Item::first);
-    return found != all().end() && found->first == lease ? found->second : nullptr;
-}
-
-std::span<const Reactor::Here::Item> Reactor::Here::after(std::uint64_t lease) const {
-    const auto first = std::ranges::upper_bound(all(), lease, {}, &Item::first);
-    return all().subspan(static_cast<std::size_t>(first - all().begin()));
 }
 
 void Reactor::hand_out(base::BootTime now, Outbox& out) {
@@ -257,7 +232,8 @@ void Reactor::place(Outbox& out) {
                 to.push_back(*chosen);
             }
             hand(*head, *chosen);
-        } else if (keep_for(held) || anyone_could(held)) {
+        } else if (anyone_could(held)) {
+            keep_for(held);
             looks += ready_.size();
         } else if (held.order.function != 0 && all_are_up()) {
             end_unplaced(*head, out);

@@ -131,10 +131,7 @@ void Reactor::drop_link(WorkerId id, Worker& worker, std::string_view why, Outbo
 
 void Reactor::disconnected(WorkerId id, std::string_view why, base::BootTime now, Outbox& out) {
     now_ = now;
-    Worker& worker = workers_[id];
-    if (worker.link != Link::down) {
-        drop_link(id, worker, why, out);
-    }
+    drop_link(id, workers_[id], why, out);
 }
 
 void Reactor::hang_up(WorkerId id, Worker& worker, std::string_view why, Outbox& out) {
@@ -283,7 +280,6 @@ void Reactor::dispatch(WorkerId id, Worker& worker, const wire::Message& message
             return;
         case wire::MessageType::drain:
             worker.draining = true;
-            ++reach_;
             acknowledge(id, worker, out);
             rank(id, worker);
             count_slots(out);

@@ -21,6 +21,7 @@
 #include "base/prng.hpp"
 #include "client/attempt_map.hpp"
 #include "client/lanes.hpp"
+#include "client/leases.hpp"
 #include "core/credit.hpp"
 #include "core/detector.hpp"
 #include "core/placement.hpp"
@@ -221,28 +222,7 @@ class Reactor {
     using Entry = Attempts::Element;
     /// What a worker must have: the function of that number, and room.
     using Kind = std::pair<std::uint32_t, core::Demand>;
-    /// The attempts that one worker has, by lease, which is the order in which it got them. Most go
-    /// at the front: where many are there, that is left empty for a while. (A deque does so too,
-    /// but lies in more places.)
-    class Here {
-      public:
-        using Item = std::pair<std::uint64_t, Entry*>;
-        /// @param lease higher than all before
-        void add(std::uint64_t lease, Entry& entry) { items_.emplace_back(lease, &entry); }
-        /// @param lease of one that is here
-        void remove(std::uint64_t lease);
-        /// @return the attempt; nullptr when it is not here.
-        [[nodiscard]] Entry* find(std::uint64_t lease) const;
-        [[nodiscard]] std::span<const Item> all() const { return std::span(items_).subspan(gone_); }
-        /// @return those with a higher lease.
-        [[nodiscard]] std::span<const Item> after(std::uint64_t lease) const;
-        [[nodiscard]] std::size_t size() const noexcept { return items_.size() - gone_; }
-        [[nodiscard]] bool empty() const noexcept { return size() == 0; }
-
-      private:
-        std::vector<Item> items_;
-        std::size_t gone_ = 0;  // at the front: a small part
-    };
+    using Here = Leases<Entry>;
     /// With thousands of workers each is out of the caches when its next message comes: what
     /// messages and tasks need stands first, and together.
     struct Worker {
@@ -323,7 +303,7 @@ class Reactor {
     void give_up_waiting(Outbox& out);
     [[nodiscard]] std::optional<WorkerId> choose(const Held& held) const;
     void hand(Entry& entry, WorkerId to);
-    [[nodiscard]] bool keep_for(const Held& held);
+    void keep_for(const Held& held);
     void submit(WorkerId id, std::uint64_t after, Outbox& out);
     void steal(Outbox& out);
     [[nodiscard]] bool anyone_could(Held& held) const;

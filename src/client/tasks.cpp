@@ -20,9 +20,10 @@ Tail tail_of(const wire::OutputTail& tail) {
     return {tail.offset, std::string(tail.bytes), tail.lost};
 }
 
-/// @return whether the end is the machine's fault, not the task's.
+/// @return whether the end is the machine's fault, not the task's: it could not start it, or its
+/// disk did not take what the task wrote.
 bool by_machine(const wire::AttemptRecord& report) {
-    return report.ending.end == End::not_started && report.error && report.error->fault == "node";
+    return report.error && report.error->fault == "node";
 }
 
 }  // namespace
@@ -35,9 +36,10 @@ Reactor::Entry* Reactor::entry_at(const AttemptId& lease, WorkerId worker) {
 
 std::optional<AttemptId> Reactor::lease_of(const AttemptId& id) const {
     const Entry* const found = attempts_.find(id);
-    return found != nullptr && found->first == id && found->second.at
-               ? std::optional(leased(*found))
-               : std::nullopt;
+    if (found == nullptr || found->first != id) {
+        return std::nullopt;
+    }
+    return found->second.at.transform([&](WorkerId) { return leased(*found); });
 }
 
 void Reactor::start(const AttemptId& id, Order&& order, base::BootTime now) {
