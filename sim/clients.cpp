@@ -182,6 +182,7 @@ void Cluster::client_effects(std::uint32_t id, client::Outbox& out) {
             link.known = connection.known && link.life == connection.life;
             connection.reconciles = link.known;
             link.draining = false;
+            link.others = 0;
             link.life = connection.life;
             link.functions = connection.functions;
             link.detector.emplace(core::Patience{1s, 30s}, client.machine.now());
@@ -331,6 +332,9 @@ void Cluster::client_hears(std::uint32_t id, std::uint32_t worker, const wire::M
     }
     Client& client = clients_[id];
     heard(client.open[worker], Side::client, message);
+    if (message.type == wire::MessageType::heartbeat) {
+        count_others(id, worker, message);
+    }
     const std::vector<std::uint32_t> kept = still_there(id, message);
     const std::vector<std::uint32_t> back = asked_back(client.open[worker], message);
     if (client.links[worker].up) {

@@ -211,7 +211,7 @@ void Cluster::make_job(std::uint32_t index, bool at_once) {
     job.input = index == 3 && chance(3) ? wire::task_bytes_max : job.input;
     job.memory_bytes = chance(10) ? random_.below(memory_max) : 0;
     job.limited = chance(3);
-    if (chance(plan_.seed % 8 == 0 ? 50 : 20)) {
+    if (chance(plan_.seed % 8 == 0 || plan_.varied ? 50 : 20)) {
         make_function(job);
     } else if (index == 5 && plan_.seed % 4 == 1 && clients_[job.client].options.reach != patient) {
         job.cores = slots_max + 1;  // nobody has so many

@@ -223,7 +223,8 @@ class Cluster {
         bool known = false;            // it still had the session when it came back
         std::uint32_t lost_cores = 0;  // of attempts that were lost at once
         mutable std::optional<core::Detector> detector;  // as the client's, while it is up
-        bool twin = false;  // the client knows it as another's second address
+        bool twin = false;         // the client knows it as another's second address
+        std::uint64_t others = 0;  // thousandths of its slots that ran what is not the client's
         // Whether it is shut out for failing.
         std::uint32_t bad = 0;    // failures in a row
         std::uint32_t terms = 0;  // how often it was shut out
@@ -356,6 +357,7 @@ class Cluster {
     [[nodiscard]] std::vector<std::uint32_t> leases(std::uint32_t client) const;
     void watch_dial(std::uint32_t client, std::uint32_t address);
     void watch_twin(std::uint32_t client, std::uint32_t address);
+    void count_others(std::uint32_t client, std::uint32_t address, const wire::Message& message);
     void watch_order(const Connection& to, std::uint32_t job);
     void watch_trial(const Connection& connection, std::size_t tasks);
     void heard(std::uint64_t id, Side at, const wire::Message& message);

@@ -54,6 +54,19 @@ std::vector<std::uint32_t> Cluster::leases(std::uint32_t id) const {
     return counts;
 }
 
+/// A worker tells how busy it is: what is not the client's of that is others'.
+void Cluster::count_others(std::uint32_t id, std::uint32_t address, const wire::Message& message) {
+    const auto beat = wire::decode<wire::Heartbeat>(message.type, message.body);
+    std::uint64_t own = 0;
+    for (const Job& job : jobs_) {
+        own += leased_at(id, job) == address ? job.cores : 0;
+    }
+    const std::uint64_t slots = workers_[who(address)].slots;
+    own = 1000 * std::min(own, slots) / slots;
+    const std::uint64_t all = std::min(beat ? beat->load_permille : 0U, 1000U);
+    clients_[id].links[address].others = all - std::min(all, own);
+}
+
 /// A client asks for tasks back: for another worker that has nothing to do, and not for more than
 /// half of what waits; or because it was told to.
 void Cluster::watch_reclaim(Connection& connection, const wire::Attempts& list) {
@@ -73,13 +86,20 @@ void Cluster::watch_reclaim(Connection& connection, const wire::Attempts& list) 
         return;
     }
     const std::vector<std::uint32_t> counts = leases(connection.client);
+    const std::uint32_t here = counts[connection.address];
+    const std::uint32_t slots = workers_[connection.worker].slots;
+    const std::uint32_t most = here > slots ? (here - slots + 1) / 2 : 0;
+    const auto load = [&](std::uint32_t address, std::uint64_t tasks) {
+        return 1000 * tasks / workers_[who(address)].slots + client.links[address].others;
+    };
     std::vector<std::uint32_t> idle;
     for (std::uint32_t other = 0; other < addresses(); ++other) {
         const bool has_work = std::ranges::any_of(jobs_, [&](const Job& job) {
             return waits(connection.client, job) && reaches(client, other, job);
         });
         if (other != connection.address && client.links[other].up && !has_work &&
-            counts[other] < workers_[who(other)].slots) {
+            counts[other] < workers_[who(other)].slots &&
+            load(other, counts[other]) <= load(connection.address, here - most)) {
             idle.push_back(other);
         }
     }
@@ -90,9 +110,7 @@ void Cluster::watch_reclaim(Connection& connection, const wire::Attempts& list) 
             violated("a client takes a task back that nobody could run who has nothing to do");
         }
     }));
-    const std::uint32_t here = counts[connection.address];
-    const std::uint32_t slots = workers_[connection.worker].slots;
-    if (idle.empty() || here <= slots || list.ids.size() > (here - slots + 1) / 2) {
+    if (idle.empty() || most == 0 || list.ids.size() > most) {
         violated("a client takes " + std::to_string(list.ids.size()) + " tasks of " +
                  std::to_string(here) + " from worker " + std::to_string(connection.worker) +
                  " for nobody");

@@ -77,14 +77,15 @@ void Cluster::watch_drained(std::uint32_t id) {
     }
     const bool runs =
         std::ranges::any_of(worker.store, [](const auto& each) { return !each.second.done; });
-    if (runs && worker.machine.awake() > 6s) {
+    const bool awake = worker.machine.awake() > 6s;
+    if (runs && awake) {
         violated("worker " + std::to_string(id) + " runs what its drain should have ended");
     }
     if (drained && (runs || waits)) {
         violated("worker " + std::to_string(id) + " has drained, and something is left there");
     }
     // what is left of those who are away is for nobody
-    if (!drained && !runs && !waits && worker.reactor->attempts() <= worker.store.size()) {
+    if (!drained && awake && !runs && !waits && worker.reactor->attempts() <= worker.store.size()) {
         violated("worker " + std::to_string(id) + " has nothing left and has not drained");
     }
 }

@@ -227,7 +227,7 @@ bool Reactor::serves(const Worker& worker, const wire::Instance& instance) const
 /// take the place of the first, and that the place of the second again.
 std::optional<WorkerId> Reactor::twin_of(WorkerId id, const wire::Instance& instance) const {
     for (WorkerId other = 0; other < workers_.size(); ++other) {
-        if (other != id && !workers_[other].twin && serves(workers_[other], instance)) {
+        if (other != id && serves(workers_[other], instance)) {
             return other;
         }
     }

@@ -12,7 +12,7 @@
 namespace repartir::client {
 namespace {
 
-/// So many workers that idle are looked at for one that can run what waits at another.
+/// So many pairs are looked at of a worker that idles and one at which something waits.
 constexpr std::size_t tries_max = 16;
 
 }  // namespace
@@ -37,8 +37,8 @@ void Reactor::settle_backlogs() {
     unsettled_.clear();
 }
 
-/// When a worker idles and nothing waits here that it could run: asks the one with the longest
-/// queue for half of that.
+/// When a worker idles and nothing waits here that it could run: asks another for half of what
+/// waits there, the one with the longest queue first.
 void Reactor::steal(Outbox& out) {
     if (cut_short_ || ready_.empty()) {
         return;
@@ -48,22 +48,23 @@ void Reactor::steal(Outbox& out) {
         return;
     }
     settle_backlogs();
-    if (backlogs_.empty()) {
-        return;
-    }
-    const auto [backlog, id] = *backlogs_.rbegin();
-    const Worker& busy = workers_[id];
-    const std::size_t half = (backlog + 1) / 2;
-    const std::uint64_t left = load_of(busy, busy.here.size() - half);
     std::size_t tries = tries_max;
-    for (const auto& [load, to] : ready_) {
-        if (load >= left || tries-- == 0) {
-            return;  // who has more to do than that one is left with would get nothing
-        }
-        const Worker& idle = workers_[to];
-        if (idle.here.size() < idle.site.slots && idle.kept_in != pass_ &&
-            ask_back(id, half, &idle, out) != 0) {
-            return;
+    for (const auto& [backlog, id] : backlogs_ | std::views::reverse) {
+        const Worker& busy = workers_[id];
+        const std::size_t half = (backlog + 1) / 2;
+        const std::uint64_t left = load_of(busy, busy.here.size() - half);
+        for (const auto& [load, to] : ready_) {
+            if (load >= left) {
+                break;  // who has more to do than that one is left with would get nothing
+            }
+            if (tries-- == 0) {
+                return;
+            }
+            const Worker& idle = workers_[to];
+            if (idle.here.size() < idle.site.slots && idle.kept_in != pass_ &&
+                ask_back(id, half, &idle, out) != 0) {
+                return;
+            }
         }
     }
 }
