@@ -69,7 +69,7 @@ class World {
     /// A read that has not come back.
     struct Reading {
         worker::Read read;
-        bool late = false;  // its attempt was forgotten
+        bool late = false;  // its attempt was forgotten, or perhaps its connection is gone
     };
 
     void event() {
@@ -141,6 +141,7 @@ class World {
     void disconnect(Peer& peer) {
         if (peer.connection != 0) {
             reactor_.disconnected(std::exchange(peer.connection, 0), now_);
+            std::ranges::for_each(reads_, [](Reading& reading) { reading.late = true; });
         }
     }
 
@@ -177,15 +178,12 @@ class World {
         if (reads_.empty()) {
             return;
         }
-        const worker::Read& any = reads_.at(events_.byte() % reads_.size()).read;
-        const auto chosen = std::ranges::find_if(reads_, [&](const Reading& other) {
-            return other.read.attempt == any.attempt && other.read.channel == any.channel;
-        });  // the first of its stream: they come back in order
+        const auto chosen = reads_.begin() + events_.byte() % std::ssize(reads_);
         const worker::Read read = chosen->read;
         reads_.erase(chosen);
         const std::uint64_t bytes =
             events_.below(4) == 0 ? events_.number() % (read.bytes + 1) : read.bytes;
-        reactor_.read(read.attempt, read.channel, read.offset, std::string(bytes, 'x'), now_, out_);
+        reactor_.read(read, std::string(bytes, 'x'), now_, out_);
     }
     void grow() {
         if (running_.empty()) {
@@ -376,7 +374,10 @@ class World {
         check(!peer.admitted && admit.version == wire::version_max);
         peer.admitted = true;
     }
-    void carry_out(const worker::Close& close) { peer_of(close.connection).connection = 0; }
+    void carry_out(const worker::Close& close) {
+        peer_of(close.connection).connection = 0;
+        std::ranges::for_each(reads_, [](Reading& reading) { reading.late = true; });
+    }
     void carry_out(const worker::Start& start) {
         const auto view = wire::read_task(start.task);
         check(view && view->attempt == start.attempt);

@@ -31,6 +31,8 @@ constexpr base::BootTime stranger_max = 30s;
 constexpr base::BootTime greeted_after = 10s;
 /// A client that takes less at once waits long for what is long.
 constexpr std::uint64_t output_min = 20'000;
+/// Of what is wanted as it comes, something has come after that.
+constexpr base::BootTime stream_max = 3s;
 constexpr std::uint32_t ticks_max = 2000;    // of one machine in a second
 constexpr std::uint32_t reclaims_max = 100;  // of one client in a second
 
@@ -47,6 +49,7 @@ void Cluster::audit() {
         if (std::exchange(workers_[id].ticks, 0) > ticks_max) {
             violated("worker " + std::to_string(id) + " is busy with nothing");
         }
+        audit_streams(id);
     }
     for (const auto& [id, connection] : connections_) {
         audit_connection(connection);
@@ -271,6 +274,25 @@ void Cluster::audit_moving(std::uint32_t id, std::uint32_t idle) {
         if (waiting != 0 && waiting + here > workers_[who(worker)].slots && calm(id, worker)) {
             violated(std::to_string(waiting) + " tasks wait at worker " + std::to_string(worker) +
                      " and worker " + std::to_string(idle) + " idles");
+        }
+    }
+}
+
+/// What is wanted as it comes does come, where the link is a good one.
+void Cluster::audit_streams(std::uint32_t id) {
+    const Worker& worker = workers_[id];
+    for (const auto& [attempt, running] : worker.store) {
+        const Job& job = jobs_[running.job];
+        const Client& client = clients_[job.client];
+        if (!client.reactor || client.reactor->lease_of(job.attempt) != attempt) {
+            continue;
+        }
+        const auto at = leased_at(job.client, job);
+        if (running.streams && !running.done && running.written != 0ns &&
+            clock_.now() - running.written > stream_max && worker.latency < 1ms && at &&
+            calm(job.client, *at) && client.options.output_bytes_max >= output_min &&
+            job.received[0] + job.received[1] == 0) {
+            violated("nothing comes of what task " + std::to_string(running.job) + " writes");
         }
     }
 }

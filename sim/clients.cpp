@@ -208,7 +208,7 @@ void Cluster::client_effects(std::uint32_t id, client::Outbox& out) {
             watch_capacity(client, *capacity);
         }
     }
-    if (dropped) {
+    if (dropped && !client.leaves) {
         watch_dropped(id, *dropped);
     }
     if (client.reactor) {

@@ -35,6 +35,7 @@ struct Plan {
     bool varied = false;        ///< each worker has some of the functions, and others in each life
     bool heavy = false;         ///< much input and output
     bool gives = false;         ///< the clients ask for tasks back all the time
+    bool broken = false;        ///< workers fail by themselves, again and again
     bool faults = true;
     base::BootTime trouble = std::chrono::seconds(60);   ///< how long things go wrong
     base::BootTime patience = std::chrono::minutes(30);  ///< by when all must have ended after it
@@ -107,6 +108,7 @@ class Cluster {
         bool forged = false;              // somebody else said something on it
         bool draining = false;            // and that
         std::set<std::uint64_t> results;  // by sequence, that were sent
+        std::set<AttemptId> told;         // whose they are
         std::uint64_t submitted_in = 0;   // the batch of effects with the latest tasks
         std::size_t submitted_bytes = 0;  // of those
         std::size_t unseen_bytes = 0;     // of results that the client has not acknowledged
@@ -121,10 +123,11 @@ class Cluster {
         std::uint32_t job = 0;
         bool done = false;
         bool stopped = false;
-        std::uint32_t cores = 0;  // that it has there; 0: it waits at the threads
-        Streams output{};         // bytes that it writes, or that are kept
-        Streams known{};          // that the worker was told of
-        bool streams = false;     // they are wanted as they come
+        std::uint32_t cores = 0;    // that it has there; 0: it waits at the threads
+        Streams output{};           // bytes that it writes, or that are kept
+        Streams known{};            // that the worker was told of
+        bool streams = false;       // they are wanted as they come
+        base::BootTime written{0};  // when the first of them were there
     };
     /// A task that waits at a worker.
     struct Queued {
@@ -140,9 +143,11 @@ class Cluster {
         std::map<AttemptId, Running> store;
         std::set<AttemptId> begun;  // in this life
         std::uint32_t slots = 1;
-        std::uint32_t functions = 0;     // that it has: a bit for each kind
-        bool ran_quick = false;          // in this life: it knows how long they take
-        std::uint64_t memory_bytes = 0;  // 0: it does not count it
+        std::uint32_t tasks_max = 0;        // of one session
+        std::uint64_t input_bytes_max = 0;  // as above
+        std::uint32_t functions = 0;        // that it has: a bit for each kind
+        bool ran_quick = false;             // in this life: it knows how long they take
+        std::uint64_t memory_bytes = 0;     // 0: it does not count it
         std::uint64_t memory_used = 0;
         std::uint32_t ahead = 0;  // functions that wait at its threads
         bool control_groups = true;
@@ -252,6 +257,7 @@ class Cluster {
         bool leaves = false;            // it has said goodbye
         bool told_unreachable = false;  // it knows that nobody is in reach
         bool gives_back = false;        // it was asked to just now
+        bool leaves = false;            // it has said goodbye to all
         std::uint64_t back_from = 0;    // the connection by which it asked for tasks then
     };
 
@@ -273,6 +279,7 @@ class Cluster {
     void came_back(const AttemptId& attempt);
     void cancel(std::uint32_t job, bool force);
     void cancel_some(std::uint32_t client, std::uint32_t worker);
+    void cancel_all(std::uint32_t client);
     void ended(const client::Finished& finished);
     [[nodiscard]] client::Order order_of(std::uint32_t job) const;
     [[nodiscard]] bool out_of_reach(const Job& job) const;
@@ -340,6 +347,7 @@ class Cluster {
     void watch_goodbye(Connection& connection, Side from, std::string_view body);
     void watch_heartbeat(Connection& connection, Side from, std::string_view body);
     void watch_credit(Connection& connection, Side from, std::string_view body);
+    void watch_output(const Connection& connection, std::string_view body);
     void watch_welcome(Connection& connection, wire::MessageType type, std::string_view body);
     void watch_list(std::uint64_t id, Side from, wire::MessageType type, std::string_view body);
     void watch_submit(std::uint64_t id, std::string_view body);
@@ -368,6 +376,8 @@ class Cluster {
     void watch_done(std::uint32_t worker);
     void watch_drain_by(std::uint32_t worker, std::uint64_t life);
     void watch_returned(std::uint32_t worker);
+    void watch_farewell(std::uint32_t worker);
+    void cut_off(std::uint32_t worker, std::uint64_t life);
     void watch_accepted(std::uint32_t worker);
     void watch_ahead(std::uint32_t worker, const Job& first);
     void watch_session(const Connection& connection);
@@ -400,6 +410,7 @@ class Cluster {
     [[nodiscard]] bool has_place(std::uint32_t worker, const Job* first,
                                  std::uint32_t leases) const;
     void audit_connection(const Connection& connection);
+    void audit_streams(std::uint32_t worker);
     [[nodiscard]] bool calm(std::uint32_t client, std::uint32_t worker) const;
     [[nodiscard]] bool reaches(const Client& client, std::uint32_t worker, const Job& job) const;
 
@@ -411,6 +422,7 @@ class Cluster {
     void expect(bool holds, std::string_view what);
     void trouble_stranger(std::uint32_t worker);
     void crowd(std::uint32_t worker);
+    [[nodiscard]] bool visits(std::uint32_t worker, std::uint64_t session);
     void guest(std::uint32_t worker, std::uint64_t connection, const wire::Hello& hello,
                const Answer& answer);
     [[nodiscard]] bool knows(std::uint32_t worker, std::uint32_t client) const;

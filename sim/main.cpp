@@ -112,6 +112,7 @@ repartir::sim::Plan plan_of(std::uint64_t seed, const Settings& settings) {
     plan.heavy = shape.below(8) == 0;
     plan.gives = shape.below(6) == 0;
     plan.first_dies = plan.twins != 0 && !plan.first_fails && shape.below(2) == 0;
+    plan.broken = shape.below(8) == 0;
     plan.trace = settings.trace;
     return plan;
 }

@@ -43,14 +43,15 @@ REASONS = {
     "again": "what is there is put there again: only work is saved",
     "dead": "a detector that has seen its peer dead says so for ever, whatever else it keeps of it",
     "words": "it chooses the sentence, or the code, of an error: what is done about it is the same",
-    "measure": "a number that is measured and weighed: how soon another one is told, or how many "
-               "tasks wait at a worker for it, has no bound but those that hold for any number",
+    "measure": "a number that is measured and weighed: how soon another one is told or suspected, "
+               "or how many tasks wait at a worker for it, has no bound but those that hold for "
+               "any number",
     "later": "the next heartbeat does it at the latest: what comes sooner saves room at the worker",
     "caller": "not of the reactor: who makes one asks how long its heartbeat is to be",
     "calls": "what carries a call has one core and no memory in it: wire::append_call writes none",
     "guard": "it does something only where something else is wrong: then no loop is without end",
     "nobody": "a client of no workers at all is made by nobody",
-    "foe": "only who sends an attempt again by a name that is over could tell: a unit test does",
+    "lent": "what could be lent to a message is copied into it: the same bytes are sent",
     "reborn": "a hello came to a worker that was started anew, and its welcome did not come back: "
               "then what is lost is only counted otherwise. A unit test tells",
     "bound": "it bounds what one call looks at, however many workers there are: no seed has as "
@@ -108,7 +109,8 @@ KEPT = {
     ("src/client/placing.cpp", "ours >= slots", "false"): "measure",
     ("src/client/tasks.cpp", "const auto sample = worker.throughput.arrived( piece->bytes.size(), "
      "piece->bytes.size() >= wire::output_piece_bytes_max, now_)", "false"): "measure",
-    ("src/worker/output.cpp", "late != late_reads_.end()", "false"): "foe",
+    ("src/worker/output.cpp", "bytes != 0", "true"): "again",
+    ("src/worker/output.cpp", "owner == nullptr", "true"): "lent",
     ("src/client/reclaim.cpp", "backlog != worker.backlog", "true"): "again",
     ("src/client/reclaim.cpp", "tries-- == 0", "false"): "bound",
     ("src/client/reclaim.cpp", "cut_short_", "false"): "bound",
@@ -124,11 +126,10 @@ KEPT = {
         ("!whole", "words"), ("!fresh", "words"),
         ("held.demand.cores != 1", "calls"), ("held.demand.memory_bytes != 0", "calls"))},
     ("src/worker/attempts.cpp", "!fresh", "true"): "words",
-    ("src/worker/attempts.cpp", "more->output_bytes != 0", "true"): "again",
     **{("src/core/credit.cpp", what, form): "measure" for form in ("true", "false")
        for what in ("round_trip_ < least", "run_ < least / 10", "run_ < base::BootTime(0)")},
-    ("src/core/detector.cpp", "off < base::BootTime(0)", "true"): "measure",
-    ("src/core/detector.cpp", "off < base::BootTime(0)", "false"): "measure",
+    **{("src/core/detector.cpp", what, form): "measure" for form in ("true", "false")
+       for what in ("off < base::BootTime(0)", "gap >= patience_.interval / 2")},
     **{("src/core/detector.cpp", what, form): reason for what, form, reason in (
         ("health_ != Health::dead", "true", "dead"),
         ("ask(now) == Health::dead", "false", "dead"))},
@@ -219,6 +220,8 @@ class Source:
         first = kids[0]
         if first.kind == self.kinds.DECL_STMT:  # if (x = ...; condition)
             first = kids[1]
+        if first.kind == self.kinds.VAR_DECL and cursor.kind == self.kinds.WHILE_STMT:
+            return  # while (x = ...) has no place for what would overrule it
         if first.kind == self.kinds.VAR_DECL:  # if (x = ...): the value of x
             at = self.number(cursor, self.text(first.extent.start.offset, first.extent.end.offset),
                              ["true", "false"])

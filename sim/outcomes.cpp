@@ -73,6 +73,7 @@ bool Cluster::out_of_reach(const Job& job) const {
 /// A client says goodbye to all that it is connected with.
 void Cluster::leave(std::uint32_t id) {
     Client& client = clients_[id];
+    client.leaves = true;
     client::Outbox out;
     client.leaves = true;
     client.reactor->leave(out);

@@ -82,6 +82,15 @@ void Cluster::cancel_some(std::uint32_t id, std::uint32_t worker) {
     }
 }
 
+/// Its owner wants nothing any more.
+void Cluster::cancel_all(std::uint32_t id) {
+    for (std::uint32_t index = 0; index < jobs_.size(); ++index) {
+        if (leased_at(id, jobs_[index])) {
+            cancel(index, false);
+        }
+    }
+}
+
 /// It could not after all.
 void Cluster::came_back(const AttemptId& attempt) {
     const std::uint32_t index = attempt.task.element;

@@ -128,6 +128,29 @@ void Cluster::watch_returned(std::uint32_t id) {
     worker.queue.clear();
 }
 
+/// A worker has drained: all who are connected know it.
+void Cluster::watch_farewell(std::uint32_t id) {
+    for (const auto& [number, connection] : connections_) {
+        if (connection.worker == id && connection.life == workers_[id].life &&
+            connection.welcomed && connection.worker_open) {
+            violated("worker " + std::to_string(id) + " leaves without a word");
+        }
+    }
+}
+
+/// The time of a drain is over, and the network goes: what runs still has not ended.
+void Cluster::cut_off(std::uint32_t id, std::uint64_t life) {
+    if (workers_[id].life != life || !workers_[id].reactor) {
+        return;
+    }
+    for (const auto& [number, connection] : connections_) {
+        if (connection.worker == id && connection.worker_open) {
+            cut(number, true, true);
+        }
+    }
+    watch_done(id);
+}
+
 /// What came to a worker is there still: it has said so.
 void Cluster::watch_accepted(std::uint32_t id) {
     Worker& worker = workers_[id];
@@ -156,6 +179,8 @@ void Cluster::watch_queue(std::uint32_t id) {
     const Worker& worker = workers_[id];
     if (worker.reactor && worker.draining) {
         watch_done(id);
+    } else if (worker.reactor && worker.reactor->drained()) {
+        violated("worker " + std::to_string(id) + " has drained, and nobody asked it to");
     }
     if (!worker.reactor || worker.draining || worker.queue.empty()) {
         return;
@@ -177,6 +202,20 @@ void Cluster::watch_queue(std::uint32_t id) {
                  std::to_string(first->first.task.element) + ", the first that waits there");
     }
     watch_ahead(id, jobs_[first->first.task.element]);
+}
+
+/// Somebody comes to a worker, and goes: the session stays for a while. @return whether it may.
+bool Cluster::visits(std::uint32_t id, std::uint64_t session) {
+    const std::uint64_t connection = ++last_connection_;
+    worker::Reactor& reactor = *workers_[id].reactor;
+    wire::Hello hello;
+    hello.session = {session, 2};
+    hello.time_to_live = 5s;
+    reactor.connected(connection, wire::Role::client, workers_[id].machine.now());
+    const Answer answer =
+        tell_worker(id, connection, wire::MessageType::hello, codec::encode(hello));
+    reactor.disconnected(connection, workers_[id].machine.now());
+    return !answer.closed;
 }
 
 /// A worker begins an attempt: was it the first?

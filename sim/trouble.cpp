@@ -13,7 +13,7 @@ void Cluster::make_trouble() {
     }
     const auto worker = static_cast<std::uint32_t>(random_.below(plan_.workers));
     const auto client = static_cast<std::uint32_t>(random_.below(plan_.clients));
-    switch (random_.below(6)) {
+    switch (plan_.broken && chance(50) ? 0 : random_.below(6)) {
         case 2:
             trouble_stranger(worker);
             break;
@@ -56,7 +56,7 @@ void Cluster::trouble_connection(std::uint32_t client, std::uint32_t worker) {
 
 void Cluster::trouble_worker(std::uint32_t id) {
     Worker& worker = workers_[id];
-    switch (random_.below(7)) {
+    switch (plan_.broken && chance(70) ? 5 : random_.below(7)) {
         case 5:
             note("broken", id);
             count("broken");
@@ -104,6 +104,7 @@ void Cluster::trouble_client(std::uint32_t id) {
     if (chance(10) && plan_.clients > 1) {
         count("client vanished");
         if (chance(50)) {
+            cancel_all(id);
             leave(id);
         }
         vanish(id);

@@ -66,8 +66,10 @@ void Cluster::watch_message(std::uint64_t id, Side from, wire::MessageType type,
             connection.told_drain = true;
             break;
         case wire::MessageType::task_submit:
-        case wire::MessageType::task_output:
         case wire::MessageType::task_result:
+            break;
+        case wire::MessageType::task_output:
+            watch_output(connection, body);
             break;
         default:
             watch_list(id, from, type, body);
@@ -75,6 +77,7 @@ void Cluster::watch_message(std::uint64_t id, Side from, wire::MessageType type,
     if (type == wire::MessageType::task_result) {
         const auto result = wire::decode<wire::TaskResult>(type, body);
         workers_[connection.worker].queue.erase(result->attempt);
+        connection.told.insert(result->attempt);
         if (!connection.results.insert(result->sequence).second) {
             violated("a result is sent twice by one connection");
         }
@@ -193,6 +196,12 @@ void Cluster::watch_credit(Connection& connection, Side from, std::string_view b
     if (from == Side::worker && connection.draining) {
         violated("a worker that drains grants credit");
     }
+    const Worker& worker = workers_[connection.worker];
+    if (from == Side::worker &&
+        ((credit->tasks != 0 && credit->tasks < worker.tasks_max / 4) ||
+         (credit->input_bytes != 0 && credit->input_bytes < worker.input_bytes_max / 4))) {
+        violated("a worker grants too little to be worth a message");
+    }
     if (from == Side::client) {
         const Pipe& in = connection.to_client;
         const bool due = credit->output_bytes != 0 || connection.draining ||
@@ -201,6 +210,19 @@ void Cluster::watch_credit(Connection& connection, Side from, std::string_view b
                          credit->results.size() >= in.tasks_granted;
         connection.unseen_bytes = 0;
         connection.alone = !due;
+    }
+}
+
+/// Output comes before its result, and says how much there is as soon as that is known.
+void Cluster::watch_output(const Connection& connection, std::string_view body) {
+    const auto output = wire::decode<wire::TaskOutput>(wire::MessageType::task_output, body);
+    const Worker& worker = workers_[connection.worker];
+    const auto there = worker.store.find(output->attempt);
+    if (output->bytes.empty() || connection.told.contains(output->attempt)) {
+        violated("output is empty, or follows its result");
+    }
+    if (there == worker.store.end() || (output->total != 0) != there->second.done) {
+        violated("output does not say how much there is, or too soon");
     }
 }
 

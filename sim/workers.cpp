@@ -34,8 +34,8 @@ void Cluster::boot(std::uint32_t id) {
     }
     options.compression = worker.compression;
     options.sessions_max = sessions_max;
-    options.tasks_max = 4 + static_cast<std::uint32_t>(random_.below(200));
-    options.input_bytes_max = input_min + random_.below(1'000'000);
+    options.tasks_max = worker.tasks_max = 4 + static_cast<std::uint32_t>(random_.below(200));
+    options.input_bytes_max = worker.input_bytes_max = input_min + random_.below(1'000'000);
     worker.reactor = std::make_unique<worker::Reactor>(std::move(options));
     worker.store.clear();
     worker.begun.clear();
@@ -104,6 +104,9 @@ void Cluster::drain(std::uint32_t id) {
     }
     note("drain", id);
     count("drain");
+    // somebody was there before, and comes back
+    const std::uint64_t guest = random_.next();
+    const bool visited = worker.reactor->sessions() < sessions_max && visits(id, guest);
     worker.draining = true;
     worker::Outbox out;
     const base::BootTime now = worker.machine.now();
@@ -111,7 +114,12 @@ void Cluster::drain(std::uint32_t id) {
     worker.reactor->drain(worker.drain_by, "a drain", now, out);
     worker_effects(id, out);
     watch_returned(id);
+    expect(visits(id, guest) == visited && !visits(id, guest + 1), "who comes to a drain");
     const std::uint64_t life = worker.life;
+    if (chance(20)) {
+        clock_.at(worker.machine.when(worker.drain_by + 60ms),
+                  [this, id, life] { cut_off(id, life); });
+    }
     clock_.at(worker.machine.when(worker.drain_by + 50ms),
               [this, id, life] { watch_drain_by(id, life); });
     clock_.after(6s, [this, id, life, polite = chance(50)] {
@@ -124,6 +132,7 @@ void Cluster::drain(std::uint32_t id) {
             worker::Outbox last;
             there.reactor->farewell(last);
             worker_effects(id, last);
+            watch_farewell(id);
         }
         crash(id);  // its end, and then its next life
     });
@@ -194,7 +203,11 @@ void Cluster::grow(std::uint32_t id, std::uint64_t life, const AttemptId& attemp
     }
     for (const wire::Channel channel : {wire::Channel::out, wire::Channel::err}) {
         const std::size_t at = std::to_underlying(channel);
-        found->second.known[at] = found->second.output[at] / part;
+        found->second.known[at] =
+            std::max(found->second.known[at], found->second.output[at] / part);
+        if (found->second.known[at] != 0 && found->second.written == 0ns) {
+            found->second.written = clock_.now();
+        }
         worker::Outbox out;
         worker.reactor->grew(attempt, channel, found->second.known[at], worker.machine.now(), out);
         worker_effects(id, out);
@@ -209,6 +222,9 @@ void Cluster::stop_task(std::uint32_t id, const worker::Stop& stop) {
     } else {
         watch_stop(id, stop.attempt);
         found->second.stopped = true;
+        clock_.after(0ns, [this, id, life = worker.life, attempt = stop.attempt] {
+            grow(id, life, attempt, 2);  // its last words
+        });
         clock_.after(stop.force && chance(50) ? base::BootTime(1ms) : up_to(1s),
                      [this, id, life = worker.life, attempt = stop.attempt] {
                          workers_[id].machine.happens([=, this] { end_task(id, life, attempt); });
@@ -331,7 +347,8 @@ void Cluster::read_output(std::uint32_t id, const worker::Read& read) {
         if (found != worker.store.end() && read.offset < found->second.output[channel]) {
             Running& running = found->second;
             if (clock_.now() < worker.disk_full_until && running.done && chance(20)) {
-                running.output[channel] = read.offset + random_.below(read.bytes);  // no more
+                running.output[channel] =  // no more
+                    read.offset + (chance(50) ? 0 : random_.below(read.bytes));
                 jobs_[running.job].may_lose = true;
                 count("disk failed");
             }
@@ -339,8 +356,8 @@ void Cluster::read_output(std::uint32_t id, const worker::Read& read) {
                             std::min(read.bytes, running.output[channel] - read.offset));
         }
         worker::Outbox out;
-        worker.reactor->read(read.attempt, read.channel, read.offset, bytes, worker.machine.now(),
-                             out);
+        const auto owner = std::make_shared<const std::string>(std::move(bytes));
+        worker.reactor->read(read, *owner, worker.machine.now(), out, chance(50) ? owner : nullptr);
         worker_effects(id, out);
     };
     const bool slow = plan_.faults && chance(5);
@@ -353,7 +370,12 @@ void Cluster::worker_effects(std::uint32_t id, worker::Outbox& out) {
     for (worker::Effect& effect : std::exchange(out, {})) {
         if (const auto* send = std::get_if<worker::Send>(&effect)) {
             watch_sends(id, send->to);
-            post(send->to, Side::worker, send->type, send->correlation, send->body);
+            const bool lent = !send->lent.bytes.empty();
+            if (lent && send->lent.owner == nullptr) {
+                violated("a message is lent what nobody keeps");
+            }
+            post(send->to, Side::worker, send->type, send->correlation,
+                 lent ? wire::whole_body(send->body, send->lent) : send->body);
         } else if (const auto* admit = std::get_if<worker::Admit>(&effect)) {
             Connection& connection = connections_.find(admit->connection)->second;
             connection.to_worker.framer.admit(admit->version, admit->compression);
@@ -409,8 +431,7 @@ void Cluster::worker_wakes(std::uint32_t id) {
 
 void Cluster::worker_reads(std::uint64_t id, std::string_view bytes) {
     const auto found = connections_.find(id);
-    if (found == connections_.end() || !found->second.worker_open ||
-        found->second.life != workers_[found->second.worker].life) {
+    if (found == connections_.end() || found->second.life != workers_[found->second.worker].life) {
         return;
     }
     Connection& connection = found->second;
@@ -418,7 +439,7 @@ void Cluster::worker_reads(std::uint64_t id, std::string_view bytes) {
     wire::Framer& framer = connection.to_worker.framer;
     framer.give(bytes);
     worker::Outbox out;
-    while (connection.worker_open) {
+    while (worker.reactor) {
         const auto message = framer.next();
         if (!message) {
             violated("the worker could not read a frame: " +
@@ -428,7 +449,9 @@ void Cluster::worker_reads(std::uint64_t id, std::string_view bytes) {
         if (!*message) {
             break;
         }
-        heard(id, Side::worker, **message);
+        if (connection.worker_open) {  // else it is ignored
+            heard(id, Side::worker, **message);
+        }
         worker.reactor->received(id, **message, worker.machine.now(), out);
         worker_effects(connection.worker, out);
     }

@@ -10,12 +10,10 @@ void Allowance::grant(std::uint64_t more) noexcept {
     left_ += std::min(more, std::numeric_limits<std::uint64_t>::max() - left_);
 }
 
-bool Allowance::take(std::uint64_t units) noexcept {
-    if (units > left_) {
-        return false;
-    }
-    left_ -= units;
-    return true;
+std::uint64_t Allowance::take(std::uint64_t most) noexcept {
+    const std::uint64_t taken = std::min(most, left_);
+    left_ -= taken;
+    return taken;
 }
 
 bool Grantor::arrived(std::uint64_t units) noexcept {
@@ -30,8 +28,7 @@ bool Grantor::arrived(std::uint64_t units) noexcept {
 void Grantor::freed(std::uint64_t units) noexcept { held_ -= std::min(units, held_); }
 
 std::uint64_t Grantor::more() const noexcept {
-    const std::uint64_t out = granted_ + held_;
-    const std::uint64_t more = window_ > out ? window_ - out : 0;
+    const std::uint64_t more = window_ - std::min(window_, granted_ + held_);
     return more < window_ / 4 ? 0 : more;
 }
 

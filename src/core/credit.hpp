@@ -15,8 +15,8 @@ class Allowance {
 
     /// The other end grants more. Saturates.
     void grant(std::uint64_t more) noexcept;
-    /// @return whether so many were left; they are used then.
-    [[nodiscard]] bool take(std::uint64_t units) noexcept;
+    /// Uses so many, or as many as are left. @return how many those were.
+    std::uint64_t take(std::uint64_t most) noexcept;
     [[nodiscard]] std::uint64_t left() const noexcept { return left_; }  ///< units
 
   private:
@@ -37,8 +37,6 @@ class Grantor {
     [[nodiscard]] bool arrived(std::uint64_t units) noexcept;
     /// So many that arrived need no room any more.
     void freed(std::uint64_t units) noexcept;
-    /// The window becomes larger or smaller. Smaller takes effect as what was granted is used.
-    void resize(std::uint64_t window) noexcept { window_ = window; }
     /// @return how much more to grant now; 0 while it is less than a quarter of the window. It
     /// counts as granted.
     [[nodiscard]] std::uint64_t due() noexcept;

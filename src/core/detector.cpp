@@ -14,9 +14,6 @@ base::BootTime Detector::timeout() const noexcept {
 }
 
 base::BootTime Detector::next() const noexcept {
-    if (health_ == Health::dead) {
-        return base::BootTime::max();
-    }
     return last_ + (health_ == Health::alive ? 1 : 2) * timeout();
 }
 

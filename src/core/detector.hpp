@@ -40,7 +40,7 @@ class Detector {
     void heard(base::BootTime now) noexcept;
     /// @return what is believed at this time, which must not go back.
     Health ask(base::BootTime now) noexcept;
-    /// @return when ask() may next have another answer; never, once it is dead.
+    /// @return when ask() may next have another answer; the past, once it is dead.
     [[nodiscard]] base::BootTime next() const noexcept;
     /// @return how long the peer may be silent before it is suspected.
     [[nodiscard]] base::BootTime timeout() const noexcept;

@@ -270,6 +270,7 @@ void Reactor::start_next(Outbox& out) {
         }
         held->phase = Phase::running;
         held->begun = true;
+        ++running_;
         std::string task = std::move(held->task);
         lane.erase(lane.begin());
         session->input.freed(task.size());
@@ -292,6 +293,7 @@ void Reactor::finished(const AttemptId& id, Ended&& ended, base::BootTime now, O
                        bool busy) {
     now_ = now;
     ++stats_.finished;
+    --running_;
     if (const auto orphan = orphans_.find(id); orphan != orphans_.end()) {
         release(id, orphan->second, busy);
         orphans_.erase(orphan);
@@ -332,7 +334,9 @@ void Reactor::forget(Session& session, const AttemptId& id, Outbox& out) {
     if (found->second.begun) {
         out.emplace_back(Forget{id});
     }
-    expect_late_reads(session, id, found->second);
+    for (const Flow& flow : found->second.flows) {
+        session.output.grant(flow.reading);  // and not sent
+    }
     session.results.erase(found->second.sequence);
     session.attempts.erase(found);
     owners_.erase(id);
@@ -426,10 +430,7 @@ void Reactor::credit(ConnectionId id, const wire::Message& message, Outbox& out)
             forget(session, attempt, out);
         }
     }));
-    if (more->output_bytes != 0) {
-        session.output.grant(more->output_bytes);
-        pump_all(session, out);
-    }
+    allow(session, more->output_bytes, out);
     grant(session, out);
 }
 

@@ -32,18 +32,6 @@ void Reactor::end(Session& session, const AttemptId& id, Held& held, Ended&& end
     pump(session, id, held, out);
 }
 
-/// What is being read of an attempt that is no more here still comes back: it says nothing of
-/// another one of the same id, and needs no credit.
-void Reactor::expect_late_reads(Session& session, const AttemptId& id, const Held& held) {
-    for (const wire::Channel channel : channels) {
-        const Flow& flow = held.flows[std::to_underlying(channel)];
-        if (flow.reading != 0) {
-            late_reads_.emplace(id, channel);
-            session.output.grant(flow.stale ? 0 : flow.reading);
-        }
-    }
-}
-
 /// Sends what may be sent of an attempt's output, and its result once that is through.
 void Reactor::pump(Session& session, const AttemptId& id, Held& held, Outbox& out) {
     if (session.connection == 0 || held.result_sent) {
@@ -52,23 +40,21 @@ void Reactor::pump(Session& session, const AttemptId& id, Held& held, Outbox& ou
     bool through = held.phase == Phase::ended;
     for (const wire::Channel channel : channels) {
         Flow& flow = held.flows[std::to_underlying(channel)];
-        const std::string& ready = stream_of(held.ended, channel).inline_bytes;
-        const bool in_tail = flow.sent == 0 && flow.reading == 0 && flow.known == ready.size() &&
-                             flow.known <= wire::inline_output_bytes_max;
         const bool wanted = held.stream || held.phase == Phase::ended;
-        if (in_tail || !wanted || (flow.sent == flow.known && flow.reading == 0)) {
+        if (flow.reading == 0 &&
+            (!wanted || flow.sent == flow.known || flow.in_tail(stream_of(held.ended, channel)))) {
             continue;
         }
         through = false;
         if (flow.reading != 0) {
             continue;
         }
-        const std::uint64_t piece =
-            std::min({flow.known - flow.sent, std::uint64_t{wire::output_piece_bytes_max},
-                      session.output.left()});
-        if (piece != 0 && session.output.take(piece)) {
-            flow.reading = piece;
-            out.emplace_back(Read{id, channel, flow.sent, piece});
+        const std::uint64_t rest = flow.known - flow.sent;
+        flow.reading =
+            session.output.take(std::min<std::uint64_t>(rest, wire::output_piece_bytes_max));
+        if (flow.reading != 0) {
+            flow.read = ++reads_;
+            out.emplace_back(Read{id, channel, flow.sent, flow.reading, flow.read});
         }
     }
     if (through) {
@@ -79,14 +65,7 @@ void Reactor::pump(Session& session, const AttemptId& id, Held& held, Outbox& ou
 /// Nobody waits any more for what a function gave: what is not on its way of it stays here.
 void Reactor::cut_value(Session& session, const AttemptId& id, Held& held, Outbox& out) {
     Flow& flow = held.flows[std::to_underlying(wire::Channel::value)];
-    StreamEnd& value = held.ended.value;
-    const std::uint64_t gone = flow.sent + (flow.stale ? 0 : flow.reading);
-    if (gone >= flow.known) {
-        return;
-    }
-    value.lost += flow.known - gone;
-    value.bytes = flow.known = gone;
-    value.inline_bytes.clear();
+    flow.known = std::min(flow.known, flow.sent + flow.reading);
     pump(session, id, held, out);
 }
 
@@ -99,10 +78,11 @@ void Reactor::send_result(Session& session, const AttemptId& id, Held& held, Out
     result.report.age += now_ - held.ended_at;
     const auto tail = [&](wire::Channel channel) {
         const StreamEnd& stream = stream_of(held.ended, channel);
-        const std::uint64_t sent = held.flows[std::to_underlying(channel)].sent;
+        const Flow& flow = held.flows[std::to_underlying(channel)];
         return wire::OutputTail{
-            sent, sent == 0 ? std::string_view(stream.inline_bytes) : std::string_view(),
-            stream.lost};
+            flow.sent,
+            flow.in_tail(stream) ? std::string_view(stream.inline_bytes) : std::string_view(),
+            stream.lost + stream.bytes - flow.known};
     };
     result.out = tail(wire::Channel::out);
     result.err = tail(wire::Channel::err);
@@ -116,43 +96,36 @@ void Reactor::pump_all(Session& session, Outbox& out) {
     }
 }
 
-void Reactor::read(const AttemptId& id, wire::Channel channel, std::uint64_t offset,
-                   std::string_view bytes, base::BootTime now, Outbox& out,
+/// A session may send so much more output: whichever of its attempts waits for that.
+void Reactor::allow(Session& session, std::uint64_t bytes, Outbox& out) {
+    if (bytes != 0) {
+        session.output.grant(bytes);
+        pump_all(session, out);
+    }
+}
+
+void Reactor::read(const Read& asked, std::string_view bytes, base::BootTime now, Outbox& out,
                    std::shared_ptr<const void> owner) {
     now_ = now;
-    if (const auto late = late_reads_.find({id, channel}); late != late_reads_.end()) {
-        late_reads_.erase(late);
-        return;
+    const auto [session, held] = find(asked.attempt);
+    if (held == nullptr || held->flows[std::to_underlying(asked.channel)].read != asked.number) {
+        return;  // of an attempt, or for a connection, that is gone
     }
-    const auto [session, held] = find(id);
-    if (held == nullptr) {
-        return;
+    Flow& flow = held->flows[std::to_underlying(asked.channel)];
+    flow.read = flow.reading = 0;
+    const std::uint64_t missing = asked.bytes - bytes.size();
+    if (missing != 0) {  // what cannot be read is lost
+        flow.known = asked.offset + bytes.size();
     }
-    Flow& flow = held->flows[std::to_underlying(channel)];
-    const std::uint64_t asked = std::exchange(flow.reading, 0);
-    if (!std::exchange(flow.stale, false) && session->connection != 0) {
-        if (bytes.size() < asked) {  // what cannot be read is lost
-            flow.known = offset + bytes.size();
-            session->output.grant(asked - bytes.size());
-            if (held->phase == Phase::ended) {
-                StreamEnd& stream = stream_of(held->ended, channel);
-                stream.lost += stream.bytes - flow.known;
-                stream.bytes = flow.known;
-            }
-        }
-        if (!bytes.empty()) {
-            send_output(session->connection,
-                        wire::TaskOutput{id, channel, offset, bytes,
-                                         held->phase == Phase::ended ? flow.known : 0},
-                        std::move(owner), out);
-            flow.sent += bytes.size();
-        }
+    if (!bytes.empty()) {
+        send_output(session->connection,
+                    wire::TaskOutput{asked.attempt, asked.channel, asked.offset, bytes,
+                                     held->phase == Phase::ended ? flow.known : 0},
+                    std::move(owner), out);
+        flow.sent += bytes.size();
     }
-    if (bytes.size() < asked) {
-        pump_all(*session, out);  // others may wait for the credit that it left
-    } else {
-        pump(*session, id, *held, out);
-    }
+    pump(*session, asked.attempt, *held, out);
+    allow(*session, missing, out);
 }
 
 void Reactor::send_output(ConnectionId to, const wire::TaskOutput& piece,
@@ -173,8 +146,8 @@ void Reactor::grew(const AttemptId& id, wire::Channel channel, std::uint64_t byt
                    base::BootTime now, Outbox& out) {
     now_ = now;
     const auto [session, held] = find(id);
-    if (held == nullptr || held->phase != Phase::running) {
-        return;
+    if (held == nullptr) {
+        return;  // its session is no more
     }
     Flow& flow = held->flows[std::to_underlying(channel)];
     flow.known = std::max(flow.known, bytes);

@@ -28,8 +28,7 @@ TEST(WorkerOutputTest, LargeOutputTravelsInPiecesAsCreditAllows) {
             ASSERT_EQ(reads.size(), 1U);
             ASSERT_EQ(reads[0].offset, got);
             got += reads[0].bytes;
-            f.reactor.read(attempt(1), wire::Channel::out, reads[0].offset,
-                           std::string(reads[0].bytes, 'x'), f.now, f.out);
+            f.reactor.read(reads[0], std::string(reads[0].bytes, 'x'), f.now, f.out);
         }
     };
     serve();
@@ -37,8 +36,7 @@ TEST(WorkerOutputTest, LargeOutputTravelsInPiecesAsCreditAllows) {
     f.give_credit(id, 60'000);
     const auto reads = f.take<Read>();
     ASSERT_EQ(reads.size(), 1U);
-    f.reactor.read(attempt(1), wire::Channel::out, reads[0].offset,
-                   std::string(reads[0].bytes, 'x'), f.now, f.out);
+    f.reactor.read(reads[0], std::string(reads[0].bytes, 'x'), f.now, f.out);
     got += reads[0].bytes;
     Outbox rest = f.out;
     serve();
@@ -56,16 +54,13 @@ TEST(WorkerOutputTest, TheResultFollowsItsOutputAndAReconnectionBeginsAnew) {
     const Read lost = f.take<Read>().at(0);
     f.reactor.disconnected(first, f.now);
     f.join();
-    EXPECT_TRUE(f.take<Read>().empty()) << "the one before is still on its way";
-    f.reactor.read(attempt(1), lost.channel, lost.offset, std::string(lost.bytes, 'x'), f.now,
-                   f.out);
-    Outbox both = f.out;
-    EXPECT_TRUE(f.messages<wire::TaskOutput>(MessageType::task_output).empty());
-    f.out = both;
+    const Read anew = f.take<Read>().at(0);
+    EXPECT_EQ(anew.offset, 0U);
+    f.reactor.read(lost, std::string(lost.bytes, 'x'), f.now, f.out);
+    EXPECT_TRUE(f.out.empty()) << "it was for the connection before";
     std::uint64_t got = 0;
-    for (Read read = f.take<Read>().at(0);;) {
-        f.reactor.read(attempt(1), read.channel, read.offset, std::string(read.bytes, 'x'), f.now,
-                       f.out);
+    for (Read read = anew;;) {
+        f.reactor.read(read, std::string(read.bytes, 'x'), f.now, f.out);
         got += read.bytes;
         if (got == 40'000) {
             break;
@@ -85,7 +80,7 @@ TEST(WorkerOutputTest, OutputThatCannotBeReadIsSaidToBeLost) {
     ended.out.bytes = 50'000;
     f.reactor.finished(attempt(1), std::move(ended), f.now, f.out);
     const Read read = f.take<Read>().at(0);
-    f.reactor.read(attempt(1), read.channel, read.offset, "only this", f.now, f.out);
+    f.reactor.read(read, "only this", f.now, f.out);
     const wire::TaskResult result = only_result(f);
     EXPECT_EQ(result.out.offset, 9U);
     EXPECT_EQ(result.out.lost, 50'000U - 9);
@@ -105,7 +100,7 @@ TEST(WorkerOutputTest, CreditThatOneLeavesIsAnothers) {
     const Read first = f.take<Read>().at(0);
     EXPECT_EQ(first.attempt, attempt(1));
     EXPECT_EQ(first.bytes, 10'000U);
-    f.reactor.read(attempt(1), first.channel, 0, "the disk lost the rest", f.now, f.out);
+    f.reactor.read(first, "the disk lost the rest", f.now, f.out);
     const auto reads = f.take<Read>();
     ASSERT_EQ(reads.size(), 1U) << "nothing else gives the second one a turn";
     EXPECT_EQ(reads[0].attempt, attempt(2));
@@ -140,8 +135,9 @@ TEST(WorkerOutputTest, OutputIsStreamedWhereItIsWanted) {
     EXPECT_TRUE(f.take<Read>().empty());
     f.reactor.grew(attempt(1), wire::Channel::out, 5, f.now, f.out);
     f.reactor.grew(attempt(1), wire::Channel::out, 8, f.now, f.out);
-    EXPECT_EQ(f.take<Read>().size(), 1U) << "one at a time";
-    f.reactor.read(attempt(1), wire::Channel::out, 0, "01234", f.now, f.out);
+    const auto reads = f.take<Read>();
+    ASSERT_EQ(reads.size(), 1U) << "one at a time";
+    f.reactor.read(reads[0], "01234", f.now, f.out);
     Outbox both = f.out;
     EXPECT_EQ(f.messages<wire::TaskOutput>(MessageType::task_output).at(0).bytes, "01234");
     f.out = both;
@@ -161,7 +157,7 @@ TEST(WorkerOutputTest, OutputThatIsReadTooLateIsNotAnotherAttemptsOfTheSameId) {
     const ConnectionId second = f.join(2);
     f.submit(second, {task_bytes(attempt(1), Task::binary("a"), true)});
     EXPECT_EQ(f.started(), std::vector<AttemptId>{attempt(1)});
-    f.reactor.read(attempt(1), late.channel, late.offset, std::string(100, 'x'), f.now, f.out);
+    f.reactor.read(late, std::string(100, 'x'), f.now, f.out);
     EXPECT_TRUE(f.out.empty());
     f.reactor.grew(attempt(1), wire::Channel::out, 7, f.now, f.out);
     const Read read = f.take<Read>().at(0);
@@ -183,7 +179,7 @@ TEST(WorkerOutputTest, AValueThatNobodyWaitsForIsCutShort) {
     f.cancel(id, attempt(1));
     EXPECT_TRUE(f.messages<wire::TaskResult>(MessageType::task_result).empty())
         << "a piece is on its way";
-    f.reactor.read(attempt(1), read.channel, 0, std::string(read.bytes, 'x'), f.now, f.out);
+    f.reactor.read(read, std::string(read.bytes, 'x'), f.now, f.out);
     const wire::TaskResult result = only_result(f);
     EXPECT_EQ(result.report.ending, (Ending{End::exited, 0}));
     EXPECT_EQ(result.value.offset, read.bytes);
@@ -201,7 +197,7 @@ TEST(WorkerOutputTest, WhatHasAnOwnerIsLentToItsMessage) {
     f.reactor.finished(attempt(1), std::move(ended), f.now, f.out);
     const Read read = f.take<Read>().at(0);
     const auto text = std::make_shared<const std::string>(read.bytes, 'x');
-    f.reactor.read(attempt(1), read.channel, 0, *text, f.now, f.out, text);
+    f.reactor.read(read, *text, f.now, f.out, text);
     const std::vector<Send> sent = f.take<Send>();
     ASSERT_EQ(sent.size(), 1U);
     EXPECT_EQ(sent[0].lent.bytes.data(), text->data());

@@ -48,7 +48,7 @@ void Reactor::refuse(ConnectionId id, wire::Parting parting, std::string_view re
 
 /// @param id of a connection that said hello @return the session that it belongs to.
 Reactor::Session& Reactor::session_of(ConnectionId id) {
-    return sessions_.find(connections_.find(id)->second.session)->second;
+    return sessions_.at(connections_.at(id).session);
 }
 
 void Reactor::connected(ConnectionId id, wire::Role role, base::BootTime now) {
@@ -64,9 +64,14 @@ void Reactor::disconnected(ConnectionId id, base::BootTime now) {
     }
     if (found->second.greeted) {
         Session& session = session_of(id);
-        if (session.connection == id) {  // else a newer one has taken this one's place
-            session.connection = 0;
-            session.gone_since = now;
+        session.connection = 0;
+        session.gone_since = now;
+        for (auto& [attempt, held] : session.attempts) {
+            held.result_sent = false;
+            for (Flow& flow : held.flows) {  // what was on its way is lost
+                flow.sent = 0;
+                flow.read = flow.reading = 0;
+            }
         }
     }
     connections_.erase(found);
@@ -141,15 +146,10 @@ void Reactor::attach(ConnectionId id, Connection& connection, const wire::Hello&
     connection.detector = core::Detector({connection.heartbeat, 30 * connection.heartbeat}, now_);
     connection.next_beat = now_ + connection.heartbeat;
 
-    // What was on its way on the connection before is lost: all credit begins anew.
+    // All credit begins anew.
     std::uint64_t input = 0;
-    for (auto& [attempt, held] : session.attempts) {
+    for (const auto& [attempt, held] : session.attempts) {
         input += held.task.size();
-        held.result_sent = false;
-        for (Flow& flow : held.flows) {
-            flow.sent = 0;
-            flow.stale = flow.reading != 0;
-        }
     }
     session.tasks = core::Grantor(options_.tasks_max, session.attempts.size());
     session.input = core::Grantor(options_.input_bytes_max, input);
@@ -213,12 +213,13 @@ void Reactor::dispatch(ConnectionId id, Connection& connection, const wire::Mess
         case wire::MessageType::goodbye:
             part(id, connection, message, out);
             return;
-        case wire::MessageType::error:
-        case wire::MessageType::drain:
-            return;  // nothing to do about either: a client that drains sends no more tasks
         default:
-            refuse(id, wire::Parting::failed,
-                   "a worker takes no such message: use the same version on both sides", out);
+            // there is nothing to do about an error; and a client that drains sends no more tasks
+            if (message.type != wire::MessageType::error &&
+                message.type != wire::MessageType::drain) {
+                refuse(id, wire::Parting::failed,
+                       "a worker takes no such message: use the same version on both sides", out);
+            }
     }
 }
 
@@ -226,9 +227,13 @@ void Reactor::dispatch(ConnectionId id, Connection& connection, const wire::Mess
 void Reactor::part(ConnectionId id, Connection& connection, const wire::Message& message,
                    Outbox& out) {
     const auto goodbye = wire::decode<wire::Goodbye>(message.type, message.body);
+    if (!goodbye) {
+        hang_up(id, "the peer's last word could not be read", out);
+        return;
+    }
     const wire::Instance session = connection.session;
-    hang_up(id, "the peer said goodbye: " + std::string(goodbye ? goodbye->reason : ""), out);
-    if (goodbye && goodbye->parting == wire::Parting::done) {
+    hang_up(id, "the peer said goodbye: " + std::string(goodbye->reason), out);
+    if (goodbye->parting == wire::Parting::done) {
         drop(session, out);
         start_next(out);
     }
@@ -247,7 +252,6 @@ void Reactor::drop(const wire::Instance& name, Outbox& out) {
         } else if (held.begun) {
             out.emplace_back(Forget{id});
         }
-        expect_late_reads(session, id, held);
         owners_.erase(id);
     }
     sessions_.erase(found);
@@ -295,14 +299,14 @@ void Reactor::tick(base::BootTime now, Outbox& out) {
     for (const wire::Instance& name : over) {
         drop(name, out);
     }
-    if (draining_ && !drain_ended_ && now >= drain_by_) {
+    if (now >= ends_drain_) {
         end_drain(out);
     }
     start_next(out);
 }
 
 base::BootTime Reactor::next() const {
-    base::BootTime first = base::BootTime::max();
+    base::BootTime first = ends_drain_;
     for (const auto& [id, connection] : connections_) {
         first = std::min(first, connection.greeted
                                     ? std::min(connection.next_beat, connection.detector.next())
@@ -313,14 +317,14 @@ base::BootTime Reactor::next() const {
             first = std::min(first, session.gone_since + session.time_to_live);
         }
     }
-    return draining_ && !drain_ended_ ? std::min(first, drain_by_) : first;
+    return first;
 }
 
 void Reactor::drain(base::BootTime deadline, std::string_view reason, base::BootTime now,
                     Outbox& out) {
     now_ = now;
     draining_ = true;
-    drain_by_ = deadline;
+    drain_by_ = ends_drain_ = deadline;
     for (const auto& [id, connection] : connections_) {
         if (connection.greeted) {
             send(id, wire::MessageType::drain, ++asked_,
@@ -332,7 +336,7 @@ void Reactor::drain(base::BootTime deadline, std::string_view reason, base::Boot
 
 /// The time of the drain is up: what runs is ended, and is somebody else's to run.
 void Reactor::end_drain(Outbox& out) {
-    drain_ended_ = true;
+    ends_drain_ = base::BootTime::max();
     for (auto& [name, session] : sessions_) {
         for (auto& [id, held] : session.attempts) {
             if (held.phase == Phase::running) {
@@ -344,12 +348,10 @@ void Reactor::end_drain(Outbox& out) {
 }
 
 bool Reactor::drained() const {
-    return draining_ && orphans_.empty() && std::ranges::all_of(sessions_, [&](const auto& each) {
+    const bool is_over = ends_drain_ == base::BootTime::max();
+    return draining_ && running_ == 0 && std::ranges::all_of(sessions_, [&](const auto& each) {
                const Session& session = each.second;
-               const bool waits = !drain_ended_ || session.connection != 0;
-               return std::ranges::all_of(session.attempts, [&](const auto& attempt) {
-                   return attempt.second.phase == Phase::ended && !waits;
-               });
+               return session.attempts.empty() || (is_over && session.connection == 0);
            });
 }
 

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -49,7 +48,7 @@ struct Options {
 struct StreamEnd {
     std::uint64_t bytes = 0;   ///< that are kept
     std::uint64_t lost = 0;    ///< that are not
-    std::string inline_bytes;  ///< all that are kept, when they are few
+    std::string inline_bytes;  ///< all that are kept, where they fit into wire's limit; or none
 };
 
 /// How an attempt ended: its output stays with the daemon until Forget.
@@ -89,13 +88,13 @@ struct Stop {
     AttemptId attempt;
     bool force = false;
 };
-/// Read a piece of an attempt's output; read() follows exactly once, also after Forget, for each
-/// stream in the order in which it was asked for.
+/// Read a piece of an attempt's output, and call read() with it once, also after Forget.
 struct Read {
     AttemptId attempt;
     wire::Channel channel{};
     std::uint64_t offset = 0;
     std::uint64_t bytes = 0;
+    std::uint64_t number = 0;  ///< its own
 };
 /// Nobody will ask for the attempt's output again.
 struct Forget {
@@ -133,12 +132,13 @@ class Reactor {
                   bool busy = false);
     /// An attempt that ended busy keeps nothing of the worker any more.
     void freed(const AttemptId& id, base::BootTime now, Outbox& out);
-    /// What Read asked for. @param bytes fewer than asked for only when there are no more @param
-    /// owner of the bytes, which then are sent from where they lie; none: they are copied
-    void read(const AttemptId& id, wire::Channel channel, std::uint64_t offset,
-              std::string_view bytes, base::BootTime now, Outbox& out,
+    /// What a Read asked for: ignored where nobody waits for it any more. @param bytes fewer than
+    /// asked for only when there are no more @param owner of the bytes, which then are sent from
+    /// where they lie; none: they are copied
+    void read(const Read& asked, std::string_view bytes, base::BootTime now, Outbox& out,
               std::shared_ptr<const void> owner = nullptr);
-    /// An attempt has so much output now. Nothing comes of it unless it is wanted as it comes.
+    /// An attempt that runs has so much output now. Nothing comes of it unless it is wanted as it
+    /// comes.
     void grew(const AttemptId& id, wire::Channel channel, std::uint64_t bytes, base::BootTime now,
               Outbox& out);
 
@@ -170,8 +170,12 @@ class Reactor {
     struct Flow {
         std::uint64_t known = 0;  ///< bytes that are there to read
         std::uint64_t sent = 0;
-        std::uint64_t reading = 0;  ///< bytes that a Read in progress asked for
-        bool stale = false;         ///< that Read was for an earlier connection
+        std::uint64_t read = 0;     ///< the number of the Read in progress; 0: none is
+        std::uint64_t reading = 0;  ///< bytes that it asked for
+        /// @return whether what there is of the stream goes with the result.
+        [[nodiscard]] bool in_tail(const StreamEnd& stream) const {
+            return sent == 0 && known == stream.inline_bytes.size();
+        }
     };
     struct Held {
         Phase phase = Phase::queued;
@@ -248,11 +252,11 @@ class Reactor {
     void end_early(Session& session, const AttemptId& id, Held& held, End how,
                    std::optional<Error> why, Outbox& out);
     void forget(Session& session, const AttemptId& id, Outbox& out);
-    void expect_late_reads(Session& session, const AttemptId& id, const Held& held);
     void leave_queue(Session& session, Held& held);
     void return_queued(Outbox& out);
     void pump(Session& session, const AttemptId& id, Held& held, Outbox& out);
     void pump_all(Session& session, Outbox& out);
+    void allow(Session& session, std::uint64_t bytes, Outbox& out);
     void cut_value(Session& session, const AttemptId& id, Held& held, Outbox& out);
     void send_output(ConnectionId to, const wire::TaskOutput& piece,
                      std::shared_ptr<const void>&& owner, Outbox& out);
@@ -280,16 +284,17 @@ class Reactor {
     std::map<AttemptId, wire::Instance> owners_;
     std::map<AttemptId, core::Demand> orphans_;  // run on, though their session is no more
     std::map<AttemptId, core::Demand> busy_;     // ended, and run on
-    std::multiset<std::pair<AttemptId, wire::Channel>> late_reads_;  // of attempts forgotten since
     // In the order of arrival: those of high priority and the others.
     std::map<std::uint64_t, AttemptId> high_;
     std::map<std::uint64_t, AttemptId> normal_;
     std::uint64_t arrival_ = 0;
-    base::BootTime now_{0};    // of the latest call
-    std::uint64_t asked_ = 0;  // correlation ids of our own messages
+    std::uint64_t running_ = 0;  // attempts between Start and finished()
+    base::BootTime now_{0};      // of the latest call
+    std::uint64_t asked_ = 0;    // correlation ids of our own messages
+    std::uint64_t reads_ = 0;    // that were asked for
     bool draining_ = false;
-    bool drain_ended_ = false;  // its deadline has passed
     base::BootTime drain_by_{0};
+    base::BootTime ends_drain_ = base::BootTime::max();  // then; never where that is done
     wire::TaskView view_;  // of the task that is looked at: large, and used again and again
     Stats stats_;
 };

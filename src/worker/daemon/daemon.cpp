@@ -442,8 +442,7 @@ void Daemon::carry_out(Read& effect) {
     std::string room;
     detail::Piece piece =
         runner_->read(effect.attempt, effect.channel, effect.offset, effect.bytes, room);
-    reactor_->read(effect.attempt, effect.channel, effect.offset, piece.bytes, base::now(), outbox_,
-                   std::move(piece.owner));
+    reactor_->read(effect, piece.bytes, base::now(), outbox_, std::move(piece.owner));
 }
 
 void Daemon::carry_out(Forget& effect) { runner_->forget(effect.attempt); }
