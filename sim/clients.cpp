@@ -385,7 +385,7 @@ void Cluster::vanish(std::uint32_t id) {
         if (const auto found = connections_.find(std::exchange(number, 0));
             found != connections_.end() && found->second.client_open) {
             found->second.client_open = false;
-            if (chance(50)) {
+            if (!client.leaves && chance(50)) {
                 cut(found->first, false, true);
             }
         }

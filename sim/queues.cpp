@@ -110,10 +110,15 @@ void Cluster::watch_drain_by(std::uint32_t id, std::uint64_t life) {
     if (worker.life != life || !worker.reactor || worker.machine.awake() < 1s) {
         return;
     }
+    bool runs = false;
     for (const auto& [attempt, running] : worker.store) {
+        runs = runs || !running.done;
         if (!running.done && !running.stopped) {
             violated("worker " + std::to_string(id) + " goes on though its drain is over");
         }
+    }
+    if (!runs) {
+        watch_drained(id);
     }
 }
 
@@ -138,14 +143,14 @@ void Cluster::watch_farewell(std::uint32_t id) {
     }
 }
 
-/// The time of a drain is over, and the network goes: what runs still has not ended.
+/// A worker drains, and the network goes, perhaps as it is to end: what runs still has not ended.
 void Cluster::cut_off(std::uint32_t id, std::uint64_t life) {
     if (workers_[id].life != life || !workers_[id].reactor) {
         return;
     }
     for (const auto& [number, connection] : connections_) {
         if (connection.worker == id && connection.worker_open) {
-            cut(number, true, true);
+            cut(number, chance(50), true);
         }
     }
     watch_done(id);

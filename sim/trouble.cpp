@@ -103,8 +103,10 @@ void Cluster::trouble_client(std::uint32_t id) {
     }
     if (chance(10) && plan_.clients > 1) {
         count("client vanished");
-        if (chance(50)) {
-            cancel_all(id);
+        if (chance(70)) {
+            if (chance(50)) {
+                cancel_all(id);
+            }
             leave(id);
         }
         vanish(id);

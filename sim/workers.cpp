@@ -116,9 +116,10 @@ void Cluster::drain(std::uint32_t id) {
     watch_returned(id);
     expect(visits(id, guest) == visited && !visits(id, guest + 1), "who comes to a drain");
     const std::uint64_t life = worker.life;
-    if (chance(20)) {
-        clock_.at(worker.machine.when(worker.drain_by + 60ms),
-                  [this, id, life] { cut_off(id, life); });
+    if (chance(40)) {
+        const base::BootTime when =
+            chance(50) ? worker.machine.when(worker.drain_by + 60ms) : clock_.now() + up_to(1s);
+        clock_.at(when, [this, id, life] { cut_off(id, life); });
     }
     clock_.at(worker.machine.when(worker.drain_by + 50ms),
               [this, id, life] { watch_drain_by(id, life); });
