@@ -220,8 +220,6 @@ class Source:
         first = kids[0]
         if first.kind == self.kinds.DECL_STMT:  # if (x = ...; condition)
             first = kids[1]
-        if first.kind == self.kinds.VAR_DECL and cursor.kind == self.kinds.WHILE_STMT:
-            return  # while (x = ...) has no place for what would overrule it
         if first.kind == self.kinds.VAR_DECL:  # if (x = ...): the value of x
             at = self.number(cursor, self.text(first.extent.start.offset, first.extent.end.offset),
                              ["true", "false"])
