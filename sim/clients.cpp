@@ -186,6 +186,8 @@ void Cluster::client_effects(std::uint32_t id, client::Outbox& out) {
             link.life = connection.life;
             link.functions = connection.functions;
             link.detector.emplace(core::Patience{1s, 30s}, client.machine.now());
+            link.heard_at = client.machine.now();
+            link.silences = 0;
             if (link.known && plan_.faults && chance(20)) {
                 cancel_some(id, admit->worker);
             }
@@ -338,7 +340,7 @@ void Cluster::client_hears(std::uint32_t id, std::uint32_t worker, const wire::M
     const std::vector<std::uint32_t> kept = still_there(id, message);
     const std::vector<std::uint32_t> back = asked_back(client.open[worker], message);
     if (client.links[worker].up) {
-        client.links[worker].detector->heard(client.machine.now());
+        heard_of(client, client.links[worker]);
     }
     for (const std::uint32_t index : back) {
         jobs_[index].comes_back = true;

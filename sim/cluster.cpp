@@ -60,7 +60,7 @@ void Cluster::make_client(std::uint32_t id) {
     client.options.seed = random_.next();
     client.options.quarantine.first = 1s + up_to(9s);
     client.options.quarantine.longest = 20s;
-    client.options.quarantine.forgiven_after = 5s + up_to(30s);
+    client.options.quarantine.forgiven_after = plan_.broken ? 1s + up_to(5s) : 5s + up_to(30s);
     client.options.compression = chance(50);
     for (std::uint32_t i = 0; i < addresses(); ++i) {
         client.options.workers.push_back("w" + std::to_string(i));

@@ -18,39 +18,11 @@
 #include "client/reactor.hpp"
 #include "clockwork.hpp"
 #include "core/attempt.hpp"
+#include "plan.hpp"
 #include "wire/framer.hpp"
 #include "worker/reactor.hpp"
 
 namespace repartir::sim {
-
-/// What is simulated.
-struct Plan {
-    std::uint64_t seed = 1;
-    std::uint32_t clients = 1;
-    std::uint32_t workers = 4;
-    std::uint32_t tasks = 100;  ///< of all clients together
-    std::uint32_t twins = 0;    ///< workers, the first ones, that have a second address
-    bool first_fails = false;   ///< the first address of those does not work
-    bool first_dies = false;    ///< as above, from some time on; or then the second one
-    bool varied = false;        ///< each worker has some of the functions, and others in each life
-    bool heavy = false;         ///< much input and output
-    bool gives = false;         ///< the clients ask for tasks back all the time
-    bool broken = false;        ///< workers fail by themselves, again and again
-    bool faults = true;
-    base::BootTime trouble = std::chrono::seconds(60);   ///< how long things go wrong
-    base::BootTime patience = std::chrono::minutes(30);  ///< by when all must have ended after it
-    bool trace = false;                                  ///< keep what happened
-};
-
-/// What came of it.
-struct Report {
-    std::vector<std::string> broken;  ///< invariants, a sentence each; empty when all held
-    std::vector<std::string> trace;   ///< what happened, with times
-    std::uint64_t hash = 0;           ///< of what happened: the same for the same seed
-    std::uint64_t messages = 0;
-    base::BootTime took{0};
-    std::map<std::string, std::uint64_t, std::less<>> troubles;  ///< how often, by name
-};
 
 /// One run. Not used again.
 class Cluster {
@@ -228,6 +200,8 @@ class Cluster {
         bool known = false;            // it still had the session when it came back
         std::uint32_t lost_cores = 0;  // of attempts that were lost at once
         mutable std::optional<core::Detector> detector;  // as the client's, while it is up
+        base::BootTime heard_at{0};                      // the latest time that it was
+        std::uint32_t silences = 0;                      // since, that may have looked suspicious
         bool twin = false;         // the client knows it as another's second address
         std::uint64_t others = 0;  // thousandths of its slots that ran what is not the client's
         // Whether it is shut out for failing.
@@ -254,7 +228,6 @@ class Cluster {
         std::uint32_t reclaims = 0;  // as above: it asked for tasks back
         bool miscounts = false;      // its slots, at the latest audit
         client::Capacity told;
-        bool leaves = false;            // it has said goodbye
         bool told_unreachable = false;  // it knows that nobody is in reach
         bool gives_back = false;        // it was asked to just now
         bool leaves = false;            // it has said goodbye to all
@@ -369,6 +342,7 @@ class Cluster {
     void watch_order(const Connection& to, std::uint32_t job);
     void watch_trial(const Connection& connection, std::size_t tasks);
     void heard(std::uint64_t id, Side at, const wire::Message& message);
+    void heard_of(const Client& client, Link& link);
     void queued(std::uint64_t id, const wire::Message& message);
     void watch_stop(std::uint32_t worker, const AttemptId& attempt);
     void watch_sends(std::uint32_t worker, std::uint64_t connection);

@@ -22,7 +22,7 @@ bool Cluster::tell_client(std::uint32_t id, std::uint32_t worker, MessageType ty
     Client& client = clients_[id];
     client::Outbox out;
     if (client.links[worker].up) {
-        client.links[worker].detector->heard(client.machine.now());
+        heard_of(client, client.links[worker]);
     }
     client.reactor->received(worker, {type, wire::version_max, 77, body}, client.machine.now(),
                              out);

@@ -73,7 +73,6 @@ bool Cluster::out_of_reach(const Job& job) const {
 /// A client says goodbye to all that it is connected with.
 void Cluster::leave(std::uint32_t id) {
     Client& client = clients_[id];
-    client.leaves = true;
     client::Outbox out;
     client.leaves = true;
     client.reactor->leave(out);
@@ -105,11 +104,10 @@ void Cluster::watch_refused(const Job& job, const Error& error) {
     }
 }
 
-/// The connection of a client with a worker is no more: what was cancelled there has ended, unless
-/// the client leaves.
+/// The connection of a client with a worker is no more: what was cancelled there has ended.
 void Cluster::watch_dropped(std::uint32_t id, std::uint32_t address) {
     for (const Job& job : jobs_) {
-        if (!clients_[id].leaves && job.cancelled && leased_at(id, job) == address) {
+        if (job.cancelled && leased_at(id, job) == address) {
             violated("a cancelled task waits for a worker that is away");
         }
     }

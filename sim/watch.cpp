@@ -357,6 +357,16 @@ void Cluster::watch_trial(const Connection& connection, std::size_t tasks) {
     }
 }
 
+/// A client hears of a worker: who was never silent for long was never suspected.
+void Cluster::heard_of(const Client& client, Link& link) {
+    const base::BootTime now = client.machine.now();
+    link.silences += now - std::exchange(link.heard_at, now) >= silence_min / 2 ? 1 : 0;
+    link.detector->heard(now);
+    if (link.detector->mistakes() > link.silences) {
+        violated("a worker was suspected that was heard in time");
+    }
+}
+
 /// An end reads a message, and has not acted on it yet.
 void Cluster::heard(std::uint64_t id, Side at, const wire::Message& message) {
     Connection& connection = connections_.find(id)->second;
