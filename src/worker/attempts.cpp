@@ -62,16 +62,13 @@ void Reactor::submit(ConnectionId id, const wire::Message& message, Outbox& out)
     }
     std::vector<AttemptId> returned;
     bool welcome = true;
-    const codec::Problem problem = tasks->tasks.each([&](std::string_view bytes) {
+    static_cast<void>(tasks->tasks.each([&](std::string_view bytes) {
         welcome = welcome && take_task(id, message.correlation, bytes, returned, out);
-    });
+    }));
     if (!welcome) {
         refuse(id, wire::Parting::failed,
                "it sent more than it had credit for: use the same version on both sides", out);
         return;
-    }
-    if (problem != codec::Problem::none) {
-        complain(id, message.correlation, {}, codec::malformed("task_submit", problem), out);
     }
     send_ids(id, wire::MessageType::task_reclaimed, message.correlation, returned, out);
     start_next(out);
@@ -87,9 +84,6 @@ bool Reactor::take_task(ConnectionId id, std::uint64_t correlation, std::string_
     const Result<void> whole = wire::read_task(bytes, view_);
     const AttemptId attempt = attempt_of(bytes);
     const auto accept = [&] {
-        if (connection.accepted.empty()) {
-            owed_.push_back(id);
-        }
         connection.accepted.push_back(attempt);
         connection.asked = correlation;
     };
@@ -125,12 +119,7 @@ bool Reactor::take_task(ConnectionId id, std::uint64_t correlation, std::string_
 }
 
 void Reactor::flush(Outbox& out) {
-    for (const ConnectionId id : owed_) {
-        const auto found = connections_.find(id);
-        if (found == connections_.end()) {
-            continue;
-        }
-        Connection& connection = found->second;
+    for (auto& [id, connection] : connections_) {
         std::erase_if(connection.accepted, [this](const AttemptId& attempt) {
             const Held* const held = find(attempt).second;
             return held == nullptr || held->result_sent;
@@ -138,39 +127,30 @@ void Reactor::flush(Outbox& out) {
         send_ids(id, wire::MessageType::task_accepted, connection.asked, connection.accepted, out);
         connection.accepted.clear();
     }
-    owed_.clear();
 }
 
-/// Ends what an attempt supersedes. @return whether it is the latest of its task itself.
+/// Ends what an attempt supersedes: a session has one attempt of a task at most, and one issuer of
+/// epochs. @return whether it is the latest of its task itself.
 bool Reactor::fenced(Session& session, const AttemptId& id, Outbox& out) {
-    bool latest = true;
-    std::vector<AttemptId> older;
-    for (auto it = session.attempts.lower_bound(AttemptId{id.task, 0, 0, 0});
-         it != session.attempts.end() && it->first.task == id.task; ++it) {
-        if (it->first.issuer == id.issuer && it->first.epoch >= id.epoch) {
-            latest = false;
-        } else {
-            older.push_back(it->first);
-        }
+    const auto found = session.attempts.lower_bound(AttemptId{id.task, 0, 0, 0});
+    if (found == session.attempts.end() || found->first.task != id.task) {
+        return true;
     }
-    if (!latest) {
+    const AttemptId older = found->first;
+    if (older.epoch >= id.epoch) {
         ++stats_.stale;
         return false;
     }
-    for (const AttemptId& attempt : older) {
-        Held& held = session.attempts.find(attempt)->second;
-        if (held.phase == Phase::queued) {
-            leave_queue(session, held);
-        } else if (held.phase == Phase::running) {
-            orphans_.emplace(attempt, held.demand);
-            out.emplace_back(Stop{attempt, true});
-            held.begun = false;  // its output is forgotten when it ends
-        }
-        forget(session, attempt, out);
+    Held& held = found->second;
+    if (held.phase == Phase::queued) {
+        leave_queue(session, held);
+    } else if (held.phase == Phase::running) {
+        orphans_.emplace(older, held.demand);
+        out.emplace_back(Stop{older, true});
+        held.begun = false;  // its output is forgotten when it ends
     }
-    if (!older.empty()) {
-        pump_all(session, out);
-    }
+    forget(session, older, out);
+    pump_all(session, out);
     return true;
 }
 
@@ -187,9 +167,6 @@ void Reactor::admit(Session& session, const wire::Instance& name, const wire::Ta
     const std::span<const core::Site> sites(&options_.site, 1);
     const auto function = std::ranges::find(options_.functions, view.program.second);
     const bool known = view.work == wire::Work::programs || function != options_.functions.end();
-    if (view.work == wire::Work::function && known) {
-        held.function = static_cast<std::size_t>(function - options_.functions.begin());
-    }
     if (!known || core::eligible(held.demand, sites) == 0) {
         session.input.freed(bytes.size());
         end_early(session, id, held, repartir::End::not_started,
@@ -201,6 +178,9 @@ void Reactor::admit(Session& session, const wire::Instance& name, const wire::Ta
                                     "': register it there by that name"),
                   out);
         return;
+    }
+    if (view.work == wire::Work::function) {
+        held.function = static_cast<std::size_t>(function - options_.functions.begin());
     }
     held.task = bytes;
     held.arrival = ++arrival_;

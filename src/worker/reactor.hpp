@@ -279,7 +279,6 @@ class Reactor {
     std::vector<base::BootTime> run_times_;  // of functions, smoothed; negative: none ran yet
     std::uint32_t ahead_ = 0;                // functions that were started without a slot
     std::map<ConnectionId, Connection> connections_;
-    std::vector<ConnectionId> owed_;  // those that are to be told what was accepted
     std::map<wire::Instance, Session> sessions_;
     std::map<AttemptId, wire::Instance> owners_;
     std::map<AttemptId, core::Demand> orphans_;  // run on, though their session is no more
