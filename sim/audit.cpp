@@ -33,6 +33,8 @@ constexpr base::BootTime greeted_after = 10s;
 constexpr std::uint64_t output_min = 20'000;
 /// Of what is wanted as it comes, something has come after that.
 constexpr base::BootTime stream_max = 3s;
+/// Over a slower link what has ended before is long on its way.
+constexpr std::uint64_t bytes_per_ms_min = 1000;
 constexpr std::uint32_t ticks_max = 2000;    // of one machine in a second
 constexpr std::uint32_t reclaims_max = 100;  // of one client in a second
 
@@ -170,7 +172,8 @@ void Cluster::audit_lost(std::uint32_t id) {
                      std::to_string(worker) + ", which is gone");
         }
         if (job.cancelled && clock_.now() - job.cancelled_at > cancel_max && calm(id, worker) &&
-            client.options.output_bytes_max >= output_min) {
+            client.options.output_bytes_max >= output_min &&
+            workers_[who(worker)].bytes_per_ms >= bytes_per_ms_min) {
             violated("task " + std::to_string(index) + " does not end though it is cancelled");
         }
     }
@@ -229,7 +232,6 @@ bool Cluster::has_place(std::uint32_t id, const Job* first, std::uint32_t leases
 /// has, where nobody may come who has it; nor, for long, what nobody in reach could run.
 void Cluster::audit_stranded(std::uint32_t id) {
     const Client& client = clients_[id];
-    const bool hopeless = all_are_up(client);
     for (std::uint32_t index = 0; index < jobs_.size(); ++index) {
         Job& job = jobs_[index];
         bool runs = !waits(id, job);
@@ -249,6 +251,10 @@ void Cluster::audit_stranded(std::uint32_t id) {
         if (job.kind == Kind::program) {
             continue;
         }
+        const bool hopeless =  // else who has it may be shut out for a while
+            all_are_up(client) && std::ranges::none_of(client.links, [&](const Link& link) {
+                return link.up && has(link.functions, job);
+            });
         const bool before = job.unplaced && job.unplaced_at < clock_.now();
         if (hopeless && before) {
             violated("task " + std::to_string(index) + " waits for a function that nobody has");
@@ -269,9 +275,13 @@ void Cluster::audit_moving(std::uint32_t id, std::uint32_t idle) {
             waiting += own && reaches(clients_[id], idle, job) ? 1 : 0;
         }
         for (const auto& [attempt, running] : workers_[who(worker)].store) {
-            here += jobs_[running.job].client == id && !running.done ? 1 : 0;
+            const Job& job = jobs_[running.job];
+            const bool own = job.client == id && job.lease == attempt.epoch && job.outcomes == 0;
+            here += own && !running.done ? 1 : 0;  // as its client knows
         }
-        if (waiting != 0 && waiting + here > workers_[who(worker)].slots && calm(id, worker)) {
+        // else it was asked for them, and its answer may be long on its way
+        if (waiting != 0 && waiting + here > workers_[who(worker)].slots && calm(id, worker) &&
+            !connections_.at(clients_[id].open[worker]).reclaims) {
             violated(std::to_string(waiting) + " tasks wait at worker " + std::to_string(worker) +
                      " and worker " + std::to_string(idle) + " idles");
         }

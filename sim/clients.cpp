@@ -210,7 +210,7 @@ void Cluster::client_effects(std::uint32_t id, client::Outbox& out) {
             watch_capacity(client, *capacity);
         }
     }
-    if (dropped && !client.leaves) {
+    if (dropped) {
         watch_dropped(id, *dropped);
     }
     if (client.reactor) {

@@ -218,9 +218,10 @@ void Cluster::make_job(std::uint32_t index, bool at_once) {
     }
     const base::BootTime when = at_once ? base::BootTime(0) : up_to(60s);
     clock_.after(when, [this, index] { begin(index); });
-    if (chance(5)) {
+    if (chance(job.kind == Kind::slow ? 30 : 5)) {
         const bool force = chance(20);
-        clock_.after(when + up_to(10s), [this, index, force] { cancel(index, force); });
+        clock_.after(when + up_to(chance(50) ? 300ms : 10s),
+                     [this, index, force] { cancel(index, force); });
     }
 }
 

@@ -81,6 +81,7 @@ class Cluster {
         bool draining = false;            // and that
         std::set<std::uint64_t> results;  // by sequence, that were sent
         std::set<AttemptId> told;         // whose they are
+        std::set<AttemptId> answered;     // by those
         std::uint64_t submitted_in = 0;   // the batch of effects with the latest tasks
         std::size_t submitted_bytes = 0;  // of those
         std::size_t unseen_bytes = 0;     // of results that the client has not acknowledged
@@ -120,6 +121,7 @@ class Cluster {
         std::uint32_t functions = 0;        // that it has: a bit for each kind
         bool ran_quick = false;             // in this life: it knows how long they take
         std::uint64_t memory_bytes = 0;     // 0: it does not count it
+        base::BootTime quickest{0};         // of those that have ended in this life; 0: none has
         std::uint64_t memory_used = 0;
         std::uint32_t ahead = 0;  // functions that wait at its threads
         bool control_groups = true;
@@ -127,6 +129,7 @@ class Cluster {
         base::BootTime broken_until{0};     // until then whatever it starts fails
         std::uint32_t running = 0;          // cores
         std::map<AttemptId, Queued> queue;  // that was submitted and has not begun
+        std::set<AttemptId> called_off;     // while they waited
         std::uint64_t arrivals = 0;
         std::uint32_t ticks = 0;  // since the latest audit
         base::BootTime idle_since{0};
@@ -353,6 +356,8 @@ class Cluster {
     void watch_farewell(std::uint32_t worker);
     void cut_off(std::uint32_t worker, std::uint64_t life);
     void watch_accepted(std::uint32_t worker);
+    void watch_cancelled(std::uint32_t worker, const wire::Message& message);
+    void watch_given_up(std::uint32_t worker, const AttemptId& attempt, const worker::Outbox& out);
     void watch_ahead(std::uint32_t worker, const Job& first);
     void watch_session(const Connection& connection);
     void watch_dropped(std::uint32_t client, std::uint32_t address);
@@ -412,8 +417,17 @@ class Cluster {
     void forge_gap(std::uint32_t client, std::uint32_t worker);
     void trouble_forged(std::uint32_t client, std::uint32_t worker);
 
+    // forged.cpp
+    [[nodiscard]] std::uint64_t connection_of(std::uint32_t worker, std::uint32_t client) const;
+    void forge_too_much(std::uint64_t connection, std::uint32_t worker);
+    void forge_seen(std::uint64_t connection, std::uint32_t worker);
+    void forge_later(std::uint64_t connection, std::uint32_t worker);
+    void refuse_task(std::uint32_t job, std::uint32_t address);
+    void send_again(std::uint32_t worker, const AttemptId& attempt);
+
     // trouble.cpp
     void make_trouble();
+    void cut_off(std::uint32_t worker);
     void trouble_connection(std::uint32_t client, std::uint32_t worker);
     void trouble_worker(std::uint32_t worker);
     void trouble_client(std::uint32_t client);

@@ -106,15 +106,9 @@ void Cluster::forge_to_client(std::uint32_t id, std::uint32_t worker) {
 
 /// A worker says of one of its tasks that it does not take it.
 void Cluster::forge_refusal(std::uint32_t id, std::uint32_t worker) {
-    for (Job& job : jobs_) {
+    for (const Job& job : jobs_) {
         if (leased_at(id, job) == worker) {
-            job.forged = true;
-            const auto lease = *clients_[id].reactor->lease_of(job.attempt);
-            const Error why(Domain::wire, Code::malformed, Fault::user, "it is forged");
-            expect(!tell_client(id, worker, MessageType::error,
-                                codec::encode(wire::ErrorMessage{lease, wire::to_record(why)})) &&
-                       job.outcomes == 1,
-                   "a task that is not taken");
+            refuse_task(static_cast<std::uint32_t>(&job - jobs_.data()), worker);
             return;
         }
     }

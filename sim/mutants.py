@@ -126,6 +126,8 @@ KEPT = {
         ("!whole", "words"), ("!fresh", "words"),
         ("held.demand.cores != 1", "calls"), ("held.demand.memory_bytes != 0", "calls"))},
     ("src/worker/attempts.cpp", "!fresh", "true"): "words",
+    ("src/worker/attempts.cpp", "tasks", "true"): "words",
+    ("src/worker/attempts.cpp", "first", "true"): "measure",
     **{("src/core/credit.cpp", what, form): "measure" for form in ("true", "false")
        for what in ("round_trip_ < least", "run_ < least / 10", "run_ < base::BootTime(0)")},
     **{("src/core/detector.cpp", what, form): "measure" for form in ("true", "false")

@@ -107,7 +107,7 @@ void Cluster::watch_refused(const Job& job, const Error& error) {
 /// The connection of a client with a worker is no more: what was cancelled there has ended.
 void Cluster::watch_dropped(std::uint32_t id, std::uint32_t address) {
     for (const Job& job : jobs_) {
-        if (job.cancelled && leased_at(id, job) == address) {
+        if (job.cancelled && !clients_[id].leaves && leased_at(id, job) == address) {
             violated("a cancelled task waits for a worker that is away");
         }
     }
@@ -182,6 +182,23 @@ void Cluster::node_failed(const Job& job, const Attempt& attempt) {
     link.lost_cores += job.cores;
     if (std::exchange(link.bad_in, batch_) != batch_) {  // what is lost at once counts once
         failed(client, link);
+    }
+}
+
+/// A worker dies. Its client cannot know how far what it had there had come, but the first had
+/// begun if any had.
+void Cluster::lose_first(std::uint32_t id, std::uint32_t address) {
+    Job* first = nullptr;
+    for (Job& job : jobs_) {
+        if (clients_[id].reactor && leased_at(id, job) == address &&
+            (first == nullptr || job.lease < first->lease)) {
+            first = &job;
+        }
+    }
+    if (first != nullptr) {
+        const AttemptId lease = *clients_[id].reactor->lease_of(first->attempt);
+        const auto running = workers_[who(address)].store.find(lease);
+        first->died = running != workers_[who(address)].store.end() && !running->second.done;
     }
 }
 

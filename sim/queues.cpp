@@ -17,6 +17,7 @@ void Cluster::queued(std::uint64_t id, const wire::Message& message) {
         const auto submit = wire::decode<wire::TaskSubmit>(message.type, message.body);
         static_cast<void>(submit->tasks.each([&](std::string_view bytes) {
             const AttemptId attempt = wire::read_task(bytes)->attempt;
+            worker.called_off.erase(attempt);
             if (!worker.begun.contains(attempt) &&
                 worker.queue.try_emplace(attempt, Queued{id, ++worker.arrivals}).second) {
                 worker.unaccepted.emplace(attempt, id);
@@ -25,8 +26,45 @@ void Cluster::queued(std::uint64_t id, const wire::Message& message) {
     } else if (message.type == wire::MessageType::task_cancel ||
                message.type == wire::MessageType::task_reclaim) {
         const auto list = wire::decode<wire::Attempts>(message.type, message.body);
-        static_cast<void>(
-            list->ids.each([&](const AttemptId& attempt) { worker.queue.erase(attempt); }));
+        static_cast<void>(list->ids.each([&](const AttemptId& attempt) {
+            if (worker.queue.erase(attempt) != 0) {
+                worker.called_off.insert(attempt);
+            }
+        }));
+    }
+}
+
+/// A worker has read what its client cancels: what runs of it is told to end.
+void Cluster::watch_cancelled(std::uint32_t id, const wire::Message& message) {
+    if (message.type != wire::MessageType::task_cancel) {
+        return;
+    }
+    const auto list = wire::decode<wire::Cancel>(message.type, message.body);
+    static_cast<void>(list->ids.each([&](const AttemptId& attempt) {
+        const auto found = workers_[id].store.find(attempt);
+        if (found != workers_[id].store.end() && !found->second.done && !found->second.stopped) {
+            violated("worker " + std::to_string(id) + " goes on with what was cancelled");
+        }
+    }));
+}
+
+/// What the end of a drain cut off has ended: its client is told, where it is there.
+void Cluster::watch_given_up(std::uint32_t id, const AttemptId& attempt,
+                             const worker::Outbox& out) {
+    const Worker& worker = workers_[id];
+    if (!worker.draining || worker.machine.now() < worker.drain_by) {
+        return;
+    }
+    const Job& job = jobs_[attempt.task.element];
+    const Client& client = clients_[job.client];
+    const std::uint64_t connection = connection_of(id, job.client);
+    const bool told = std::ranges::any_of(out, [&](const worker::Effect& effect) {
+        const auto* const send = std::get_if<worker::Send>(&effect);
+        return send != nullptr && send->to == connection;
+    });
+    if (connection != 0 && !told && !job.cancelled && worker.store.find(attempt)->second.stopped &&
+        client.reactor && client.reactor->lease_of(job.attempt) == attempt) {
+        violated("worker " + std::to_string(id) + " does not say what its drain cut off");
     }
 }
 
@@ -77,15 +115,15 @@ void Cluster::watch_drained(std::uint32_t id) {
     }
     const bool runs =
         std::ranges::any_of(worker.store, [](const auto& each) { return !each.second.done; });
-    const bool awake = worker.machine.awake() > 6s;
-    if (runs && awake) {
+    if (runs && worker.machine.awake() > 6s) {
         violated("worker " + std::to_string(id) + " runs what its drain should have ended");
     }
     if (drained && (runs || waits)) {
         violated("worker " + std::to_string(id) + " has drained, and something is left there");
     }
-    // what is left of those who are away is for nobody
-    if (!drained && awake && !runs && !waits && worker.reactor->attempts() <= worker.store.size()) {
+    // what is left of those who are away is for nobody, once it has seen that its time is over
+    if (!drained && !runs && !waits && worker.machine.awake() > 1s &&
+        worker.reactor->attempts() <= worker.store.size()) {
         violated("worker " + std::to_string(id) + " has nothing left and has not drained");
     }
 }
@@ -148,11 +186,7 @@ void Cluster::cut_off(std::uint32_t id, std::uint64_t life) {
     if (workers_[id].life != life || !workers_[id].reactor) {
         return;
     }
-    for (const auto& [number, connection] : connections_) {
-        if (connection.worker == id && connection.worker_open) {
-            cut(number, chance(50), true);
-        }
-    }
+    cut_off(id);
     watch_done(id);
 }
 
@@ -226,6 +260,9 @@ bool Cluster::visits(std::uint32_t id, std::uint64_t session) {
 /// A worker begins an attempt: was it the first?
 void Cluster::watch_start(std::uint32_t id, const AttemptId& attempt) {
     Worker& worker = workers_[id];
+    if (worker.called_off.contains(attempt)) {
+        violated("worker " + std::to_string(id) + " begins what was called off");
+    }
     const auto found = worker.queue.find(attempt);
     if (found == worker.queue.end()) {
         return;  // what was asked back, or cancelled, as it began: that is looked at elsewhere

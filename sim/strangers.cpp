@@ -180,11 +180,7 @@ void Cluster::guest(std::uint32_t id, std::uint64_t connection, const wire::Hell
 
 /// @return whether that client has a session at the worker.
 bool Cluster::knows(std::uint32_t id, std::uint32_t client) const {
-    return std::ranges::any_of(connections_, [&](const auto& each) {
-        const Connection& one = each.second;
-        return one.worker == id && one.client == client && one.welcomed && one.worker_open &&
-               one.life == workers_[id].life;
-    });
+    return connection_of(id, client) != 0;
 }
 
 /// A client's connection brings a worker what makes no sense.
@@ -201,7 +197,7 @@ void Cluster::forge_to_worker(std::uint64_t connection, std::uint32_t id) {
     const auto silent = [](const Answer& answer) {
         return !answer.closed && answer.messages.empty();
     };
-    switch (random_.below(11)) {
+    switch (random_.below(12)) {
         case 0:
             expect(tell(MessageType::welcome, "").closed, "a worker is welcomed");
             break;
@@ -218,8 +214,7 @@ void Cluster::forge_to_worker(std::uint64_t connection, std::uint32_t id) {
                    "too many tasks");
             break;
         case 3:
-            expect(tell(MessageType::task_submit, tasks_of(std::vector<std::string>(500))).closed,
-                   "more tasks than there is credit for");
+            forge_too_much(connection, id);
             break;
         case 4:
             expect(silent(tell(MessageType::task_cancel,
@@ -237,15 +232,12 @@ void Cluster::forge_to_worker(std::uint64_t connection, std::uint32_t id) {
         case 6:
             forge_goodbye(connection, id);
             break;
-        case 7: {
-            std::string list;
-            wire::Credit credit;
-            const std::vector<std::uint64_t> unknown{1U << 30U, 1U << 30U};
-            credit.results = codec::list_of(std::span(unknown), list);
-            expect(silent(tell(MessageType::credit, codec::encode(credit))),
-                   "results that there are none of");
+        case 7:
+            forge_seen(connection, id);
             break;
-        }
+        case 8:
+            forge_later(connection, id);
+            break;
         default:
             forge_tasks(connection, id);
     }

@@ -87,6 +87,15 @@ void Cluster::trouble_worker(std::uint32_t id) {
     }
 }
 
+/// All connections of a worker break.
+void Cluster::cut_off(std::uint32_t worker) {
+    for (const auto& [id, connection] : connections_) {
+        if (connection.worker == worker && connection.worker_open) {
+            cut(id, chance(80), true);
+        }
+    }
+}
+
 /// Some addresses of those that have two work no more.
 void Cluster::cut_dead() {
     for (const auto& [id, connection] : connections_) {

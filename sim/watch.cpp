@@ -81,6 +81,11 @@ void Cluster::watch_message(std::uint64_t id, Side from, wire::MessageType type,
         if (!connection.results.insert(result->sequence).second) {
             violated("a result is sent twice by one connection");
         }
+        connection.answered.insert(result->attempt);
+        if (jobs_[result->attempt.task.element].kind == Kind::program && result->report.error &&
+            result->report.error->code == "not_found") {
+            violated("a program is said to be a function that is missing");
+        }
     }
 }
 
@@ -246,6 +251,9 @@ void Cluster::watch_list(std::uint64_t id, Side from, wire::MessageType type,
     }
     static_cast<void>(list->ids.each([&](const AttemptId& attempt) {
         if (type == wire::MessageType::task_accepted) {
+            if (connection.answered.contains(attempt)) {
+                violated("a worker says that it has what it said has ended");
+            }
             worker.unaccepted.erase(attempt);
         }
         if (type == wire::MessageType::task_reclaimed) {

@@ -40,30 +40,15 @@ void Cluster::boot(std::uint32_t id) {
     worker.store.clear();
     worker.begun.clear();
     worker.queue.clear();
+    worker.called_off.clear();
     worker.running = worker.ahead = 0;
     worker.memory_used = 0;
     worker.idle_since = worker.spare_since = clock_.now();
     worker.draining = worker.ran_quick = false;
+    worker.quickest = base::BootTime(0);
     worker.unaccepted.clear();
     worker.wakes = base::BootTime(0);
     note("boot", id, worker.life);
-}
-
-/// A worker dies. Its client cannot know how far what it had there had come, but the first had
-/// begun if any had.
-void Cluster::lose_first(std::uint32_t id, std::uint32_t address) {
-    Job* first = nullptr;
-    for (Job& job : jobs_) {
-        if (clients_[id].reactor && leased_at(id, job) == address &&
-            (first == nullptr || job.lease < first->lease)) {
-            first = &job;
-        }
-    }
-    if (first != nullptr) {
-        const AttemptId lease = *clients_[id].reactor->lease_of(first->attempt);
-        const auto running = workers_[who(address)].store.find(lease);
-        first->died = running != workers_[who(address)].store.end() && !running->second.done;
-    }
 }
 
 void Cluster::crash(std::uint32_t id) {
@@ -107,6 +92,9 @@ void Cluster::drain(std::uint32_t id) {
     // somebody was there before, and comes back
     const std::uint64_t guest = random_.next();
     const bool visited = worker.reactor->sessions() < sessions_max && visits(id, guest);
+    if (chance(20)) {
+        cut_off(id);
+    }
     worker.draining = true;
     worker::Outbox out;
     const base::BootTime now = worker.machine.now();
@@ -123,6 +111,9 @@ void Cluster::drain(std::uint32_t id) {
     }
     clock_.at(worker.machine.when(worker.drain_by + 50ms),
               [this, id, life] { watch_drain_by(id, life); });
+    if (chance(20)) {
+        clock_.at(worker.machine.when(worker.drain_by), [this, id] { cut_off(id); });
+    }
     clock_.after(6s, [this, id, life, polite = chance(50)] {
         Worker& there = workers_[id];
         if (there.life != life || !there.reactor) {
@@ -141,6 +132,7 @@ void Cluster::drain(std::uint32_t id) {
 
 /// Takes what a task needs of a worker. @return whether that was there.
 bool Cluster::make_room(std::uint32_t id, Running& running) {
+    constexpr base::BootTime moment = 200us;  // of them wait at the threads
     constexpr std::uint32_t ahead_max = 256;  // for each slot
     Worker& worker = workers_[id];
     const Job& job = jobs_[running.job];
@@ -151,7 +143,9 @@ bool Cluster::make_room(std::uint32_t id, Running& running) {
         worker.memory_used += job.memory_bytes;
         return true;
     }
-    return job.kind == Kind::quick && ++worker.ahead <= ahead_max * worker.slots;
+    return job.kind == Kind::quick && worker.quickest != 0ns &&
+           ++worker.ahead <= std::min<std::int64_t>(ahead_max, moment / worker.quickest) *
+                                 std::int64_t{worker.slots};
 }
 
 void Cluster::run_task(std::uint32_t id, const worker::Start& start) {
@@ -163,6 +157,9 @@ void Cluster::run_task(std::uint32_t id, const worker::Start& start) {
     if (!view || (view->work == wire::Work::programs && !wire::to_task(*view))) {
         violated("a task arrived damaged");
         return;
+    }
+    if (worker.draining) {
+        violated("worker " + std::to_string(id) + " begins a task though it drains");
     }
     const std::uint32_t index = start.attempt.task.element;
     const Job& job = jobs_[index];
@@ -226,6 +223,15 @@ void Cluster::stop_task(std::uint32_t id, const worker::Stop& stop) {
         clock_.after(0ns, [this, id, life = worker.life, attempt = stop.attempt] {
             grow(id, life, attempt, 2);  // its last words
         });
+        if (chance(20)) {
+            clock_.after(500us, [this, id, life = worker.life, attempt = stop.attempt] {
+                Worker& there = workers_[id];
+                const auto still = there.store.find(attempt);
+                if (there.life == life && still != there.store.end() && !still->second.done) {
+                    send_again(id, attempt);
+                }
+            });
+        }
         clock_.after(stop.force && chance(50) ? base::BootTime(1ms) : up_to(1s),
                      [this, id, life = worker.life, attempt = stop.attempt] {
                          workers_[id].machine.happens([=, this] { end_task(id, life, attempt); });
@@ -251,6 +257,9 @@ void Cluster::end_task(std::uint32_t id, std::uint64_t life, const AttemptId& at
             workers_[id].machine.happens([this, id, life, attempt, was] {
                 Worker& there = workers_[id];
                 if (there.life == life) {
+                    if (chance(50)) {
+                        send_again(id, attempt);
+                    }
                     free_slot(id, was);
                     worker::Outbox out;
                     there.reactor->freed(attempt, there.machine.now(), out);
@@ -265,8 +274,19 @@ void Cluster::end_task(std::uint32_t id, std::uint64_t life, const AttemptId& at
     worker::Outbox out;
     const bool quick = jobs_[running.job].kind == Kind::quick &&  // and it is learnt how quick
                        ended.report.ending.end == End::exited;
+    const base::BootTime took = jobs_[running.job].duration;
+    if (quick && (worker.quickest == 0ns || took < worker.quickest)) {
+        worker.quickest = took;
+    }
     worker.reactor->finished(attempt, std::move(ended), worker.machine.now(), out, busy);
+    watch_given_up(id, attempt, out);
+    const bool reads = std::ranges::any_of(out, [](const worker::Effect& effect) {
+        return std::holds_alternative<worker::Read>(effect);
+    });
     worker_effects(id, out);
+    if (reads && plan_.faults && !quiet_ && chance(3)) {
+        forge_seen(connection_of(id, jobs_[attempt.task.element].client), id);
+    }
     worker.ran_quick = worker.ran_quick || (quick && worker.store.contains(attempt));
 }
 
@@ -455,11 +475,15 @@ void Cluster::worker_reads(std::uint64_t id, std::string_view bytes) {
         }
         worker.reactor->received(id, **message, worker.machine.now(), out);
         worker_effects(connection.worker, out);
+        watch_cancelled(connection.worker, **message);
     }
     if (worker.reactor && chance(90)) {  // else with what comes next
         worker.reactor->flush(out);
         worker_effects(connection.worker, out);
         watch_accepted(connection.worker);
+        if (plan_.faults && !quiet_ && connection.worker_open && random_.below(1000) == 0) {
+            forge_later(id, connection.worker);
+        }
     }
 }
 

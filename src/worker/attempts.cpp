@@ -132,8 +132,8 @@ void Reactor::flush(Outbox& out) {
 /// Ends what an attempt supersedes: a session has one attempt of a task at most, and one issuer of
 /// epochs. @return whether it is the latest of its task itself.
 bool Reactor::fenced(Session& session, const AttemptId& id, Outbox& out) {
-    const auto found = session.attempts.lower_bound(AttemptId{id.task, 0, 0, 0});
-    if (found == session.attempts.end() || found->first.task != id.task) {
+    const auto found = session.attempts.find(id.task);
+    if (found == session.attempts.end()) {
         return true;
     }
     const AttemptId older = found->first;
@@ -216,7 +216,8 @@ void Reactor::learn(const Held& held, const wire::AttemptRecord& report) {
         base::BootTime& run = run_times_[*held.function];
         const base::BootTime now =
             wire::bounded(report.wall, base::BootTime(0), wire::duration_max);
-        run = run < base::BootTime(0) ? now : run + (now - run) / 8;
+        const bool first = run < base::BootTime(0);
+        run = first ? now : run + (now - run) / 8;
     }
 }
 
@@ -262,11 +263,10 @@ void Reactor::start_next(Outbox& out) {
 
 void Reactor::freed(const AttemptId& id, base::BootTime now, Outbox& out) {
     now_ = now;
-    if (const auto found = busy_.find(id); found != busy_.end()) {
-        release(found->second);
-        busy_.erase(found);
-        start_next(out);
-    }
+    const auto found = busy_.find(id);
+    release(found->second);
+    busy_.erase(found);
+    start_next(out);
 }
 
 void Reactor::finished(const AttemptId& id, Ended&& ended, base::BootTime now, Outbox& out,
@@ -331,18 +331,17 @@ void Reactor::cancel(ConnectionId id, const wire::Message& message, Outbox& out)
     }
     Session& session = session_of(id);
     static_cast<void>(wanted->ids.each([&](const AttemptId& attempt) {
-        const auto found = session.attempts.find(attempt);
-        if (found == session.attempts.end()) {
+        const auto [owner, held] = find(attempt);
+        if (owner != &session) {
             return;
         }
-        Held& held = found->second;
-        if (held.phase == Phase::queued) {
-            leave_queue(session, held);
-            end_early(session, attempt, held, repartir::End::cancelled, std::nullopt, out);
-        } else if (held.phase == Phase::running) {
+        if (held->phase == Phase::queued) {
+            leave_queue(session, *held);
+            end_early(session, attempt, *held, repartir::End::cancelled, std::nullopt, out);
+        } else if (held->phase == Phase::running) {
             out.emplace_back(Stop{attempt, wanted->force});
         } else {
-            cut_value(session, attempt, held, out);
+            cut_value(session, attempt, *held, out);
         }
     }));
     start_next(out);
@@ -358,9 +357,9 @@ void Reactor::reclaim(ConnectionId id, const wire::Message& message, Outbox& out
     Session& session = session_of(id);
     std::vector<AttemptId> returned;
     static_cast<void>(wanted->ids.each([&](const AttemptId& attempt) {
-        const auto found = session.attempts.find(attempt);
-        if (found != session.attempts.end() && found->second.phase == Phase::queued) {
-            leave_queue(session, found->second);
+        const auto [owner, held] = find(attempt);
+        if (owner == &session && held->phase == Phase::queued) {
+            leave_queue(session, *held);
             forget(session, attempt, out);
             returned.push_back(attempt);
         }

@@ -130,7 +130,7 @@ class Reactor {
     /// A started attempt ended. @param busy it keeps what it had of the worker until freed()
     void finished(const AttemptId& id, Ended&& ended, base::BootTime now, Outbox& out,
                   bool busy = false);
-    /// An attempt that ended busy keeps nothing of the worker any more.
+    /// An attempt that ended busy keeps nothing of the worker any more: once for each.
     void freed(const AttemptId& id, base::BootTime now, Outbox& out);
     /// What a Read asked for: ignored where nobody waits for it any more. @param bytes fewer than
     /// asked for only when there are no more @param owner of the bytes, which then are sent from
@@ -193,6 +193,13 @@ class Reactor {
         std::uint64_t sequence = 0;  // of its result
         bool result_sent = false;    // on this connection
     };
+    /// Attempts by id; a task finds the one that a session has of it.
+    struct ByTask {
+        using is_transparent = void;
+        bool operator()(const AttemptId& a, const AttemptId& b) const { return a < b; }
+        bool operator()(const AttemptId& a, const TaskId& b) const { return a.task < b; }
+        bool operator()(const TaskId& a, const AttemptId& b) const { return a < b.task; }
+    };
     struct Session {
         std::uint64_t epoch = 0;
         ConnectionId connection = 0;  // 0: none
@@ -201,7 +208,7 @@ class Reactor {
         core::Grantor tasks{0};
         core::Grantor input{0};
         core::Allowance output;
-        std::map<AttemptId, Held> attempts;
+        std::map<AttemptId, Held, ByTask> attempts;
         std::map<std::uint64_t, AttemptId> results;  // by sequence, until acknowledged
         std::uint64_t sequence = 0;
     };
