@@ -70,6 +70,7 @@ void Reactor::submit(ConnectionId id, const wire::Message& message, Outbox& out)
                "it sent more than it had credit for: use the same version on both sides", out);
         return;
     }
+    owed_.insert(id);
     send_ids(id, wire::MessageType::task_reclaimed, message.correlation, returned, out);
     start_next(out);
     grant(session_of(id), out);
@@ -119,7 +120,8 @@ bool Reactor::take_task(ConnectionId id, std::uint64_t correlation, std::string_
 }
 
 void Reactor::flush(Outbox& out) {
-    for (auto& [id, connection] : connections_) {
+    for (const ConnectionId id : owed_) {
+        Connection& connection = connections_.at(id);
         std::erase_if(connection.accepted, [this](const AttemptId& attempt) {
             const Held* const held = find(attempt).second;
             return held == nullptr || held->result_sent;
@@ -127,6 +129,7 @@ void Reactor::flush(Outbox& out) {
         send_ids(id, wire::MessageType::task_accepted, connection.asked, connection.accepted, out);
         connection.accepted.clear();
     }
+    owed_.clear();
 }
 
 /// Ends what an attempt supersedes: a session has one attempt of a task at most, and one issuer of

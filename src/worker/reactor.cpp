@@ -74,6 +74,7 @@ void Reactor::disconnected(ConnectionId id, base::BootTime now) {
             }
         }
     }
+    owed_.erase(id);
     connections_.erase(found);
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -294,10 +295,11 @@ class Reactor {
     std::map<std::uint64_t, AttemptId> high_;
     std::map<std::uint64_t, AttemptId> normal_;
     std::uint64_t arrival_ = 0;
-    std::uint64_t running_ = 0;  // attempts between Start and finished()
-    base::BootTime now_{0};      // of the latest call
-    std::uint64_t asked_ = 0;    // correlation ids of our own messages
-    std::uint64_t reads_ = 0;    // that were asked for
+    std::set<ConnectionId> owed_;  // that are to be told what was accepted
+    std::uint64_t running_ = 0;    // attempts between Start and finished()
+    base::BootTime now_{0};        // of the latest call
+    std::uint64_t asked_ = 0;      // correlation ids of our own messages
+    std::uint64_t reads_ = 0;      // that were asked for
     bool draining_ = false;
     base::BootTime drain_by_{0};
     base::BootTime ends_drain_ = base::BootTime::max();  // then; never where that is done
