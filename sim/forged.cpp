@@ -102,9 +102,10 @@ void Cluster::forge_later(std::uint64_t connection, std::uint32_t id) {
     const Answer answer =
         tell_worker(id, connection, MessageType::task_submit, batch_of({std::move(task)}));
     expect(answer.closed || !complains(answer.messages), "a task that is sent anew");
-    worker.queue.erase(*found);
-    if (answer.closed) {  // the client may think that it has the credit that this took
-        worker.queue.erase(later);
+    // closed: the client may think that it has the credit that this took; what it had is there
+    // still
+    worker.queue.erase(answer.closed ? later : *found);
+    if (answer.closed) {
         worker.called_off.erase(*found);
     }
 }

@@ -68,6 +68,7 @@ void Reactor::submit(ConnectionId id, const wire::Message& message, Outbox& out)
     if (!welcome) {
         refuse(id, wire::Parting::failed,
                "it sent more than it had credit for: use the same version on both sides", out);
+        start_next(out);  // what it had credit for
         return;
     }
     owed_.insert(id);

@@ -75,6 +75,20 @@ TEST(WorkerAttemptsTest, AWideTaskGetsItsTurn) {
     EXPECT_EQ(f.started(), std::vector<AttemptId>{attempt(2)});
 }
 
+TEST(WorkerAttemptsTest, WhatComesBeforeTheEndOfCreditIsRunThoughTheConnectionEnds) {
+    Fixture f;
+    const ConnectionId id = f.join();
+    std::vector<std::string> tasks;
+    for (std::uint32_t element = 1; element <= 9; ++element) {
+        tasks.push_back(task_bytes(attempt(element), Task::binary("true")));
+    }
+    f.submit(id, tasks);
+    const Outbox both = f.out;
+    EXPECT_EQ(f.take<Close>().size(), 1U);
+    f.out = both;
+    EXPECT_EQ(f.started(), (std::vector<AttemptId>{attempt(1), attempt(2)}));
+}
+
 TEST(WorkerAttemptsTest, ATaskThatComesAgainIsNotRunAgain) {
     Fixture f;
     const ConnectionId first = f.join();
