@@ -470,12 +470,15 @@ void Cluster::worker_reads(std::uint64_t id, std::string_view bytes) {
         if (!*message) {
             break;
         }
-        if (connection.worker_open) {  // else it is ignored
+        const bool ignored = !connection.worker_open;
+        if (!ignored) {
             heard(id, Side::worker, **message);
         }
         worker.reactor->received(id, **message, worker.machine.now(), out);
         worker_effects(connection.worker, out);
-        watch_cancelled(connection.worker, **message);
+        if (!ignored) {
+            watch_cancelled(connection.worker, **message);
+        }
     }
     if (worker.reactor && chance(90)) {  // else with what comes next
         worker.reactor->flush(out);
