@@ -76,8 +76,10 @@ void Cluster::forge_to_client(std::uint32_t id, std::uint32_t worker) {
             expect(!tell(MessageType::heartbeat, "x"), "a heartbeat that is none");
             expect(!tell(MessageType::credit, "x"), "a credit that is none");
             expect(!tell(MessageType::task_accepted, "x"), "what is accepted, and is not");
-            expect(!tell(MessageType::task_reclaimed, "x"), "what comes back, and is not");
-            expect(!tell(MessageType::task_reclaimed, list_of(nobodys)), "what nobody has");
+            if (!connections_.at(clients_[id].open[worker]).reclaims) {  // else it is an answer
+                expect(!tell(MessageType::task_reclaimed, "x"), "what comes back, and is not");
+                expect(!tell(MessageType::task_reclaimed, list_of(nobodys)), "what nobody has");
+            }
             break;
         case 7:
             expect(tell(MessageType::goodbye, "x"), "a goodbye that is none");
