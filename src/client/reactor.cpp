@@ -26,8 +26,8 @@ bool differs(std::int64_t now, std::int64_t told) {
 
 base::BootTime heartbeat_for(std::size_t workers, base::BootTime wanted) noexcept {
     constexpr base::BootTime most = std::chrono::seconds(5);
-    constexpr std::int64_t few = 1000;
-    const auto many = static_cast<std::int64_t>(std::min<std::size_t>(workers, 5 * few));
+    constexpr std::int64_t few = 500;
+    const auto many = static_cast<std::int64_t>(std::min<std::size_t>(workers, 10 * few));
     return many <= few || wanted >= most ? wanted : std::min(wanted * many / few, most);
 }
 

@@ -63,8 +63,8 @@ struct Options {
 // Effects, in the order in which they are to be carried out.
 
 /// @return how often a client of so many workers and each of them are to be heard: as often as is
-/// wanted, but with more than a thousand workers as much less often as they are more, down to every
-/// 5 s, so that who has many does not spend itself on asking whether they are there.
+/// wanted, but with more than five hundred workers as much less often as they are more, down to
+/// every 5 s, so that who has many does not spend itself on asking whether they are there.
 [[nodiscard]] base::BootTime heartbeat_for(std::size_t workers, base::BootTime wanted) noexcept;
 
 /// Connect to a worker; connected() or disconnected() follows exactly once.
