@@ -152,6 +152,8 @@ class Cluster {
     struct Answer {
         std::vector<std::pair<wire::MessageType, std::string>> messages;
         bool closed = false;
+        /// @return whether it ended the connection because the client had no credit left.
+        [[nodiscard]] bool out_of_credit() const;
     };
     /// A task as its owner sees it.
     struct Job {

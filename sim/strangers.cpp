@@ -20,6 +20,13 @@ std::string tasks_of(std::vector<std::string> tasks) {
 
 }  // namespace
 
+bool Cluster::Answer::out_of_credit() const {
+    return closed && std::ranges::any_of(messages, [](const auto& message) {
+               return message.first == MessageType::goodbye &&
+                      message.second.find("more than it had credit for") != std::string::npos;
+           });
+}
+
 /// Says something to a worker's reactor on a connection, and does what comes of it.
 Cluster::Answer Cluster::tell_worker(std::uint32_t id, std::uint64_t connection, MessageType type,
                                      std::string_view body) {
@@ -203,10 +210,10 @@ void Cluster::forge_to_worker(std::uint64_t connection, std::uint32_t id) {
             break;
         case 1:
             expect(complains(tell(MessageType::task_submit, "x")), "tasks that are none");
-            forge_cut_off(connection, id);
             expect(complains(tell(MessageType::task_cancel, "x")), "a cancel that is none");
             expect(complains(tell(MessageType::task_reclaim, "x")), "a reclaim that is none");
             expect(complains(tell(MessageType::credit, "x")), "a credit that is none");
+            forge_cut_off(connection, id);
             break;
         case 2:
             expect(complains(tell(MessageType::task_submit,
@@ -255,7 +262,7 @@ void Cluster::forge_cut_off(std::uint64_t connection, std::uint32_t id) {
         return message.first == MessageType::error && told &&
                (told->attempt == nobodys || told->attempt == AttemptId());
     });
-    expect(!answer.closed && named, "a task that is cut off");
+    expect(answer.out_of_credit() || (!answer.closed && named), "a task that is cut off");
 }
 
 /// Only who says that it is done leaves nothing behind.
@@ -293,6 +300,9 @@ void Cluster::forge_tasks(std::uint64_t connection, std::uint32_t id) {
         const bool refused = std::ranges::any_of(answer.messages, [](const auto& message) {
             return message.first == MessageType::error;
         });
+        if (answer.out_of_credit()) {
+            return;
+        }
         if (stale || !own) {
             expect(!answer.closed && refused, "a task that is another's, or that is over");
         } else {
