@@ -91,10 +91,12 @@ void Server::on_open(Connection& connection) noexcept {
 }
 
 void Server::turn_away(Connection& connection) {
+    const bool short_of_files = options_.connections_max < ServerOptions().connections_max;
     const std::string why =
         std::to_string(open_) +
-        " clients are served here already, which are the most: use another worker, or have this "
-        "one started with a higher limit of open files (ulimit -n)";
+        " clients are served here already, which are the most: use another worker" +
+        (short_of_files ? ", or have this one started with a higher limit of open files (ulimit -n)"
+                        : "");
     connection.send(wire::MessageType::goodbye, 0,
                     codec::encode(wire::Goodbye{wire::Parting::refused, why}));
     connection.close();

@@ -96,6 +96,7 @@ class FewDescriptors(RemoteTest):
                     err = run.communicate(timeout=60)[1]
                     self.assertEqual(run.returncode, 3, err)
                     self.assertIn(why, err)
+                    self.assertIn("ulimit -n", err)
                 self.assertIn(why, self.read(f"w{most}.log"))
                 self.assertNotIn("Too many open files", self.read(f"w{most}.log"))
                 self.write(f"go{most}", "")
