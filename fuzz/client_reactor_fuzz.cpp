@@ -128,7 +128,7 @@ class World {
         const Task task = Task::binary("x").arg(std::string(events_.byte(), 'a'));
         wire::append_task(order.task, id, task, events_.flag());
         order.demand.cores = static_cast<std::uint32_t>(events_.below(4));
-        order.high = events_.flag();
+        order.priority = static_cast<Priority>(events_.below(3));
         attempts_.emplace(id, Attempt());
         reactor_.start(id, std::move(order), now_);
     }

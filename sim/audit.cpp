@@ -183,7 +183,7 @@ void Cluster::audit_lost(std::uint32_t id) {
 const Cluster::Job* Cluster::first_for(std::uint32_t id, std::uint32_t worker) const {
     const Job* first = nullptr;
     const auto key = [this](const Job& job) {
-        return std::pair((&job - jobs_.data()) % 7 != 0, job.arrival);
+        return std::pair(priority_of(static_cast<std::uint32_t>(&job - jobs_.data())), job.arrival);
     };
     for (const Job& job : jobs_) {
         if ((first == nullptr || key(job) < key(*first)) && waits(id, job) &&
@@ -280,8 +280,9 @@ void Cluster::audit_moving(std::uint32_t id, std::uint32_t idle) {
             here += own && !running.done ? 1 : 0;  // as its client knows
         }
         // else it was asked for them, and its answer may be long on its way
-        if (waiting != 0 && waiting + here > workers_[who(worker)].slots && calm(id, worker) &&
-            !connections_.at(clients_[id].open[worker]).reclaims) {
+        const bool full = clients_[id].links[worker].queued != 0;  // of others' tasks, too
+        if (waiting != 0 && (full || waiting + here > workers_[who(worker)].slots) &&
+            calm(id, worker) && !connections_.at(clients_[id].open[worker]).reclaims) {
             violated(std::to_string(waiting) + " tasks wait at worker " + std::to_string(worker) +
                      " and worker " + std::to_string(idle) + " idles");
         }

@@ -32,11 +32,11 @@ void Cluster::begin(std::uint32_t index) {
 client::Order Cluster::order_of(std::uint32_t index) const {
     const Job& job = jobs_[index];
     client::Order order;
-    const Priority priority = index % 7 == 0 ? Priority::high : Priority::normal;
+    const Priority priority = priority_of(index);
     order.demand.cores = job.cores;
     order.demand.memory_bytes = job.memory_bytes;
     order.demand.cgroup_limits = job.limited;
-    order.high = priority == Priority::high;
+    order.priority = priority;
     const std::string input(job.input, 'x');
     if (job.kind != Kind::program) {
         const std::string_view name = functions[std::to_underlying(job.kind)];
@@ -182,7 +182,7 @@ void Cluster::client_effects(std::uint32_t id, client::Outbox& out) {
             link.known = connection.known && link.life == connection.life;
             connection.reconciles = link.known;
             link.draining = false;
-            link.others = 0;
+            link.others = link.queued = 0;
             link.life = connection.life;
             link.functions = connection.functions;
             link.detector.emplace(core::Patience{1s, 30s}, client.machine.now());

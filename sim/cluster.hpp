@@ -209,6 +209,7 @@ class Cluster {
         std::uint32_t silences = 0;                      // since, that may have looked suspicious
         bool twin = false;         // the client knows it as another's second address
         std::uint64_t others = 0;  // thousandths of its slots that ran what is not the client's
+        std::uint32_t queued = 0;  // of the client's, as the worker said
         // Whether it is shut out for failing.
         std::uint32_t bad = 0;    // failures in a row
         std::uint32_t terms = 0;  // how often it was shut out
@@ -371,7 +372,11 @@ class Cluster {
                              : core::Health::dead;
     }
     void watch_refused(const Job& job, const Error& error);
-    [[nodiscard]] std::uint32_t backlog_of(std::uint32_t client) const;
+    [[nodiscard]] std::vector<const Job*> jobs_at(std::uint32_t client,
+                                                  std::uint32_t address) const;
+    [[nodiscard]] std::uint32_t backlog_of(const Client& client, std::uint32_t address,
+                                           std::uint32_t here) const;
+    [[nodiscard]] std::uint32_t programs_to_ask_for(std::uint32_t client) const;
     [[nodiscard]] bool all_are_up(const Client& client) const;
     void watch_queue(std::uint32_t worker);
     void watch_start(std::uint32_t worker, const AttemptId& attempt);
@@ -406,7 +411,6 @@ class Cluster {
     [[nodiscard]] bool visits(std::uint32_t worker, std::uint64_t session);
     void guest(std::uint32_t worker, std::uint64_t connection, const wire::Hello& hello,
                const Answer& answer);
-    [[nodiscard]] bool knows(std::uint32_t worker, std::uint32_t client) const;
     void forge_to_worker(std::uint64_t connection, std::uint32_t worker);
     void forge_goodbye(std::uint64_t connection, std::uint32_t worker);
     void forge_cut_off(std::uint64_t connection, std::uint32_t worker);
@@ -472,10 +476,6 @@ class Cluster {
     [[nodiscard]] static std::string list_of(const AttemptId& attempt) {
         return codec::encode(codec::fields(std::span<const AttemptId>(&attempt, 1)));
     }
-    // When addresses die of workers that have two: the first for a while, or for good.
-    static constexpr base::BootTime first_death = std::chrono::seconds(15);
-    static constexpr base::BootTime first_return = std::chrono::seconds(45);
-    static constexpr base::BootTime second_death = std::chrono::seconds(60);
 
     Plan plan_;
     Clockwork clock_;

@@ -132,22 +132,6 @@ std::vector<std::uint32_t> Cluster::asked_back(std::uint64_t id, const wire::Mes
     return back;
 }
 
-/// @return how many attempts wait, at the worker with the most of them, that may be asked.
-std::uint32_t Cluster::backlog_of(std::uint32_t id) const {
-    const Client& client = clients_[id];
-    const std::vector<std::uint32_t> counts = leases(id);
-    std::uint32_t most = 0;
-    for (std::uint32_t worker = 0; worker < addresses(); ++worker) {
-        const std::uint32_t slots = workers_[who(worker)].slots;
-        const auto connection = connections_.find(client.open[worker]);
-        if (client.links[worker].up && counts[worker] > slots && !connection->second.reclaims &&
-            !connection->second.in_vain && !connection->second.reconciles) {
-            most = std::max(most, counts[worker] - slots);
-        }
-    }
-    return most;
-}
-
 /// An attempt failed by its worker's fault, or was lost with it: was that so?
 void Cluster::node_failed(const Job& job, const Attempt& attempt) {
     Client& client = clients_[job.client];

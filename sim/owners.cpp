@@ -51,9 +51,9 @@ void Cluster::give_back(std::uint32_t id) {
                 for (std::uint32_t to = 0; to < addresses(); ++to) {
                     runs = runs || reaches(client, to, job);
                 }
-                return runs && waits(id, job);
+                return runs && job.kind == Kind::program && waits(id, job);
             }));
-        const std::uint32_t there = backlog_of(id);
+        const std::uint32_t there = programs_to_ask_for(id);
         const bool awaits = std::ranges::any_of(jobs_, [&](const Job& job) {
             const auto by = connections_.find(job.asked_back);
             return leased_at(id, job) && by != connections_.end() && by->second.client_open &&

@@ -2,6 +2,8 @@
 // What must hold of who gets which task: what is counted on, in which order, and what is taken
 // back.
 #include <algorithm>
+#include <map>
+#include <ranges>
 #include <string>
 #include <utility>
 
@@ -54,17 +56,76 @@ std::vector<std::uint32_t> Cluster::leases(std::uint32_t id) const {
     return counts;
 }
 
+/// @return what a worker has of a client, in the order in which it came there.
+std::vector<const Cluster::Job*> Cluster::jobs_at(std::uint32_t id, std::uint32_t address) const {
+    std::vector<const Job*> here;
+    for (const Job& job : jobs_) {
+        if (leased_at(id, job) == address) {
+            here.push_back(&job);
+        }
+    }
+    std::ranges::sort(here, {}, &Job::lease);
+    return here;
+}
+
+/// @return how many of so many attempts wait at a worker, as far as their client knows.
+std::uint32_t Cluster::backlog_of(const Client& client, std::uint32_t address,
+                                  std::uint32_t here) const {
+    return std::max(here - std::min(here, workers_[who(address)].slots),
+                    std::min(here, client.links[address].queued));
+}
+
+/// @return how many programs wait, at least, at the worker that may be asked, and has some, and
+/// would be the most loaded without half of what waits there.
+std::uint32_t Cluster::programs_to_ask_for(std::uint32_t id) const {
+    const Client& client = clients_[id];
+    std::map<std::pair<std::uint64_t, std::uint32_t>, std::pair<std::uint32_t, bool>> queues;
+    for (std::uint32_t address = 0; address < addresses(); ++address) {
+        const auto connection = connections_.find(client.open[address]);
+        if (!client.links[address].up || connection->second.reclaims ||
+            connection->second.reconciles) {
+            continue;
+        }
+        const std::vector<const Job*> here = jobs_at(id, address);
+        const std::uint32_t backlog =
+            backlog_of(client, address, static_cast<std::uint32_t>(here.size()));
+        const auto programs = static_cast<std::uint32_t>(std::ranges::count(
+            here | std::views::reverse | std::views::take(backlog), Kind::program, &Job::kind));
+        if (programs != 0) {
+            const std::uint64_t left =
+                ((here.size() - (backlog + 1) / 2) << 20U) / workers_[who(address)].slots +
+                (client.links[address].others << 20U) / 1000;
+            queues[{left, address}] = {programs, !connection->second.in_vain};
+        }
+    }
+    std::uint32_t least = ~0U;
+    for (const auto& [left, queue] : queues | std::views::reverse) {
+        least = std::min(least, queue.first);
+        if (queue.second) {
+            return least;
+        }
+    }
+    return 0;  // who gave nothing last time may not be asked again
+}
+
 /// A worker tells how busy it is: what is not the client's of that is others'.
 void Cluster::count_others(std::uint32_t id, std::uint32_t address, const wire::Message& message) {
     const auto beat = wire::decode<wire::Heartbeat>(message.type, message.body);
+    if (!beat) {
+        return;
+    }
+    std::vector<const Job*> here = jobs_at(id, address);
+    // the newest wait
+    here.resize(here.size() - std::min<std::size_t>(here.size(), beat->queued));
     std::uint64_t own = 0;
-    for (const Job& job : jobs_) {
-        own += leased_at(id, job) == address ? job.cores : 0;
+    for (const Job* const job : here) {
+        own += job->cores;
     }
     const std::uint64_t slots = workers_[who(address)].slots;
     own = 1000 * std::min(own, slots) / slots;
-    const std::uint64_t all = std::min(beat ? beat->load_permille : 0U, 1000U);
+    const std::uint64_t all = std::min(beat->load_permille, 1000U);
     clients_[id].links[address].others = all - std::min(all, own);
+    clients_[id].links[address].queued = beat->queued;
 }
 
 /// A client asks for tasks back: for another worker that has nothing to do, and not for more than
@@ -87,8 +148,10 @@ void Cluster::watch_reclaim(Connection& connection, const wire::Attempts& list) 
     }
     const std::vector<std::uint32_t> counts = leases(connection.client);
     const std::uint32_t here = counts[connection.address];
-    const std::uint32_t slots = workers_[connection.worker].slots;
-    const std::uint32_t most = here > slots ? (here - slots + 1) / 2 : 0;
+    const std::uint32_t half = (backlog_of(client, connection.address, here) + 1) / 2;
+    // when the newest had begun, and something is said to wait: all
+    const bool all = connection.in_vain && client.links[connection.address].queued != 0;
+    const std::uint32_t most = all ? here : half;
     const auto load = [&](std::uint32_t address, std::uint64_t tasks) {
         return 1000 * tasks / workers_[who(address)].slots + client.links[address].others;
     };
@@ -99,7 +162,7 @@ void Cluster::watch_reclaim(Connection& connection, const wire::Attempts& list) 
         });
         if (other != connection.address && client.links[other].up && !has_work &&
             counts[other] < workers_[who(other)].slots &&
-            load(other, counts[other]) <= load(connection.address, here - most)) {
+            load(other, counts[other]) <= load(connection.address, here - half)) {
             idle.push_back(other);
         }
     }
@@ -110,7 +173,7 @@ void Cluster::watch_reclaim(Connection& connection, const wire::Attempts& list) 
             violated("a client takes a task back that nobody could run who has nothing to do");
         }
     }));
-    if (idle.empty() || most == 0 || list.ids.size() > most) {
+    if (idle.empty() || half == 0 || list.ids.size() > most) {
         violated("a client takes " + std::to_string(list.ids.size()) + " tasks of " +
                  std::to_string(here) + " from worker " + std::to_string(connection.worker) +
                  " for nobody");
@@ -142,11 +205,10 @@ void Cluster::watch_twin(std::uint32_t id, std::uint32_t address) {
 void Cluster::watch_order(const Connection& to, std::uint32_t given) {
     const std::uint32_t id = to.client;
     const Client& client = clients_[id];
-    const auto high = [](std::uint32_t index) { return index % 7 == 0; };
     for (std::uint32_t index = 0; index < jobs_.size(); ++index) {
         const Job& job = jobs_[index];
-        const bool before =
-            high(index) != high(given) ? high(index) : job.arrival < jobs_[given].arrival;
+        const bool before = std::pair(priority_of(index), job.arrival) <
+                            std::pair(priority_of(given), jobs_[given].arrival);
         if (job.client != id || job.arrival == 0 || !before ||
             client.reactor->lease_of(job.attempt)) {
             continue;

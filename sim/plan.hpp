@@ -9,8 +9,14 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "repartir/policy.hpp"
 
 namespace repartir::sim {
+
+// When addresses die of workers that have two: the first for a while, or for good.
+inline constexpr base::BootTime first_death = std::chrono::seconds(15);
+inline constexpr base::BootTime first_return = std::chrono::seconds(45);
+inline constexpr base::BootTime second_death = std::chrono::seconds(60);
 
 /// What is simulated.
 struct Plan {
@@ -30,6 +36,11 @@ struct Plan {
     base::BootTime patience = std::chrono::minutes(30);  ///< by when all must have ended after it
     bool trace = false;                                  ///< keep what happened
 };
+
+/// @return how urgent that job is.
+inline Priority priority_of(std::uint32_t job) {
+    return job % 7 == 0 ? Priority::high : job % 7 == 3 ? Priority::low : Priority::normal;
+}
 
 /// What came of it.
 struct Report {

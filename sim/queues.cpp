@@ -111,7 +111,7 @@ void Cluster::watch_drained(std::uint32_t id) {
     const bool drained = worker.reactor->drained();
     bool waits = false;  // a result, for somebody who is connected
     for (const auto& [attempt, running] : worker.store) {
-        waits = waits || (running.done && knows(id, jobs_[running.job].client));
+        waits = waits || (running.done && connection_of(id, jobs_[running.job].client) != 0);
     }
     const bool runs =
         std::ranges::any_of(worker.store, [](const auto& each) { return !each.second.done; });
@@ -136,7 +136,8 @@ void Cluster::watch_done(std::uint32_t id) {
     }
     const bool early = worker.machine.now() < worker.drain_by;
     if (std::ranges::any_of(worker.store, [&](const auto& each) {
-            return early || !each.second.done || knows(id, jobs_[each.second.job].client);
+            return early || !each.second.done ||
+                   connection_of(id, jobs_[each.second.job].client) != 0;
         })) {
         violated("worker " + std::to_string(id) + " has drained, and something is left there");
     }
@@ -226,7 +227,7 @@ void Cluster::watch_queue(std::uint32_t id) {
     }
     const std::pair<const AttemptId, Queued>* first = nullptr;
     const auto key = [](const auto& each) {
-        return std::pair(each.first.task.element % 7 != 0, each.second.arrival);
+        return std::pair(priority_of(each.first.task.element), each.second.arrival);
     };
     for (const auto& each : worker.queue) {
         if (first == nullptr || key(each) < key(*first)) {
@@ -267,9 +268,9 @@ void Cluster::watch_start(std::uint32_t id, const AttemptId& attempt) {
     if (found == worker.queue.end()) {
         return;  // what was asked back, or cancelled, as it began: that is looked at elsewhere
     }
-    const auto own = std::pair(attempt.task.element % 7 != 0, found->second.arrival);
+    const auto own = std::pair(priority_of(attempt.task.element), found->second.arrival);
     for (const auto& [other, queued] : worker.queue) {
-        if (std::pair(other.task.element % 7 != 0, queued.arrival) < own &&
+        if (std::pair(priority_of(other.task.element), queued.arrival) < own &&
             waits_at(worker, other, queued)) {
             violated("worker " + std::to_string(id) + " does not begin what came first");
             break;

@@ -111,7 +111,7 @@ void Cluster::trouble_stranger(std::uint32_t id) {
         default:
             break;
     }
-    const bool known = kind == 6 && knows(id, 0);
+    const bool known = kind == 6 && connection_of(id, 0) != 0;
     const Answer answer =
         tell_worker(id, connection, type, kind == 2 ? body : codec::encode(hello));
     const bool room = sessions < sessions_max && !worker.draining;
@@ -183,11 +183,6 @@ void Cluster::guest(std::uint32_t id, std::uint64_t connection, const wire::Hell
         worker.reactor->disconnected(connection, worker.machine.now());
     }
     worker_wakes(id);
-}
-
-/// @return whether that client has a session at the worker.
-bool Cluster::knows(std::uint32_t id, std::uint32_t client) const {
-    return connection_of(id, client) != 0;
 }
 
 /// A client's connection brings a worker what makes no sense.

@@ -190,6 +190,13 @@ void Cluster::watch_heartbeat(Connection& connection, Side from, std::string_vie
                                  beat->load_permille != 1000 * worker.running / worker.slots)) {
         violated("worker " + std::to_string(connection.worker) + " tells a wrong load");
     }
+    const auto queued = std::ranges::count_if(worker.queue, [&](const auto& each) {
+        return jobs_[each.first.task.element].client == connection.client;
+    });
+    if (from == Side::worker && !connection.forged && beat->queued != queued) {
+        violated("worker " + std::to_string(connection.worker) + " says that " +
+                 std::to_string(beat->queued) + " wait of " + std::to_string(queued));
+    }
 }
 
 void Cluster::watch_credit(Connection& connection, Side from, std::string_view body) {

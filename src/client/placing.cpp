@@ -11,10 +11,6 @@
 namespace repartir::client {
 namespace {
 
-/// So many workers that may get more are looked at in vain before what is left waits for the next
-/// time: a bound on what one message costs, where much waits for workers of many kinds.
-constexpr std::size_t looks_max = 4096;
-
 Error too_large(std::size_t bytes) {
     return Error(Domain::wire, Code::too_large, Fault::user,
                  "with its arguments and input it takes " + std::to_string(bytes) + " bytes, and " +
@@ -47,7 +43,9 @@ void Reactor::count(Worker& worker) {
 std::uint32_t Reactor::load_of_others(const Worker& worker, std::uint32_t permille) const {
     const std::uint64_t slots = std::max(worker.site.slots, 1U);
     std::uint64_t ours = 0;
-    for (const auto& [lease, entry] : worker.here.all()) {
+    const auto all_here = worker.here.all();
+    const std::size_t queued = std::min<std::size_t>(worker.queued, all_here.size());
+    for (const auto& [lease, entry] : all_here.first(all_here.size() - queued)) {
         if (ours >= slots) {
             break;  // it runs the oldest first
         }
@@ -66,7 +64,7 @@ std::uint64_t Reactor::load_of(const Worker& worker, std::size_t tasks) {
 
 /// @return whether the worker can ever run it, and has credit for it now.
 bool Reactor::takes(const Worker& worker, const Held& held) {
-    return worker.input.left() >= held.order.task.size() && could(worker, held.order);
+    return worker.input.left() >= held.order.task.size() && could(worker, kind_of(held));
 }
 
 /// Brings a worker's place among those that may get more up to date. Its place among those that may
@@ -85,6 +83,9 @@ void Reactor::rank(WorkerId id, Worker& worker) {
         }
     }
     if (load != worker.load) {
+        if (worker.load == not_ready) {
+            gained_.push_back(id);
+        }
         ready_.erase({worker.load, id});
         worker.load = load;
         if (load != not_ready) {
@@ -101,7 +102,7 @@ std::uint32_t Reactor::function_number(std::string_view name) {
         return known->second;
     }
     const auto number = static_cast<std::uint32_t>(function_numbers_.size() + 1);
-    function_numbers_.emplace(name, number);
+    function_names_.push_back(&function_numbers_.emplace(name, number).first->first);
     for (Worker& worker : workers_) {
         worker.has.resize(number + std::size_t{1});
         worker.has[number] = std::ranges::find(worker.functions, name) != worker.functions.end();
@@ -122,9 +123,10 @@ void Reactor::learn_functions(Worker& worker, const codec::List<std::string_view
 }
 
 /// @return whether the worker could run it if it were idle.
-bool Reactor::could(const Worker& worker, const Order& order) {
-    return (order.function == 0 || worker.has[order.function]) &&
-           core::eligible(order.demand, std::span(&worker.site, 1)) != 0;
+bool Reactor::could(const Worker& worker, const Kind& kind) {
+    const auto& [function, demand] = kind;
+    return (function == 0 || worker.has[function]) &&
+           core::eligible(demand, std::span(&worker.site, 1)) != 0;
 }
 
 /// @return whether nobody may come who is not here.
@@ -137,53 +139,84 @@ bool Reactor::all_are_up() const {
 /// @return the least loaded worker that can ever run it and may get it now.
 std::optional<WorkerId> Reactor::choose(const Held& held) const {
     for (const auto& [load, id] : ready_) {
-        if (workers_[id].kept_in != pass_ && takes(workers_[id], held)) {
+        if (!workers_[id].kept && takes(workers_[id], held)) {
             return id;
         }
     }
     return std::nullopt;
 }
 
+/// @return the same of some workers, which may all get more and are kept for nothing.
+std::optional<WorkerId> Reactor::choose_of(const std::vector<WorkerId>& ids,
+                                           const Held& held) const {
+    std::optional<WorkerId> best;
+    for (const WorkerId id : ids) {
+        if (takes(workers_[id], held) && (!best || workers_[id].load < workers_[*best].load)) {
+            best = id;
+        }
+    }
+    return best;
+}
+
 /// Nobody takes it now: those who could and have only no credit for its bytes get nothing that
 /// came later, or it would wait for ever.
-void Reactor::keep_for(const Held& held) {
-    for (const auto& [load, id] : ready_) {
-        if (could(workers_[id], held.order)) {
-            workers_[id].kept_in = pass_;
-        }
+void Reactor::keep_for(const Kind& kind, WorkerId id) {
+    if (could(workers_[id], kind) && !std::exchange(workers_[id].kept, true)) {
+        kept_.push_back(id);
     }
 }
 
 /// @return whether a worker that is in reach could run it if it were idle; one that drains may be
-/// back soon.
-bool Reactor::anyone_could(Held& held) const {
-    const auto takes_it = [&](const Worker& worker) {
-        return worker.link == Link::up && could(worker, held.order);
+/// back soon. @param able who is asked first; set to who could
+bool Reactor::anyone_could(const Kind& kind, WorkerId& able) const {
+    const auto suits = [&](const Worker& worker) {
+        return worker.link == Link::up && could(worker, kind);
     };
-    if (held.possible_in != reach_ && std::ranges::any_of(workers_, takes_it)) {
-        held.possible_in = reach_;
+    if (suits(workers_[able])) {
+        return true;
     }
-    return held.possible_in == reach_;
+    const auto found = std::ranges::find_if(workers_, suits);
+    if (found == workers_.end()) {
+        return false;
+    }
+    able = static_cast<WorkerId>(found - workers_.begin());
+    return true;
 }
 
-/// Sets an attempt aside that no worker in reach could run, so that those behind it go on.
+/// Sets an attempt aside that no worker in reach could run.
 void Reactor::strand(Entry& entry) {
     Held& held = entry.second;
     waiting_.erase(place_of(held), kind_of(held));
     held.waits_since = now_;
+    set_aside_.add(place_of(held), kind_of(held), entry);
     stranded_.emplace(std::pair(now_, held.arrival), &entry);
 }
 
 /// A worker came: what was set aside may be for it.
-void Reactor::unstrand() {
-    for (const auto& [key, entry] : std::exchange(stranded_, {})) {
-        waiting_.add(place_of(entry->second), kind_of(entry->second), *entry);
+void Reactor::unstrand(const Worker& worker) {
+    for (Entry* const entry :
+         set_aside_.take_if([&](const Kind& kind) { return could(worker, kind); })) {
+        Held& held = entry->second;
+        stranded_.erase({held.waits_since, held.arrival});
+        waiting_.add(place_of(held), kind_of(held), *entry);
+    }
+}
+
+/// When nobody may come who is not here, calls of what nobody has end.
+void Reactor::end_hopeless(Outbox& out) {
+    if (!all_are_up()) {
+        return;
+    }
+    for (Entry* const entry :
+         set_aside_.take_if([](const Kind& kind) { return kind.first != 0; })) {
+        end_unplaced(*entry, out);
     }
 }
 
 /// Takes an attempt that is at no worker out of where it waits.
 void Reactor::stop_waiting(const Held& held) {
     waiting_.erase(place_of(held), kind_of(held));
+    set_aside_.erase(place_of(held), kind_of(held));
     stranded_.erase({held.waits_since, held.arrival});
 }
 
@@ -202,7 +235,7 @@ void Reactor::hand(Entry& entry, WorkerId to) {
     held.at = to;
     held.lease = ++lease_;
     wire::set_epoch(held.order.task, held.lease);
-    worker.in_vain = false;
+    worker.in_vain = worker.ask_all = false;
     worker.here.add(held.lease, entry);
     static_cast<void>(worker.tasks.take(1));
     static_cast<void>(worker.input.take(held.order.task.size()));
@@ -210,44 +243,76 @@ void Reactor::hand(Entry& entry, WorkerId to) {
 }
 
 /// Hands out what waits, the oldest first, one message for each worker. What must wait for room at
-/// those who could run it holds up only what needs the same, and what would take that room.
+/// those who could run it holds up only what needs the same, and what would take that room. What
+/// was passed over before is looked at only for those who may take more since.
 void Reactor::place(Outbox& out) {
     to_hand_out_ = false;
-    ++pass_;
+    for (const WorkerId id : std::exchange(kept_, {})) {
+        workers_[id].kept = false;
+        gained_.push_back(id);
+        rank(id, workers_[id]);
+    }
+    std::vector<WorkerId> gained = std::exchange(gained_, {});
     const std::uint64_t before = lease_;
     std::vector<WorkerId> to;
-    std::size_t looks = 0;
     Place place;
-    while (!ready_.empty() && looks < looks_max) {
-        Entry* const head = waiting_.head_after(place);
-        if (head == nullptr) {
+    while (!ready_.empty()) {
+        std::erase_if(gained, [&](WorkerId id) {
+            return workers_[id].load == not_ready || workers_[id].kept;
+        });
+        Waiting::Lane* const lane = waiting_.after(place, reach_changed_ || !gained.empty());
+        if (lane == nullptr) {
+            reach_changed_ = false;
             break;
         }
-        Held& held = head->second;
-        place = place_of(held);
-        if (held.order.task.size() > wire::task_bytes_max) {
-            end_here(*head, End::not_started, too_large(held.order.task.size()), out);
-        } else if (const std::optional<WorkerId> chosen = choose(held)) {
-            if (workers_[*chosen].here.after(before).empty()) {
-                to.push_back(*chosen);
-            }
-            hand(*head, *chosen);
-        } else if (anyone_could(held)) {
-            keep_for(held);
-            looks += ready_.size();
-        } else if (held.order.function != 0 && all_are_up()) {
-            end_unplaced(*head, out);
-        } else {
-            strand(*head);
+        place = lane->place();
+        const std::optional<WorkerId> given = place_head(*lane, gained, out);
+        if (given && workers_[*given].here.after(before).size() == 1) {
+            to.push_back(*given);
         }
     }
-    cut_short_ = looks >= looks_max;
     for (const WorkerId id : to) {
         submit(id, before, out);
         set_timer(id, workers_[id]);
     }
     steal(out);
     count_slots(out);
+}
+
+/// Gives the first of a lane to a worker, or passes the lane over, or sets it aside, or ends it.
+/// @param gained of all workers, those to which a lane that was passed over may give more
+/// @return who got it
+std::optional<WorkerId> Reactor::place_head(Waiting::Lane& lane,
+                                            const std::vector<WorkerId>& gained, Outbox& out) {
+    Entry& head = lane.head();
+    const Held& held = head.second;
+    const Kind kind = kind_of(held);
+    if (held.order.task.size() > wire::task_bytes_max) {
+        end_here(head, End::not_started, too_large(held.order.task.size()), out);
+        return std::nullopt;
+    }
+    if (set_aside_.any_of(place_of(held), kind)) {
+        strand(head);
+        return std::nullopt;
+    }
+    const std::optional<WorkerId> chosen = lane.passed() ? choose_of(gained, held) : choose(held);
+    if (chosen) {
+        hand(head, *chosen);
+    } else if (!anyone_could(kind, lane.note)) {
+        if (kind.first != 0 && all_are_up()) {
+            end_unplaced(head, out);
+        } else {
+            strand(head);
+        }
+    } else if (lane.passed()) {
+        std::ranges::for_each(gained, [&](WorkerId id) { keep_for(kind, id); });
+    } else {
+        for (const auto& [load, id] : ready_) {
+            keep_for(kind, id);
+        }
+        waiting_.pass(lane);
+    }
+    return chosen;
 }
 
 /// Sends a worker what it got by leases after that one.

@@ -72,9 +72,10 @@ void Reactor::count_slots(Outbox& out) {
                        static_cast<std::uint32_t>(std::min(window_sum_, most)), largest_,
                        round_trip_, rate_};
     if (up_ != 0) {
-        out_of_reach_ = never;
+        out_of_reach_ = give_up_at_ = never;
     } else if (out_of_reach_ == never) {
         out_of_reach_ = now_;
+        give_up_at_ = now_ + options_.reach;
     }
     // (the largest changes with the sum: each time it is about one worker)
     if (now.slots != told_.slots || differs(now.window, told_.window) ||
@@ -115,10 +116,10 @@ void Reactor::drop_link(WorkerId id, Worker& worker, std::string_view why, Outbo
         worker.failures = 0;
     }
     ++worker.failures;
-    ++reach_;
+    reach_changed_ = true;
     worker.link = Link::down;
     worker.why = why;
-    worker.reclaiming = worker.in_vain = false;
+    worker.reclaiming = worker.in_vain = worker.ask_all = false;
     settle_unwanted(worker);
     end_cancelled(worker, out);
     worker.seen.clear();
@@ -181,14 +182,13 @@ void Reactor::welcome(WorkerId id, Worker& worker, const wire::Message& message,
         worker.instance = welcome->instance;
         worker.due = now_ + twin_pause;
         set_timer(id, worker);
-        unstrand();  // it is not one that may come and have what the others lack
+        end_hopeless(out);  // it is not one that may come and have what the others lack
         place(out);
         return;
     }
     // A process that was started anew may know the session too: from a connection that broke before
     // its welcome came, or from another address. It has nothing of what that worker had.
     const bool same = welcome->session_known && worker.incarnation == welcome->incarnation;
-    ++reach_;
     worker.link = Link::up;
     worker.failures = 0;
     worker.welcomed = true;
@@ -207,7 +207,7 @@ void Reactor::welcome(WorkerId id, Worker& worker, const wire::Message& message,
     worker.detector = core::Detector({worker.heartbeat, 30 * worker.heartbeat}, now_);
     worker.beat = worker.heard = 0;
     answered(worker, now_ - worker.beat_at);
-    worker.others_permille = 0;
+    worker.others_permille = worker.queued = 0;
     worker.next_beat = now_ + worker.heartbeat;
     out.emplace_back(
         Admit{id, welcome->version, (welcome->capabilities & wire::capability_lz4) != 0});
@@ -244,7 +244,8 @@ void Reactor::settle_in(WorkerId id, Worker& worker, bool same, Outbox& out) {
     worker.why.clear();
     rank(id, worker);
     set_timer(id, worker);
-    unstrand();
+    unstrand(worker);
+    end_hopeless(out);
     place(out);
 }
 
@@ -275,6 +276,7 @@ void Reactor::dispatch(WorkerId id, Worker& worker, const wire::Message& message
                 worker.tasks.grant(more->tasks);
                 worker.input.grant(more->input_bytes);
                 rank(id, worker);
+                gained_.push_back(id);
                 place(out);
             }
             return;
@@ -303,9 +305,15 @@ void Reactor::heartbeat(WorkerId id, Worker& worker, const wire::Message& messag
     }
     worker.heard = beat->sequence;
     worker.heard_at = now_;
-    const std::uint32_t others = load_of_others(worker, beat->load_permille);
-    if (std::exchange(worker.others_permille, others) != others) {
+    const std::uint32_t queued_before = std::exchange(worker.queued, beat->queued);
+    if (worker.queued != 0 && std::exchange(worker.in_vain, false)) {
+        worker.ask_all = to_hand_out_ = true;
         rank(id, worker);
+    }
+    const std::uint32_t others = load_of_others(worker, beat->load_permille);
+    if (std::exchange(worker.others_permille, others) != others || queued_before != worker.queued) {
+        rank(id, worker);
+        to_hand_out_ = true;
     }
     if (beat->echo == worker.beat && beat->echo != 0) {
         const base::BootTime since = now_ - worker.beat_at;
@@ -380,19 +388,13 @@ void Reactor::tick(base::BootTime now, Outbox& out) {
 
 base::BootTime Reactor::next() const {
     base::BootTime first = timers_.empty() ? never : timers_.begin()->first;
-    if (out_of_reach_ != never && !unreachable(now_)) {
+    if (out_of_reach_ != never && now_ - out_of_reach_ < options_.reach) {
         first = std::min(first, out_of_reach_ + options_.reach);
     }
     if (!stranded_.empty()) {
         first = std::min(first, stranded_.begin()->first.first + options_.reach);
     }
-    if (out_of_reach_ == never) {
-        return first;
-    }
-    waiting_.each_head([&](const Entry& head) {
-        first = std::min(first, std::max(head.second.waits_since, out_of_reach_) + options_.reach);
-    });
-    return first;
+    return std::min(first, give_up_at_);
 }
 
 void Reactor::flush(WorkerId id, Outbox& out) {

@@ -139,7 +139,7 @@ struct Stats {
 struct Order {
     std::string task;  ///< as wire::append_task() wrote it
     core::Demand demand;
-    bool high = false;           ///< before those that are not
+    Priority priority = Priority::normal;  ///< what is more urgent goes first
     std::uint32_t function = 0;  ///< that it calls, by Reactor::function_number(); 0: none
 };
 
@@ -214,7 +214,6 @@ class Reactor {
         std::array<std::uint64_t, 3> got{};  // bytes of output
         Order order;
         base::BootTime waits_since{0};
-        std::uint64_t possible_in = 0;  // the reach_ in which somebody was found who could run it
     };
     /// Found by the id that their owner gave them, and as their worker knows them: ids that differ
     /// in the epoch alone.
@@ -222,6 +221,8 @@ class Reactor {
     using Entry = Attempts::Element;
     /// What a worker must have: the function of that number, and room.
     using Kind = std::pair<std::uint32_t, core::Demand>;
+    /// With each lane stands who could run what is in it, when that was last looked for.
+    using Waiting = Lanes<Kind, Entry, WorkerId>;
     using Here = Leases<Entry>;
     /// With thousands of workers each is out of the caches when its next message comes: what
     /// messages and tasks need stands first, and together.
@@ -236,10 +237,14 @@ class Reactor {
         bool draining = false;
         bool reclaiming = false;            // it was asked to give something back
         bool in_vain = false;               // it gave nothing, and nothing changed there since
+        bool ask_all = false;               // but it says that something waits
         bool reconciling = false;           // it came back, and has not said yet what it has
         bool counted_up = false;            // its part of up_
         bool unsettled = false;             // it is in unsettled_
+        bool unmatched = false;             // it is in unmatched_
+        bool kept = false;                  // it is in kept_
         std::uint32_t others_permille = 0;  // of its slots that ran others' work when last heard
+        std::uint32_t queued = 0;           // of what it has, when last heard
         core::Detector detector;
         std::vector<std::uint64_t> seen;  // results to acknowledge
         std::size_t seen_bytes = 0;       // of their messages
@@ -250,8 +255,8 @@ class Reactor {
         std::uint32_t counted_slots = 0;   // its part of slots_sum_
         std::uint32_t counted_window = 0;  // its part of window_sum_
         std::uint64_t load = not_ready;    // its key in ready_
-        std::uint64_t kept_in = 0;         // the pass_ in which it was kept for what waits for it
-        std::size_t backlog = 0;           // its key in backlogs_; 0: not there
+        std::size_t backlog = 0;           // of its tasks, waiting there
+        std::uint64_t left = 0;            // its key in backlogs_, where it has a backlog
         base::BootTime wake{0};            // its key in timers_
         base::BootTime next_beat{0};
         core::Site site;  // as it said when it was last up
@@ -301,21 +306,30 @@ class Reactor {
 
     void place(Outbox& out);
     void give_up_waiting(Outbox& out);
+    std::optional<WorkerId> place_head(Waiting::Lane& lane, const std::vector<WorkerId>& gained,
+                                       Outbox& out);
     [[nodiscard]] std::optional<WorkerId> choose(const Held& held) const;
+    [[nodiscard]] std::optional<WorkerId> choose_of(const std::vector<WorkerId>& ids,
+                                                    const Held& held) const;
     void hand(Entry& entry, WorkerId to);
-    void keep_for(const Held& held);
+    void keep_for(const Kind& kind, WorkerId id);
     void submit(WorkerId id, std::uint64_t after, Outbox& out);
+    [[nodiscard]] static bool idles(const Worker& worker);
     void steal(Outbox& out);
-    [[nodiscard]] bool anyone_could(Held& held) const;
-    [[nodiscard]] static bool could(const Worker& worker, const Order& order);
+    bool move_half(WorkerId from, const std::set<Kind>& kinds, WorkerId to, Outbox& out);
+    [[nodiscard]] bool anyone_could(const Kind& kind, WorkerId& able) const;
+    [[nodiscard]] static bool could(const Worker& worker, const Kind& kind);
+    [[nodiscard]] static std::size_t backlog_of(const Worker& worker);
+    [[nodiscard]] static std::set<Kind> waiting_at(const Worker& worker);
     [[nodiscard]] bool all_are_up() const;
     void learn_functions(Worker& worker, const codec::List<std::string_view>& names);
     void end_unplaced(Entry& entry, Outbox& out);
     void strand(Entry& entry);
-    void unstrand();
+    void unstrand(const Worker& worker);
+    void end_hopeless(Outbox& out);
     void stop_waiting(const Held& held);
     [[nodiscard]] static Place place_of(const Held& held) noexcept {
-        return {!held.order.high, held.arrival};
+        return {std::to_underlying(held.order.priority), held.arrival};
     }
     [[nodiscard]] static Kind kind_of(const Held& held) noexcept {
         return {held.order.function, held.order.demand};
@@ -350,19 +364,23 @@ class Reactor {
     base::Prng random_;
     std::vector<Worker> workers_;
     Attempts attempts_;
-    std::uint64_t lease_ = 0;     // the latest one: they only grow
-    Lanes<Kind, Entry> waiting_;  // attempts that are at no worker
-    // Attempts that no worker in reach could run, by since when and arrival.
+    std::uint64_t lease_ = 0;  // the latest one: they only grow
+    Waiting waiting_;          // attempts that are at no worker
+    // Those that no worker in reach could run, instead, by kind, and by since when and arrival.
+    Lanes<Kind, Entry> set_aside_;
     std::map<std::pair<base::BootTime, std::uint64_t>, Entry*> stranded_;
     std::map<std::string, std::uint32_t, std::less<>> function_numbers_;  // of those called so far
-    std::set<std::pair<std::uint64_t, WorkerId>> ready_;   // may get more, the least loaded first
-    std::set<std::pair<std::size_t, WorkerId>> backlogs_;  // have tasks that wait at the worker
+    std::vector<const std::string*> function_names_;                      // by number - 1
+    std::set<std::pair<std::uint64_t, WorkerId>> ready_;  // may get more, the least loaded first
+    // Have tasks that wait at the worker, by its load without half of those.
+    std::set<std::pair<std::uint64_t, WorkerId>> backlogs_;
     std::vector<WorkerId> unsettled_;  // whose place in backlogs_ is not up to date
+    std::vector<WorkerId> unmatched_;  // with whom something has changed since the latest steal()
     std::set<std::pair<base::BootTime, WorkerId>> timers_;
     std::uint64_t arrival_ = 0;
-    std::uint64_t pass_ = 0;   // how often what waits was gone through
-    bool cut_short_ = false;   // the latest time, before the end
-    std::uint64_t reach_ = 1;  // how often who is in reach, or what it has, has changed
+    std::vector<WorkerId> gained_;  // who may take more than when what waits was last gone through
+    std::vector<WorkerId> kept_;    // who gets nothing but what waits for its credit
+    bool reach_changed_ = false;    // since then
     std::uint64_t asked_ = 0;
     Capacity told_;                 // the latest effect
     std::uint64_t slots_sum_ = 0;   // of workers in reach
@@ -375,6 +393,7 @@ class Reactor {
     bool to_hand_out_ = false;      // place() has something to do
     base::BootTime now_{0};
     base::BootTime out_of_reach_ = base::BootTime::max();  // since when no worker is up
+    base::BootTime give_up_at_ = base::BootTime::max();    // while none is: when some wait ends
     Stats stats_;
 };
 

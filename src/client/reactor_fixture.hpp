@@ -76,7 +76,7 @@ class Fixture {
         order.function = function.empty() ? 0 : reactor.function_number(function);
         wire::append_task(order.task, attempt(element), Task::binary("true"), false);
         order.demand.cores = cores;
-        order.high = high;
+        order.priority = high ? Priority::high : Priority::normal;
         reactor.start(attempt(element), std::move(order), now);
         reactor.hand_out(now, out);
     }

@@ -10,78 +10,111 @@
 #include "wire/messages.hpp"
 
 namespace repartir::client {
-namespace {
-
-/// So many pairs are looked at of a worker that idles and one at which something waits.
-constexpr std::size_t tries_max = 16;
-
-}  // namespace
-
 /// Brings the order of those that have tasks waiting up to date.
 void Reactor::settle_backlogs() {
     for (const WorkerId id : unsettled_) {
         Worker& worker = workers_[id];
         worker.unsettled = false;
-        const std::size_t busy = std::min<std::size_t>(worker.here.size(), worker.site.slots);
+        if (!std::exchange(worker.unmatched, true)) {
+            unmatched_.push_back(id);
+        }
         const bool may =
             worker.link == Link::up && !worker.reclaiming && !worker.in_vain && !worker.reconciling;
-        const std::size_t backlog = may ? worker.here.size() - busy : 0;
-        if (backlog != worker.backlog) {
-            backlogs_.erase({worker.backlog, id});
-            worker.backlog = backlog;
-            if (backlog != 0) {
-                backlogs_.emplace(backlog, id);
-            }
+        const std::size_t backlog = may ? backlog_of(worker) : 0;
+        const std::uint64_t left = load_of(worker, worker.here.size() - (backlog + 1) / 2);
+        if (backlog == worker.backlog && (left == worker.left || backlog == 0)) {
+            continue;
+        }
+        if (worker.backlog != 0) {
+            backlogs_.erase({worker.left, id});
+        }
+        worker.backlog = backlog;
+        worker.left = left;
+        if (backlog != 0) {
+            backlogs_.emplace(left, id);
         }
     }
     unsettled_.clear();
 }
 
-/// When a worker idles and nothing waits here that it could run: asks another for half of what
-/// waits there, the one with the longest queue first.
-void Reactor::steal(Outbox& out) {
-    if (cut_short_ || ready_.empty()) {
-        return;
+/// @return how many of the attempts that a worker has are taken to wait there: what does not fit
+/// into its slots, or more where it said so, since it runs others' work.
+std::size_t Reactor::backlog_of(const Worker& worker) {
+    const std::size_t all = worker.here.size();
+    return std::max(all - std::min<std::size_t>(all, worker.site.slots),
+                    std::min<std::size_t>(all, worker.queued));
+}
+
+/// @return what is needed for that.
+std::set<Reactor::Kind> Reactor::waiting_at(const Worker& worker) {
+    std::set<Kind> kinds;
+    for (const auto& [lease, entry] : worker.here.all().last(backlog_of(worker))) {
+        kinds.insert(kind_of(entry->second));
     }
-    const Worker& first = workers_[ready_.begin()->second];
-    if (first.here.size() >= first.site.slots) {
+    return kinds;
+}
+
+/// @return whether a worker has a slot that is free for what it is given.
+bool Reactor::idles(const Worker& worker) {
+    return worker.load != not_ready && !worker.kept && worker.here.size() < worker.site.slots;
+}
+
+/// When a worker idles and nothing waits here that it could run: asks another for half of what
+/// waits there. Only those with whom something has changed are looked at, each beside all others:
+/// who has much, beside those who idle, the least loaded first; who idles, beside those who have
+/// the most.
+void Reactor::steal(Outbox& out) {
+    const auto idle = [&](const auto& ready) { return idles(workers_[ready.second]); };
+    if (ready_.empty() || !idle(*ready_.begin())) {
         return;
     }
     settle_backlogs();
-    std::size_t tries = tries_max;
-    for (const auto& [backlog, id] : backlogs_ | std::views::reverse) {
-        const Worker& busy = workers_[id];
-        const std::size_t half = (backlog + 1) / 2;
-        const std::uint64_t left = load_of(busy, busy.here.size() - half);
-        for (const auto& [load, to] : ready_) {
-            if (load >= left) {
-                break;  // who has more to do than that one is left with would get nothing
-            }
-            if (tries-- == 0) {
-                return;
-            }
-            const Worker& idle = workers_[to];
-            if (idle.here.size() < idle.site.slots && idle.kept_in != pass_ &&
-                ask_back(id, half, &idle, out) != 0) {
-                return;
-            }
+    for (const WorkerId id : std::exchange(unmatched_, {})) {
+        Worker& worker = workers_[id];
+        worker.unmatched = false;
+        if (worker.backlog != 0) {
+            const auto less = [&](const auto& to) { return to.first < worker.left; };
+            const std::set<Kind> kinds =
+                less(*ready_.begin()) ? waiting_at(worker) : std::set<Kind>{};
+            static_cast<void>(std::ranges::any_of(
+                ready_ | std::views::take_while(less) | std::views::filter(idle),
+                [&](const auto& to) { return move_half(id, kinds, to.second, out); }));
+        } else if (idles(worker)) {
+            const auto more = [&](const auto& from) { return worker.load < from.first; };
+            static_cast<void>(std::ranges::any_of(
+                backlogs_ | std::views::reverse | std::views::take_while(more),
+                [&](const auto& from) {
+                    return move_half(from.second, waiting_at(workers_[from.second]), id, out);
+                }));
         }
     }
 }
 
-/// Asks a worker for its newest attempts, unless they have begun. @param idle the worker that they
+/// Asks a worker for half of what waits there, for one that idles. @param kinds what waits
+/// @return whether there was any
+bool Reactor::move_half(WorkerId from, const std::set<Kind>& kinds, WorkerId to, Outbox& out) {
+    const Worker& busy = workers_[from];
+    const Worker& idle = workers_[to];
+    return !busy.reclaiming &&
+           std::ranges::any_of(kinds, [&](const Kind& kind) { return could(idle, kind); }) &&
+           ask_back(from, (busy.backlog + 1) / 2, &idle, out) != 0;
+}
+
+/// Asks a worker for its newest attempts, unless they have begun; for all, once it says that some
+/// wait though the newest did not. @param idle the worker that they
 /// are for, which must take them; nullptr: they go back to their owner @return how many
 std::uint32_t Reactor::ask_back(WorkerId id, std::size_t most, const Worker* idle, Outbox& out) {
     Worker& worker = workers_[id];
     const bool unwanted = idle == nullptr;
     std::vector<AttemptId> wanted;
     const auto all = worker.here.all();
-    const std::size_t waiting = all.size() - std::min<std::size_t>(all.size(), worker.site.slots);
-    for (const auto& [lease, entry] : all.last(waiting) | std::views::reverse) {
-        if (wanted.size() == most) {
+    const bool any = std::exchange(worker.ask_all, false) && !unwanted;
+    const std::size_t last = any ? all.size() : backlog_of(worker);
+    for (const auto& [lease, entry] : all.last(last) | std::views::reverse) {
+        if (wanted.size() == most && !any) {
             break;
         }
-        if (unwanted || takes(*idle, entry->second)) {
+        if (unwanted ? entry->second.order.function == 0 : takes(*idle, entry->second)) {
             entry->second.unwanted = unwanted;
             wanted.push_back(leased(*entry));
         }
@@ -103,19 +136,22 @@ std::uint32_t Reactor::give_back(std::uint32_t most, base::BootTime now, Outbox&
         return 0;
     }
     std::uint32_t returned = 0;
-    for (; returned < most && waiting_.size() != 0; ++returned) {
-        const Entry& last = *waiting_.last();
-        const AttemptId id = last.first;
-        stop_waiting(last.second);
+    const auto is_program = [](const Kind& kind) { return kind.first == 0; };
+    const Entry* last = nullptr;
+    for (; returned < most && (last = waiting_.last_if(is_program)) != nullptr; ++returned) {
+        const AttemptId id = last->first;
+        stop_waiting(last->second);
         attempts_.erase(id);
         out.emplace_back(Returned{id});
     }
     settle_backlogs();
-    if (!backlogs_.empty()) {
-        const auto [backlog, id] = *backlogs_.rbegin();
-        returned += ask_back(id, std::min<std::size_t>(most - returned, backlog), nullptr, out);
+    std::uint32_t asked = 0;
+    for (auto busy = backlogs_.rbegin(); busy != backlogs_.rend() && asked == 0; ++busy) {
+        asked = ask_back(busy->second,
+                         std::min<std::size_t>(most - returned, workers_[busy->second].backlog),
+                         nullptr, out);
     }
-    return returned;
+    return returned + asked;
 }
 
 /// What was asked back of a worker and did not come has begun, or is lost with it.

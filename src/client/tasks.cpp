@@ -58,6 +58,9 @@ void Reactor::wait_again(Entry& entry) {
     held.at.reset();
     held.got = {};
     held.waits_since = now_;
+    if (out_of_reach_ != base::never) {
+        give_up_at_ = std::min(give_up_at_, now_ + options_.reach);
+    }
     waiting_.add(place_of(held), kind_of(held), entry);
 }
 
@@ -65,7 +68,7 @@ void Reactor::finish(Entry& entry, Finished&& finished, Outbox& out) {
     Held& held = entry.second;
     if (held.at) {
         const WorkerId at = *held.at;
-        workers_[at].in_vain = false;
+        workers_[at].in_vain = workers_[at].ask_all = false;
         workers_[at].here.remove(held.lease);
         rank(at, workers_[at]);
     } else {
@@ -182,13 +185,12 @@ std::optional<Error> Reactor::unreachable(base::BootTime now) const {
 void Reactor::end_unplaced(Entry& entry, Outbox& out) {
     const Order& order = entry.second.order;
     if (order.function != 0) {  // who has it could run it: a call asks for nothing else
-        const auto name = std::ranges::find(function_numbers_, order.function,
-                                            &decltype(function_numbers_)::value_type::second);
-        end_here(entry, End::not_started,
-                 Error(Domain::function, Code::not_found, Fault::user,
-                       "no worker in reach has a function '" + name->first +
-                           "': register it at one by that name"),
-                 out);
+        end_here(
+            entry, End::not_started,
+            Error(Domain::function, Code::not_found, Fault::user,
+                  "no worker in reach has a function '" + *function_names_[order.function - 1] +
+                      "': register it at one by that name"),
+            out);
         return;
     }
     const core::Demand& demand = order.demand;
@@ -206,13 +208,18 @@ void Reactor::give_up_waiting(Outbox& out) {
     while (!stranded_.empty() && now_ - stranded_.begin()->first.first >= options_.reach) {
         end_unplaced(*stranded_.begin()->second, out);
     }
-    const std::optional<Error> why = unreachable(now_);
-    if (!why) {
+    if (now_ < give_up_at_) {
         return;
     }
+    give_up_at_ = base::never;
+    const std::optional<Error> why = unreachable(now_);
     waiting_.each_head([&](Entry& head) {
-        if (now_ - head.second.waits_since >= options_.reach) {
+        const base::BootTime until =
+            std::max(head.second.waits_since, out_of_reach_) + options_.reach;
+        if (until <= now_) {
             end_here(head, End::not_started, why, out);
+        } else {
+            give_up_at_ = std::min(give_up_at_, until);
         }
     });
 }

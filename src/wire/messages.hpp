@@ -116,7 +116,7 @@ struct Heartbeat {
     std::uint64_t echo = 0;      ///< the last that it had from the other end; 0: none
     std::chrono::nanoseconds echo_age{0};  ///< how long it had had that
     std::uint32_t running = 0;             ///< attempts
-    std::uint32_t queued = 0;              ///< attempts
+    std::uint32_t queued = 0;              ///< of the receiver's attempts, those that wait
     std::uint32_t load_permille = 0;       ///< share of its slots that are in use, whoever's
     std::uint64_t memory_free_bytes = 0;
     static constexpr auto codec_fields = std::tuple(

@@ -166,7 +166,7 @@ void Reactor::admit(Session& session, const wire::Instance& name, const wire::Ta
     owners_.emplace(id, name);
     Held& held = session.attempts[id];
     held.stream = view.stream;
-    held.high = view.priority == Priority::high;
+    held.priority = view.priority;
     held.demand = demand_of(view);
     const std::span<const core::Site> sites(&options_.site, 1);
     const auto function = std::ranges::find(options_.functions, view.program.second);
@@ -188,13 +188,16 @@ void Reactor::admit(Session& session, const wire::Instance& name, const wire::Ta
     }
     held.task = bytes;
     held.arrival = ++arrival_;
-    (held.high ? high_ : normal_).emplace(held.arrival, id);
+    queue_.emplace(std::pair(held.priority, held.arrival), id);
+    ++session.queued;
 }
 
-void Reactor::leave_queue(Session& session, Held& held) {
-    (held.high ? high_ : normal_).erase(held.arrival);
+/// @return the task
+std::string Reactor::leave_queue(Session& session, Held& held) {
+    queue_.erase({held.priority, held.arrival});
+    --session.queued;
     session.input.freed(held.task.size());
-    held.task = {};
+    return std::exchange(held.task, {});
 }
 
 /// Handing a function to a thread, and its result back, costs more than one that is short takes. So
@@ -241,9 +244,8 @@ void Reactor::release(const core::Demand& demand) {
 }
 
 void Reactor::start_next(Outbox& out) {
-    while (!high_.empty() || !normal_.empty()) {
-        auto& lane = high_.empty() ? normal_ : high_;
-        const AttemptId id = lane.begin()->second;
+    while (!queue_.empty()) {
+        const AttemptId id = queue_.begin()->second;
         const auto [session, held] = find(id);
         if (core::place(held->demand, 1, std::span<const core::Site>(&site_, 1))) {
             core::take(held->demand, site_);
@@ -256,11 +258,7 @@ void Reactor::start_next(Outbox& out) {
         held->phase = Phase::running;
         held->begun = true;
         ++running_;
-        std::string task = std::move(held->task);
-        lane.erase(lane.begin());
-        session->input.freed(task.size());
-        held->task = {};
-        out.emplace_back(Start{id, std::move(task)});
+        out.emplace_back(Start{id, leave_queue(*session, *held)});
         grant(*session, out);
     }
 }

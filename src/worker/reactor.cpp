@@ -267,7 +267,7 @@ void Reactor::beat(ConnectionId id, Connection& connection, Outbox& out) {
     beat.running = static_cast<std::uint32_t>(busy);
     beat.load_permille =
         static_cast<std::uint32_t>(1000 * busy / std::max(options_.site.slots, 1U));
-    beat.queued = static_cast<std::uint32_t>(high_.size() + normal_.size());
+    beat.queued = sessions_.find(connection.session)->second.queued;
     beat.memory_free_bytes = site_.free_memory_bytes;
     send(id, wire::MessageType::heartbeat, ++asked_, beat, out);
     connection.next_beat = now_ + connection.heartbeat;

@@ -180,7 +180,7 @@ class Reactor {
     };
     struct Held {
         Phase phase = Phase::queued;
-        bool high = false;
+        Priority priority = Priority::normal;
         bool stream = false;
         bool begun = false;     // it was started
         bool returned = false;  // it ends because the worker drains, and is another's to run
@@ -210,6 +210,7 @@ class Reactor {
         core::Grantor input{0};
         core::Allowance output;
         std::map<AttemptId, Held, ByTask> attempts;
+        std::uint32_t queued = 0;                    // of them
         std::map<std::uint64_t, AttemptId> results;  // by sequence, until acknowledged
         std::uint64_t sequence = 0;
     };
@@ -260,7 +261,7 @@ class Reactor {
     void end_early(Session& session, const AttemptId& id, Held& held, End how,
                    std::optional<Error> why, Outbox& out);
     void forget(Session& session, const AttemptId& id, Outbox& out);
-    void leave_queue(Session& session, Held& held);
+    std::string leave_queue(Session& session, Held& held);
     void return_queued(Outbox& out);
     void pump(Session& session, const AttemptId& id, Held& held, Outbox& out);
     void pump_all(Session& session, Outbox& out);
@@ -292,8 +293,7 @@ class Reactor {
     std::map<AttemptId, core::Demand> orphans_;  // run on, though their session is no more
     std::map<AttemptId, core::Demand> busy_;     // ended, and run on
     // In the order of arrival: those of high priority and the others.
-    std::map<std::uint64_t, AttemptId> high_;
-    std::map<std::uint64_t, AttemptId> normal_;
+    std::map<std::pair<Priority, std::uint64_t>, AttemptId> queue_;
     std::uint64_t arrival_ = 0;
     std::set<ConnectionId> owed_;  // that are to be told what was accepted
     std::uint64_t running_ = 0;    // attempts between Start and finished()

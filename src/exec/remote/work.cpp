@@ -89,7 +89,7 @@ void Engine::handle(StartTask& request) {
     client::Order order;
     wire::append_task(order.task, request.id, *request.task, streams(*request.task));
     order.demand = demand_of(*request.task);
-    order.high = request.task->priority() == Priority::high;
+    order.priority = request.task->priority();
     reactor_.start(request.id, std::move(order), loop_->now());
 }
 
@@ -211,7 +211,7 @@ void Engine::begin_call(Call& call) {
     client::Order order;
     wire::append_call(order.task, attempt, call.request.function, call.request.arguments,
                       call.request.options.timeout, call.request.options.priority);
-    order.high = call.request.options.priority == Priority::high;
+    order.priority = call.request.options.priority;
     order.function = reactor_.function_number(call.request.function);
     reactor_.start(attempt, std::move(order), loop_->now());
 }

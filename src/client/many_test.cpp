@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+// Many workers, many kinds of work, and who is not to wait for whom.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <numeric>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "client/reactor_fixture.hpp"
+
+namespace repartir::client {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::uint32_t sum(const std::vector<std::uint32_t>& counts) {
+    return std::accumulate(counts.begin(), counts.end(), 0U);
+}
+
+TEST(ClientManyTest, HoweverManyKindsWaitWhatOthersCanRunIsHandedOut) {
+    constexpr WorkerId workers = 1000;
+    constexpr std::uint32_t kinds = 50;
+    Fixture f(workers);
+    std::vector<std::string> names;
+    for (std::uint32_t i = 0; i < kinds; ++i) {
+        names.push_back("rare" + std::to_string(i));
+    }
+    f.functions.assign(names.begin(), names.end());
+    f.welcome(0, 2, false, 1, 10);
+    f.functions = {"common"};
+    for (WorkerId id = 1; id < workers; ++id) {
+        f.welcome(id);
+    }
+    std::uint32_t element = 0;
+    for (int times = 0; times < 20; ++times) {
+        for (const std::string& name : names) {
+            f.start(++element, 1, false, name);
+        }
+    }
+    EXPECT_EQ(sum(f.submitted()), 4U) << "the only worker is full";
+    for (std::uint32_t i = 0; i < 100; ++i) {
+        f.start(++element, 1, false, "common");
+    }
+    EXPECT_EQ(sum(f.submitted()), 100U);
+    f.result(0, attempt(1));
+    EXPECT_THAT(f.submitted(), testing::ElementsAre(1U))
+        << "who was passed over, once there is room";
+}
+
+TEST(ClientManyTest, WorkIsTakenForAWorkerBehindManyThatCannotRunIt) {
+    constexpr WorkerId others = 300;
+    Fixture f(others + 2);
+    f.functions = {"common"};
+    for (WorkerId id = 0; id < others; ++id) {
+        f.welcome(id);
+    }
+    f.functions = {"rare"};
+    f.welcome(others);
+    for (std::uint32_t element = 1; element <= 4; ++element) {
+        f.start(element, 1, false, "rare");
+    }
+    f.out.clear();
+    f.welcome(others + 1);
+    EXPECT_EQ(f.told(wire::MessageType::task_reclaim), 1U);
+}
+
+TEST(ClientManyTest, WhatNobodyCanRunEndsThoughSomebodyElseComesAndGoes) {
+    for (const std::string_view function : {"", "unknown"}) {
+        Fixture f(3);
+        f.functions = {"known"};
+        f.welcome(0);
+        f.welcome(1);
+        f.start(1, 100, false, function);
+        std::uint64_t incarnation = 1;
+        int ended = 0;
+        for (int times = 0; times < 5; ++times) {
+            f.pass(3s, {0});
+            f.reactor.disconnected(1, "it died", f.now, f.out);
+            f.welcome(1, 2, false, ++incarnation);
+            for (const Effect& effect : std::exchange(f.out, {})) {
+                ended += std::holds_alternative<Finished>(effect) ? 1 : 0;
+                if (const auto* const dial = std::get_if<Dial>(&effect)) {
+                    f.reactor.disconnected(dial->worker, "no route", f.now, f.out);
+                }
+            }
+        }
+        EXPECT_EQ(ended, 1) << function;
+    }
+}
+
+TEST(ClientManyTest, WhatWasSetAsideGoesToWhoeverCanRunItInItsOrder) {
+    Fixture f(3);
+    f.functions = {"a"};
+    f.welcome(0);
+    for (std::uint32_t element = 1; element <= 3; ++element) {
+        f.start(element, 1, element == 3, "b");
+        f.start(10 + element, 1, false, "c");
+    }
+    EXPECT_EQ(sum(f.submitted()), 0U);
+    f.functions = {"c"};
+    f.welcome(1);
+    EXPECT_THAT(f.submitted(), testing::ElementsAre(0U, 3U));
+    f.functions = {"b"};
+    f.welcome(2);
+    EXPECT_THAT(f.submitted(), testing::ElementsAre(0U, 0U, 3U));
+    EXPECT_LT(f.lease(attempt(3)).epoch, f.lease(attempt(1)).epoch) << "of high priority";
+    EXPECT_LT(f.lease(attempt(1)).epoch, f.lease(attempt(2)).epoch);
+}
+
+TEST(ClientManyTest, WhatWaitsAtAWorkerThatIsFullOfOthersWorkIsTakenForOneThatIdles) {
+    Fixture f(2);
+    f.welcome(0);
+    f.start(1);
+    f.start(2);
+    f.out.clear();
+    f.welcome(1);
+    EXPECT_EQ(f.told(wire::MessageType::task_reclaim), 0U) << "both run, as far as is known";
+    wire::Heartbeat full;
+    full.running = 2;
+    full.queued = 2;
+    full.load_permille = 1000;
+    f.say(0, wire::MessageType::heartbeat, full);
+    EXPECT_EQ(f.listed(wire::MessageType::task_reclaim),
+              std::vector<AttemptId>{f.lease(attempt(2))});
+    f.ids(0, wire::MessageType::task_reclaimed, {});
+    EXPECT_EQ(f.told(wire::MessageType::task_reclaim), 0U) << "that one had begun";
+    f.say(0, wire::MessageType::heartbeat, full);
+    EXPECT_EQ(f.listed(wire::MessageType::task_reclaim).size(), 2U) << "one of both waits, it says";
+    f.ids(0, wire::MessageType::task_reclaimed, {attempt(1)});
+    EXPECT_THAT(f.submitted(), testing::ElementsAre(0U, 1U));
+}
+
+TEST(ClientManyTest, WhatIsOfLowPriorityComesLast) {
+    Fixture f(1);
+    const std::vector<Priority> priorities{Priority::low, Priority::normal, Priority::high};
+    for (std::uint32_t element = 1; element <= 3; ++element) {
+        Order order;
+        order.priority = priorities[element - 1];
+        wire::append_task(order.task, attempt(element), Task::binary("true"), false);
+        f.reactor.start(attempt(element), std::move(order), f.now);
+    }
+    f.welcome(0, 4);
+    EXPECT_LT(f.lease(attempt(3)).epoch, f.lease(attempt(2)).epoch);
+    EXPECT_LT(f.lease(attempt(2)).epoch, f.lease(attempt(1)).epoch);
+}
+
+}  // namespace
+}  // namespace repartir::client
