@@ -91,7 +91,9 @@ class Client final : public net::Connection::Owner {
     template <class T>
     void say(MessageType type, const T& message) {
         connection.send(type, ++correlation_, codec::encode(message));
-        connection.flush();
+        if (flushes) {
+            connection.flush();
+        }
     }
     void submit(std::uint32_t element, const Task& task, bool stream = false) {
         std::vector<std::string> tasks(1);
@@ -117,6 +119,7 @@ class Client final : public net::Connection::Owner {
     net::Connection connection;
     bool welcome = false;
     bool closed = false;
+    bool flushes = true;  // each message
     int beats = 0;
     std::uint32_t load = 0;  // of the worker, permille
     std::string out, err, value, goodbye;
@@ -317,6 +320,38 @@ TEST_F(DaemonTest, WhatNeedsTheSubmittersTerminalIsRefused) {
     ASSERT_TRUE(until([&] { return guest->endings.contains(1); }));
     EXPECT_EQ(guest->endings[1].end, End::not_started);
     EXPECT_NE(guest->errors[1].find("terminal"), std::string::npos);
+}
+
+TEST_F(DaemonTest, WhatIsRefusedAndCancelledInOneBreathEndsOnce) {
+    const auto guest = client();
+    guest->flushes = false;  // the worker finds all of it at once
+    guest->submit(1, Task::binary("cat").stdin_inherit());
+    guest->cancel(1);
+    guest->connection.flush();
+    guest->flushes = true;
+    ASSERT_TRUE(until([&] { return guest->endings.contains(1); }));
+    EXPECT_EQ(guest->endings[1].end, End::not_started);
+    guest->submit(2, Task::binary("true"));
+    ASSERT_TRUE(until([&] { return guest->endings.contains(2); }));
+    daemon->drain(10s, "test");
+    ASSERT_TRUE(until([&] { return guest->closed; })) << log();
+    EXPECT_NE(guest->goodbye.find("drained"), std::string::npos);
+}
+
+TEST_F(DaemonTest, AClientThatSubmitsWhatIsRefusedAndGoesHarmsNobody) {
+    const auto guest = client();
+    guest->flushes = false;
+    guest->submit(1, Task::binary("cat").stdin_inherit());
+    guest->say(MessageType::goodbye, wire::Goodbye{wire::Parting::done, "done"});
+    guest->connection.flush();
+    ASSERT_TRUE(until([&] { return guest->closed; })) << log();
+    const auto other = std::make_unique<Client>(*loop, daemon->addresses().at(0), 2);
+    ASSERT_TRUE(until([&] { return other->welcome; })) << log();
+    other->submit(2, Task::binary("true"));
+    ASSERT_TRUE(until([&] { return other->endings.contains(2); }));
+    EXPECT_EQ(other->load, 0U);
+    daemon->drain(10s, "test");
+    ASSERT_TRUE(until([&] { return other->closed; })) << log();
 }
 
 TEST_F(DaemonTest, DrainingFinishesWhatRunsAndSaysGoodbye) {

@@ -196,12 +196,13 @@ Runner::Called Runner::make(const Call& call, base::BootTime began) {
     return {call.id, call.function, std::move(value), began, base::now()};
 }
 
+/// Ends it at once: whatever has not ended after start() is a program or a function that runs.
 void Runner::refuse(Run& run, const Error& why) {
     AttemptResult result;
     result.attempt.ending = {End::not_started, 0};
     result.attempt.error = why;
     result.attempt.started = std::chrono::system_clock::now();
-    finished(run.id, std::move(result));
+    end_program(run, std::move(result));
 }
 
 void Runner::stop(const AttemptId& id, bool force) {
@@ -314,11 +315,12 @@ void Runner::end_call(Run& run, Ending ending, std::optional<Error> why, base::B
     owner_.on_finished(run.id, std::move(ended), busy);
 }
 
-void Runner::on(Ran& ran) {
-    Run& run = *runs_.find(ran.id)->second;
+void Runner::on(Ran& ran) { end_program(*runs_.at(ran.id), std::move(ran.result)); }
+
+void Runner::end_program(Run& run, AttemptResult&& result) {
     run.ended = true;
     --running_;
-    Attempt& attempt = ran.result.attempt;
+    Attempt& attempt = result.attempt;
     Ended ended;
     if (run.spools) {
         base::Spool& out = (*run.spools)[0];
@@ -331,8 +333,8 @@ void Runner::on(Ran& ran) {
             attempt.error = loss;
         }
     } else {
-        run.out = std::move(ran.result.out);
-        run.err = std::move(ran.result.err);
+        run.out = std::move(result.out);
+        run.err = std::move(result.err);
         ended.out = end_of(run.out);
         ended.err = end_of(run.err);
     }

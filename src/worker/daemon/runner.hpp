@@ -71,7 +71,8 @@ class Runner final : private AttemptSink {
 
     /// @return what programs can have here.
     [[nodiscard]] Capabilities capabilities() const { return programs_->capabilities(); }
-    /// Runs an attempt. @param task as wire::read_task() takes it
+    /// Runs an attempt. The owner may be told of its end before this returns. @param task as
+    /// wire::read_task() takes it
     void start(const AttemptId& id, const std::string& task);
     /// Ends an attempt.
     void stop(const AttemptId& id, bool force);
@@ -148,6 +149,7 @@ class Runner final : private AttemptSink {
     void on(Ran& ran);
     void on(Grew& grew);
     void refuse(Run& run, const Error& why);
+    void end_program(Run& run, AttemptResult&& result);
     void end_call(Run& run, Ending ending, std::optional<Error> why, base::BootTime took,
                   bool busy);
 
