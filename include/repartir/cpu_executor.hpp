@@ -48,6 +48,12 @@ class CpuExecutor final : public Executor {
     void cancel(const AttemptId& id, CancelReason reason, bool force) override;
     void shutdown() override;
     [[nodiscard]] bool on_own_thread() const noexcept override;
+    /// Reads nothing more of what an attempt writes until release_output(): its programs wait once
+    /// the pipe is full, and no others do. From its OutputCallback only. An attempt that is being
+    /// ended, or whose programs have ended, is read on all the same.
+    void hold_output(const AttemptId& id);
+    /// Ends that, soon. From any thread; nothing where nothing is held.
+    void release_output(const AttemptId& id);
 
     /// @return the CPUs that this process may use, from hwloc, and its cgroup's quota.
     [[nodiscard]] static Topology this_machine();

@@ -236,6 +236,20 @@ void CpuExecutor::cancel(const AttemptId& id, CancelReason reason, bool force) {
     }
 }
 
+void CpuExecutor::hold_output(const AttemptId& id) {
+    for (const auto& lane : impl_->lanes) {
+        if (lane->on_this_thread()) {
+            lane->hold_output(id);
+        }
+    }
+}
+
+void CpuExecutor::release_output(const AttemptId& id) {
+    for (const auto& lane : impl_->lanes) {
+        lane->release_output(id);
+    }
+}
+
 void CpuExecutor::shutdown() {
     std::call_once(impl_->shut_down, [this] {
         for (const auto& lane : impl_->lanes) {

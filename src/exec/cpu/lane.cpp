@@ -106,6 +106,23 @@ bool Lane::cancel(const AttemptId& id, CancelReason reason, bool force) {
     return true;
 }
 
+void Lane::hold_output(const AttemptId& id) noexcept {
+    if (Run* const run = active(id)) {
+        run->hold_output();
+    }
+}
+
+void Lane::release_output(const AttemptId& id) {
+    {
+        const std::scoped_lock lock(mutex_);
+        if (std::ranges::find(here_, id) == here_.end()) {
+            return;
+        }
+        releases_.push_back(id);
+    }
+    call();
+}
+
 void Lane::stop() noexcept {
     {
         const std::scoped_lock lock(mutex_);
@@ -168,6 +185,7 @@ bool Lane::take_orders() noexcept {
     {
         const std::scoped_lock lock(mutex_);
         starting_.swap(starts_);
+        releasing_.swap(releases_);
         if (stopping_ && starting_.empty() && active_.empty() && parked_.empty()) {
             closed_ = true;
             return false;
@@ -182,6 +200,12 @@ bool Lane::take_orders() noexcept {
         apply(order);
     }
     cancelling_.clear();
+    for (const AttemptId& id : releasing_) {
+        if (Run* const run = active(id)) {
+            run->release_output();
+        }
+    }
+    releasing_.clear();
     if (stopping) {
         cancel_all();
     }
@@ -265,11 +289,16 @@ void Lane::apply(const CancelOrder& order) noexcept {
         refuse(waiting, order.reason);
         return;
     }
-    const auto found = std::ranges::find_if(
-        active_, [&](const Active& active) { return active.run->id() == order.id; });
-    if (found != active_.end()) {
-        found->run->cancel(order.reason, order.force);
+    if (Run* const run = active(order.id)) {
+        run->cancel(order.reason, order.force);
     }
+}
+
+/// @return the run of an attempt that has begun and not ended, or nullptr.
+Run* Lane::active(const AttemptId& id) noexcept {
+    const auto found =
+        std::ranges::find_if(active_, [&](const Active& active) { return active.run->id() == id; });
+    return found != active_.end() ? found->run.get() : nullptr;
 }
 
 void Lane::cancel_all() noexcept {

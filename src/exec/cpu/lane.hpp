@@ -43,6 +43,10 @@ class Lane final : private RunObserver {
     [[nodiscard]] bool start(const AttemptId& id, const Task& task, AttemptSink& sink);
     /// Passes a request on. @return whether the attempt is here.
     bool cancel(const AttemptId& id, CancelReason reason, bool force);
+    /// Reads no more of what an attempt that runs here writes. From its thread.
+    void hold_output(const AttemptId& id) noexcept;
+    /// Passes on that it is to be read again.
+    void release_output(const AttemptId& id);
     /// Ends by force what runs and refuses (End::cancelled) what has not begun; the thread ends
     /// when every sink has been told.
     void stop() noexcept;
@@ -86,6 +90,7 @@ class Lane final : private RunObserver {
     void run_thread() noexcept;
     [[nodiscard]] bool take_orders() noexcept;
     [[nodiscard]] bool take_cancels() noexcept;
+    [[nodiscard]] Run* active(const AttemptId& id) noexcept;
     void stay_awake() const noexcept;
     void begin(const StartOrder& order) noexcept;
     void begin_parked() noexcept;
@@ -116,10 +121,12 @@ class Lane final : private RunObserver {
     std::vector<StartOrder> parked_;          // wait for what runs to give back what they need
     SecondTry second_try_{*this};
     std::vector<CancelOrder> cancelling_;  // taken from cancels_
+    std::vector<AttemptId> releasing_;     // swapped with releases_
 
     std::mutex mutex_;                  // guards what follows, up to closed_
     std::vector<StartOrder> starts_;    // to begin, in order
     std::vector<CancelOrder> cancels_;  // to apply after them
+    std::vector<AttemptId> releases_;   // whose output is to be read again
     std::vector<AttemptId> here_;       // begun or to begin, and not yet told of
     bool stopping_ = false;
     bool closed_ = false;  // the thread takes nothing any more

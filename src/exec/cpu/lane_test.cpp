@@ -8,8 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <span>
 #include <string>
@@ -100,6 +102,44 @@ TEST_F(LaneTest, CancelEndsGentlyOrByForce) {
     executor_->cancel(second, CancelReason::cancelled, true);
     EXPECT_EQ(sink_.wait(second).attempt.ending, (Ending{End::timed_out, 0})) << "the first counts";
     executor_->cancel(second, CancelReason::cancelled, true);  // unknown by now: ignored
+}
+
+TEST_F(LaneTest, AProgramWhoseOutputIsHeldWaitsAndNoOtherDoes) {
+    std::promise<AttemptId> known;
+    const std::shared_future<AttemptId> id = known.get_future().share();
+    std::atomic<std::uint64_t> bytes{0};
+    const Task task = shell("head -c 1000000 /dev/zero; exit 3")
+                          .on_output([&](Stream, std::span<const char> text) {
+                              bytes += text.size();
+                              executor_->hold_output(id.get());
+                          });
+    known.set_value(start(task));
+    EXPECT_EQ(run(shell("sleep 0.2; exit 4")).attempt.ending, (Ending{End::exited, 4}));
+    EXPECT_LE(bytes, 300'000U) << "a read, and no more";
+    EXPECT_EQ(sink_.told(), 1U);
+    while (sink_.told() == 1) {
+        executor_->release_output(id.get());
+        std::this_thread::yield();
+    }
+    EXPECT_EQ(sink_.wait(id.get()).attempt.ending, (Ending{End::exited, 3}));
+    EXPECT_EQ(bytes, 1'000'000U);
+    executor_->release_output(id.get());  // unknown by now: ignored
+}
+
+TEST_F(LaneTest, WhatIsHeldEndsAllTheSame) {
+    std::promise<AttemptId> known;
+    const std::shared_future<AttemptId> id = known.get_future().share();
+    std::atomic<std::uint64_t> bytes{0};
+    const auto hold = [&](Stream, std::span<const char> text) {
+        bytes += text.size();
+        executor_->hold_output(id.get());
+    };
+    const Task task = shell("echo 1; sleep 0.1; head -c 50000 /dev/zero").on_output(hold);
+    const auto before = std::chrono::steady_clock::now();
+    known.set_value(start(task));
+    EXPECT_EQ(sink_.wait(id.get()).attempt.ending, exited_well);
+    EXPECT_LT(std::chrono::steady_clock::now() - before, 900ms) << "nobody has it open";
+    EXPECT_EQ(bytes, 50'002U);
 }
 
 TEST_F(LaneTest, CancelRacesWithTheEnd) {

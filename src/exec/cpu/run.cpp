@@ -113,6 +113,7 @@ void Run::cancel(CancelReason reason, bool force) noexcept {
     if (running_ > 0 && !reason_ && !error_ && !output_lost_) {
         reason_ = reason;
     }
+    release_output();  // so that it can end
     // With no program left, only a background child keeps the attempt from its end.
     if (force || running_ == 0) {
         group_.kill();
@@ -129,6 +130,23 @@ void Run::cancel(CancelReason reason, bool force) noexcept {
 void Run::output_lost() noexcept {
     if (!std::exchange(output_lost_, true) && running_ > 0 && !reason_ && !error_) {
         group_.terminate(task_->kill_grace());
+        release_output();
+    }
+}
+
+void Run::hold_output() noexcept {
+    if (running_ > 0 && !reason_ && !error_ && !output_lost_) {
+        out_.reader_.pause();
+        err_.reader_.pause();
+    }
+}
+
+void Run::release_output() noexcept {
+    for (Collector* collector : {&out_, &err_}) {
+        if (Result<void> resumed = collector->reader_.resume(); !resumed) {
+            notes_.push_back("what it writes can be read no more: " + resumed.error().sentence());
+            group_.kill();
+        }
     }
 }
 
@@ -321,6 +339,9 @@ void Run::on_exit(proc::ChildGroup& /*group*/, std::size_t index, const proc::Ex
     assert(index < stages_.size() && running_ > 0);
     stages_[index] = {exit.signaled ? End::signaled : End::exited, exit.code};
     --running_;
+    if (running_ == 0) {
+        release_output();  // a pipe that is full, or its end
+    }
     ended_ = exit.at;
     if (exit.lost && !error_) {
         error_ = Error(Domain::process, Code::unsupported, Fault::user,

@@ -75,6 +75,11 @@ class Run final : private proc::ChildGroup::Observer {
     void start(const AttemptId& id, const Task& task, AttemptSink& sink);
     /// Ends the attempt: gently, or by force. The first reason counts.
     void cancel(CancelReason reason, bool force) noexcept;
+    /// Reads no more of its output, so that its programs wait: not where they have ended or are
+    /// being ended.
+    void hold_output() noexcept;
+    /// Reads it again.
+    void release_output() noexcept;
 
     [[nodiscard]] const AttemptId& id() const noexcept { return id_; }
     [[nodiscard]] AttemptSink& sink() const noexcept { return *sink_; }  ///< as given to start()

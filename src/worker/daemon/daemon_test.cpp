@@ -41,7 +41,7 @@ class Client final : public net::Connection::Owner {
         hello.epoch = 1;
         hello.heartbeat = 200ms;
         hello.time_to_live = 60s;
-        hello.output_credit = 1U << 30U;
+        hello.output_credit = output_credit;
         say(MessageType::hello, hello);
     }
     void on_message(net::Connection& /*connection*/,
@@ -106,6 +106,11 @@ class Client final : public net::Connection::Owner {
         wire::append_call(tasks[0], attempt(element), name, arguments, timeout, Priority::normal);
         say(MessageType::task_submit, codec::fields(std::span<const std::string>(tasks)));
     }
+    /// Gives a sign of life: more than a moment without makes the worker hang up.
+    Client& alive() {
+        say(MessageType::heartbeat, wire::Heartbeat{});
+        return *this;
+    }
     void cancel(std::uint32_t element) {
         const std::vector<AttemptId> ids{attempt(element)};
         say(MessageType::task_cancel, codec::fields(std::span<const AttemptId>(ids), false));
@@ -120,6 +125,7 @@ class Client final : public net::Connection::Owner {
     bool welcome = false;
     bool closed = false;
     bool flushes = true;  // each message
+    std::uint64_t output_credit = 1U << 30U;
     int beats = 0;
     std::uint32_t load = 0;  // of the worker, permille
     std::string out, err, value, goodbye;
@@ -243,6 +249,72 @@ TEST_F(DaemonTest, OutputComesWhileTheProgramRuns) {
     EXPECT_EQ(guest->out, "first\nlast\n");
 }
 
+TEST_F(DaemonTest, AProgramWaitsWhileNobodyTakesWhatItStreams) {
+    const auto guest = std::make_unique<Client>(*loop, daemon->addresses().at(0));
+    guest->output_credit = 1'000'000;
+    ASSERT_TRUE(until([&] { return guest->welcome; }));
+    const std::string counted = folder_ + "/counted";
+    guest->submit(
+        1,
+        Task::binary("/bin/sh", "-c",
+                     "i=0; while [ $i -lt 400 ]; do head -c 100000 /dev/zero; i=$((i+1)); "
+                     "echo $i >" +
+                         counted + "; done"),
+        true);
+    guest->submit(2, Task::binary("/bin/sh", "-c", "sleep 1; echo other >&2"));
+    ASSERT_TRUE(until([&] { return guest->alive().endings.contains(2); })) << "it alone waits";
+    const auto pieces = [&] {
+        int count = 0;
+        std::ifstream(counted) >> count;
+        return count;
+    };
+    EXPECT_EQ(guest->out.size(), 1'000'000U);
+    const int before = pieces();
+    EXPECT_GE(before, 40);
+    EXPECT_LE(before, 60) << "what was taken, the window, and a pipe";
+    wire::Credit credit;
+    credit.output_bytes = 1U << 30U;
+    guest->say(MessageType::credit, credit);
+    ASSERT_TRUE(until([&] { return guest->alive().endings.contains(1); }));
+    EXPECT_EQ(guest->endings[1], (Ending{End::exited, 0}));
+    EXPECT_EQ(guest->out.size(), 40'000'000U);
+}
+
+TEST_F(DaemonTest, AProgramThatWaitsForAReaderIsCancelledTimedOutAndDrainedAsOthersAre) {
+    const std::string said = folder_ + "/said";
+    for (const std::string how : {"cancel", "timeout", "drain"}) {
+        const auto guest = std::make_unique<Client>(*loop, daemon->addresses().at(0),
+                                                    std::hash<std::string>()(how));
+        guest->output_credit = 1'000;
+        ASSERT_TRUE(until([&] { return guest->welcome; }));
+        // Its last words find the pipe full, and are read.
+        guest->submit(1,
+                      Task::binary("/bin/sh", "-c",
+                                   "trap 'head -c 200000 /dev/zero; echo >" + said +
+                                       "; exit' TERM; yes & wait")
+                          .kill_grace(60s)
+                          .timeout(how == "timeout" ? 400ms : 0ms),
+                      true);
+        const base::BootTime end = base::now() + 500ms;
+        ASSERT_TRUE(until([&] { return guest->alive().closed || base::now() >= end; }));
+        if (how == "cancel") {
+            guest->cancel(1);
+        } else if (how == "drain") {
+            daemon->drain(100ms, "test");
+        }
+        ASSERT_TRUE(until([&] { return guest->alive().closed || std::filesystem::exists(said); }));
+        EXPECT_TRUE(std::filesystem::remove(said)) << how;
+        wire::Credit credit;
+        credit.output_bytes = 1U << 30U;
+        guest->say(MessageType::credit, credit);
+        ASSERT_TRUE(until([&] { return guest->alive().closed || guest->endings.contains(1); }));
+        EXPECT_EQ(guest->closed, how == "drain") << log();
+        if (how != "drain") {
+            EXPECT_EQ(guest->endings[1].end, how == "cancel" ? End::cancelled : End::timed_out);
+        }
+    }
+}
+
 TEST_F(DaemonTest, CallsAFunction) {
     const auto guest = client();
     guest->call(1, "add", detail::encode_arguments(40, 2));
@@ -268,10 +340,7 @@ TEST_F(DaemonTest, ACallThatTakesMuchLongerThanTheOthersIsNoted) {
     const auto guest = client();
     for (std::uint32_t i = 1; i <= 4; ++i) {
         guest->call(i, "nap", detail::encode_arguments(std::uint32_t{i == 4 ? 1100U : 0U}));
-        ASSERT_TRUE(until([&] {
-            guest->say(MessageType::heartbeat, wire::Heartbeat{});
-            return guest->endings.size() == i;
-        }));
+        ASSERT_TRUE(until([&] { return guest->alive().endings.size() == i; }));
         EXPECT_EQ(log().find("event=overdue") != std::string::npos, i == 4) << i;
     }
     EXPECT_NE(log().find("event=overdue function=nap ran=\"1.1"), std::string::npos) << log();

@@ -58,10 +58,9 @@ struct Runner::Run final : loop::Timer {
 
     Runner& runner;
     const AttemptId id;
-    std::optional<Task> task;  // of programs
-    std::unique_ptr<std::array<base::Spool, 2>>
-        spools;                               // of programs whose output is wanted as it comes
-    std::array<std::uint64_t, 2> told{};      // of them, how much the owner knows of
+    std::optional<Task> task;                 // of programs
+    std::unique_ptr<Streamed> streamed;       // of programs whose output is wanted as it comes
+    std::array<std::uint64_t, 2> told{};      // of it, how much the owner knows of
     Captured out, err;                        // of other programs, once they ended
     std::stop_source stop{std::nostopstate};  // of a function
     base::BootTime began{0};                  // of a function
@@ -140,13 +139,13 @@ void Runner::start(const AttemptId& id, const std::string& bytes) {
         const std::string& folder = extras.spill_dir.empty() ? spill_dir_ : extras.spill_dir;
         const base::SpoolLimits limits{
             memory_bytes, extras.output_bytes != 0 ? extras.output_bytes : output_bytes_default};
-        run.spools = std::make_unique<std::array<base::Spool, 2>>();
-        (*run.spools)[0].begin(limits, folder, "stdout");
-        (*run.spools)[1].begin(limits, folder, "stderr");
+        run.streamed = std::make_unique<Streamed>(limits, folder);
         const Output out = run.task->stdout_kind();
         const Output err = run.task->stderr_kind();
         run.task->on_output([this, &run](Stream stream, std::span<const char> text) {
-            (*run.spools)[stream == Stream::out ? 0 : 1].append(text);
+            if (run.streamed->append(stream, text)) {
+                programs_->hold_output(run.id);
+            }
             tell(Grew{run.id});
         });
         if (out != Output::capture) {
@@ -229,18 +228,24 @@ void Runner::stop_functions() noexcept {
 void Runner::forget(const AttemptId& id) { runs_.erase(id); }
 
 detail::Piece Runner::read(const AttemptId& id, wire::Channel channel, std::uint64_t offset,
-                           std::uint64_t bytes, std::string& room) const {
+                           std::uint64_t bytes, std::string& room) {
     const auto found = runs_.find(id);
     if (found == runs_.end()) {
         return {};
     }
-    const Run& run = *found->second;
+    Run& run = *found->second;
     if (channel == wire::Channel::value) {
         return run.value.read(offset, bytes, room);
     }
     const bool is_out = channel == wire::Channel::out;
-    room = run.spools ? (*run.spools)[is_out ? 0 : 1].read(offset, bytes)
-                      : piece_of(is_out ? run.out : run.err, offset, bytes);
+    if (!run.streamed) {
+        room = piece_of(is_out ? run.out : run.err, offset, bytes);
+        return {room, nullptr};
+    }
+    room = run.streamed->take(is_out ? Stream::out : Stream::err, offset, bytes);
+    if (run.streamed->resumes()) {
+        programs_->release_output(id);
+    }
     return {room, nullptr};
 }
 
@@ -322,13 +327,10 @@ void Runner::end_program(Run& run, AttemptResult&& result) {
     --running_;
     Attempt& attempt = result.attempt;
     Ended ended;
-    if (run.spools) {
-        base::Spool& out = (*run.spools)[0];
-        base::Spool& err = (*run.spools)[1];
-        ended.out = end_of(out);
-        ended.err = end_of(err);
-        const std::optional<Error> loss = out.loss() ? out.loss() : err.loss();
-        if (loss) {
+    if (run.streamed) {
+        ended.out = end_of(run.streamed->of(Stream::out));
+        ended.err = end_of(run.streamed->of(Stream::err));
+        if (const std::optional<Error> loss = run.streamed->loss()) {
             attempt.ending = {End::output_lost, 0};
             attempt.error = loss;
         }
@@ -351,14 +353,15 @@ void Runner::on(Grew& grew) {
         return;
     }
     Run& run = *found->second;
-    for (const std::size_t i : {0U, 1U}) {
-        const std::uint64_t size = (*run.spools)[i].size();
-        if (size != std::exchange(run.told[i], size)) {
-            owner_.on_grew(run.id, i == 0 ? wire::Channel::out : wire::Channel::err, size);
+    for (const Stream stream : {Stream::out, Stream::err}) {
+        const std::uint64_t size = run.streamed->of(stream).size();
+        if (size != std::exchange(run.told.at(std::to_underlying(stream)), size)) {
+            owner_.on_grew(run.id, stream == Stream::out ? wire::Channel::out : wire::Channel::err,
+                           size);
         }
-        if ((*run.spools)[i].loss()) {
-            programs_->cancel(run.id, CancelReason::cancelled, false);
-        }
+    }
+    if (run.streamed->loss()) {
+        programs_->cancel(run.id, CancelReason::cancelled, false);
     }
 }
 

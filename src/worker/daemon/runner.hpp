@@ -15,7 +15,6 @@
 #include <variant>
 #include <vector>
 
-#include "base/spool.hpp"
 #include "core/cost.hpp"
 #include "loop/loop.hpp"
 #include "repartir/cpu_executor.hpp"
@@ -23,6 +22,7 @@
 #include "repartir/executor.hpp"
 #include "repartir/scheduler.hpp"
 #include "repartir/worker.hpp"
+#include "worker/daemon/streamed.hpp"
 #include "worker/reactor.hpp"
 
 namespace repartir::worker {
@@ -79,8 +79,7 @@ class Runner final : private AttemptSink {
     /// @return a piece of what an attempt wrote or gave, shorter where there is no more; good as
     /// long as its owner, or else `room`, which may hold it, until the next call.
     [[nodiscard]] detail::Piece read(const AttemptId& id, wire::Channel channel,
-                                     std::uint64_t offset, std::uint64_t bytes,
-                                     std::string& room) const;
+                                     std::uint64_t offset, std::uint64_t bytes, std::string& room);
     /// Tells all functions that they need not go on.
     void stop_functions() noexcept;
     /// Nobody will ask for what it wrote again. It has finished.
