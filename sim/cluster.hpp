@@ -136,6 +136,7 @@ class Cluster {
         base::BootTime spare_since{0};  // so long a slot was free
         bool draining = false;
         base::BootTime drain_by{0};  // by its clock
+        base::BootTime full_at{-1};  // when it had as many sessions as it takes, last
         /// What came, and it has not said yet that it has it, with the connection.
         std::map<AttemptId, std::uint64_t> unaccepted;
         base::BootTime disk_full_until{0};

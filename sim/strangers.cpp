@@ -114,20 +114,22 @@ void Cluster::trouble_stranger(std::uint32_t id) {
     const bool known = kind == 6 && connection_of(id, 0) != 0;
     const Answer answer =
         tell_worker(id, connection, type, kind == 2 ? body : codec::encode(hello));
-    const bool room = sessions < sessions_max && !worker.draining;
-    if (kind <= 5 || (kind == 6 && known) || !room) {
+    const bool full = sessions == sessions_max;  // unless somebody left nothing there
+    if (kind <= 5 || (kind == 6 && known) || worker.draining || (full && answer.closed)) {
         expect(answer.closed && answer.messages.size() == 1 &&
                    answer.messages[0].first == MessageType::goodbye &&
                    worker.reactor->sessions() == sessions,
                "a stranger is not sent away");
         return;
     }
+    expect(!full || worker.reactor->sessions() == sessions, "room is made for one too many");
     if (kind != 6 || !answer.closed) {  // else the session was there without a connection
         guest(id, connection, hello, answer);
     }
 }
 
-/// As many come as a worker takes sessions, and then one more. Who was there may come back.
+/// As many come as a worker takes sessions, and then one more. Who was there may come back, but for
+/// who was gone longest when a new one came.
 void Cluster::crowd(std::uint32_t id) {
     Worker& worker = workers_[id];
     std::vector<std::pair<std::uint64_t, wire::Hello>> guests;
@@ -135,17 +137,41 @@ void Cluster::crowd(std::uint32_t id) {
         worker.reactor->connected(connection, wire::Role::client, worker.machine.now());
         return tell_worker(id, connection, MessageType::hello, codec::encode(words));
     };
-    while (worker.reactor->sessions() < sessions_max) {
+    const auto comes = [&] {
         auto& [connection, words] = guests.emplace_back(++last_connection_, wire::Hello());
         words.session = {random_.next(), 1};
-        expect(!hello(connection, words).closed, "one of a crowd");
+        const Answer answer = hello(connection, words);
+        if (answer.closed) {
+            guests.pop_back();
+        }
+        return !answer.closed;
+    };
+    while (worker.reactor->sessions() < sessions_max) {
+        expect(comes(), "one of a crowd");
     }
-    wire::Hello last;
-    last.session = {random_.next(), 1};
-    expect(hello(++last_connection_, last).closed, "one too many");
+    std::uint32_t more = 0;  // each in the place of one who had left nothing
+    while (more <= sessions_max && comes()) {
+        ++more;
+    }
+    expect(more <= sessions_max && worker.reactor->sessions() == sessions_max, "one too many");
     for (auto& [connection, words] : guests) {
         worker.reactor->disconnected(connection, worker.machine.now());
         expect(!hello(connection = ++last_connection_, words).closed, "who was there before");
+    }
+    if (guests.size() >= 2) {
+        const auto longest = guests[0];
+        const auto longer = guests[1];
+        guests.erase(guests.begin(), guests.begin() + 2);
+        worker.reactor->disconnected(longest.first, worker.machine.now());
+        worker.reactor->disconnected(longer.first, worker.machine.now() + 1ns);
+        expect(comes(), "a new one");
+        guests.emplace_back(++last_connection_, longer.second);
+        const Answer back = hello(last_connection_, longer.second);
+        const auto welcome = back.closed ? std::nullopt
+                                         : std::optional(wire::decode<wire::Welcome>(
+                                               MessageType::welcome, back.messages.at(0).second));
+        expect(welcome && *welcome && (*welcome)->session_known, "who was gone less long");
+        expect(hello(++last_connection_, longest.second).closed, "who was gone longest");
     }
     for (const auto& [connection, words] : guests) {
         const std::string bye = codec::encode(wire::Goodbye{wire::Parting::done, "done"});

@@ -126,14 +126,15 @@ void Cluster::watch_welcome(Connection& connection, wire::MessageType type, std:
     }
 }
 
-/// A worker knows a session no more: it was away for longer than it may.
+/// A worker knows a session no more: it was away for longer than it may, or had to make room.
 void Cluster::watch_session(const Connection& connection) {
     const Machine& machine = workers_[connection.worker].machine;
+    const base::BootTime full_at = workers_[connection.worker].full_at;
     const auto most = clients_[connection.client].options.time_to_live;
     for (const auto& [id, other] : connections_) {
         if (&other != &connection && other.client == connection.client && other.welcomed &&
             other.worker == connection.worker && other.life == connection.life &&
-            machine.now() - other.to_worker.read_at < most) {
+            machine.now() - other.to_worker.read_at < most && full_at < other.to_worker.read_at) {
             violated("worker " + std::to_string(connection.worker) + " has forgotten a session");
         }
     }

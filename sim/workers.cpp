@@ -388,6 +388,9 @@ void Cluster::read_output(std::uint32_t id, const worker::Read& read) {
 
 void Cluster::worker_effects(std::uint32_t id, worker::Outbox& out) {
     Worker& worker = workers_[id];
+    if (worker.reactor->sessions() >= sessions_max) {
+        worker.full_at = worker.machine.now();
+    }
     for (worker::Effect& effect : std::exchange(out, {})) {
         if (const auto* send = std::get_if<worker::Send>(&effect)) {
             watch_sends(id, send->to);

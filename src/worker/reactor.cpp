@@ -120,13 +120,33 @@ void Reactor::greet(ConnectionId id, Connection& connection, const wire::Message
         refuse(id, Parting::replaced, "a later life of this session is connected", out);
     } else if (known == sessions_.end() && draining_) {
         refuse(id, Parting::drained, "this worker drains and takes no more work", out);
-    } else if (known == sessions_.end() && sessions_.size() >= options_.sessions_max) {
+    } else if (known == sessions_.end() && !make_room()) {
         refuse(id, Parting::refused,
                "this worker has as many sessions as it takes: try again later, or another one",
                out);
     } else {
         attach(id, connection, *hello, *version, message.correlation, out);
     }
+}
+
+/// A session that is not connected and has nothing here is kept only so that its client finds what
+/// it knew: where there are many, the one that is gone longest is forgotten for a new one.
+/// @return whether one more may come
+bool Reactor::make_room() {
+    if (sessions_.size() < options_.sessions_max) {
+        return true;
+    }
+    const auto since = [](const auto& each) {
+        const Session& session = each.second;
+        return session.connection == 0 && session.attempts.empty() ? session.gone_since
+                                                                   : base::never;
+    };
+    const auto longest = std::ranges::min_element(sessions_, {}, since);
+    if (since(*longest) == base::never) {
+        return false;
+    }
+    sessions_.erase(longest);
+    return true;
 }
 
 void Reactor::attach(ConnectionId id, Connection& connection, const wire::Hello& hello,

@@ -39,7 +39,7 @@ struct Options {
     std::vector<std::string> functions;  ///< that it can run
     std::uint32_t tasks_max = 1024;      ///< of one session, from arrival to acknowledgement
     std::uint64_t input_bytes_max = 64U << 20U;  ///< of tasks of one session that have not begun
-    std::uint32_t sessions_max = 256;
+    std::uint32_t sessions_max = 256;  ///< that are connected or have something here; one at least
     base::BootTime greeting = std::chrono::seconds(5);  ///< by when a connection must say Hello
     base::BootTime heartbeat = std::chrono::seconds(1);
     base::BootTime time_to_live_max = std::chrono::hours(24);  ///< of a session without connection
@@ -231,6 +231,7 @@ class Reactor {
         std::uint64_t asked = 0;          // the correlation of the message that they came with
     };
     void greet(ConnectionId id, Connection& connection, const wire::Message& message, Outbox& out);
+    [[nodiscard]] bool make_room();
     void attach(ConnectionId id, Connection& connection, const wire::Hello& hello,
                 std::uint16_t version, std::uint64_t correlation, Outbox& out);
     void dispatch(ConnectionId id, Connection& connection, const wire::Message& message,

@@ -121,6 +121,27 @@ TEST(WorkerReactorTest, SessionsAreBounded) {
     EXPECT_EQ(f.messages<wire::Welcome>(MessageType::welcome).size(), 1U);
 }
 
+TEST(WorkerReactorTest, ASessionThatIsGoneAndLeftNothingMakesRoomForANewOne) {
+    Options options = Fixture::defaults(2);
+    options.sessions_max = 3;
+    Fixture f(options);
+    const ConnectionId works = f.join(1);
+    f.submit(works, attempt(1));
+    f.reactor.disconnected(works, f.now);
+    f.reactor.disconnected(f.join(3), f.now + 1s);
+    f.reactor.disconnected(f.join(2), f.now + 2s);
+    f.out.clear();
+    f.join(4);
+    f.join(2);
+    const auto welcome = f.messages<wire::Welcome>(MessageType::welcome);
+    ASSERT_EQ(welcome.size(), 2U);
+    EXPECT_TRUE(welcome[1].session_known) << "the other one was gone longer";
+    refusal(f, f.join(3), Parting::refused);
+    f.join(1);
+    EXPECT_EQ(f.listed(MessageType::task_accepted), std::vector<AttemptId>{attempt(1)});
+    EXPECT_EQ(f.reactor.sessions(), 3U);
+}
+
 TEST(WorkerReactorTest, ASilentPeerIsHungUpOnAndItsSessionKeptForAWhile) {
     Fixture f;
     const ConnectionId id = f.join();

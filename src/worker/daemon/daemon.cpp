@@ -18,6 +18,8 @@ namespace {
 
 /// How long results wait for those of short calls at most.
 constexpr base::BootTime flush_interval = std::chrono::milliseconds(1);
+/// Clients that are gone and left work take no place of those that are connected.
+constexpr std::size_t sessions_each = 2;
 /// How often the thread that stands by looks whether the other one is kept by a call.
 constexpr std::chrono::milliseconds look_interval{1};
 /// After so many looks without short calls it sleeps until there are some.
@@ -101,10 +103,12 @@ Result<std::unique_ptr<Daemon>> Daemon::create(WorkerOptions options, FunctionTa
     reactor.site.cgroup_limits = can.cgroup_limits;
     reactor.functions = std::move(names);
     reactor.tasks_max = daemon->options_.tasks_max;
+    const net::ServerOptions clients = daemon->server_options();
+    reactor.sessions_max = static_cast<std::uint32_t>(sessions_each * clients.connections_max);
     reactor.heartbeat = daemon->options_.heartbeat;
     reactor.time_to_live_max = daemon->options_.keep_work;
     daemon->reactor_.emplace(std::move(reactor));
-    if (Result<void> listens = daemon->listen(); !listens) {
+    if (Result<void> listens = daemon->listen(clients); !listens) {
         return fail(listens.error());
     }
     return daemon;
@@ -128,9 +132,9 @@ net::ServerOptions Daemon::server_options() const {
     return fitted;
 }
 
-Result<void> Daemon::listen() {
+Result<void> Daemon::listen(const net::ServerOptions& clients) {
     net::Server::Owner& owner = *this;
-    server_ = std::make_unique<net::Server>(*loop_, security_, owner, server_options());
+    server_ = std::make_unique<net::Server>(*loop_, security_, owner, clients);
     for (const std::string& text : options_.listen) {
         const Result<net::Address> address = net::Address::parse(text);
         if (!address) {

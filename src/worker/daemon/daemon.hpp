@@ -72,7 +72,7 @@ class Daemon final : private net::Server::Owner, private Runner::Owner, private 
     };
 
     [[nodiscard]] net::ServerOptions server_options() const;
-    [[nodiscard]] Result<void> listen();
+    [[nodiscard]] Result<void> listen(const net::ServerOptions& clients);
     void serve();
     void lead();
     void linger();
