@@ -30,9 +30,9 @@ struct RemoteOptions {
     std::chrono::milliseconds reach{10'000};
     /// How long a worker keeps our tasks when we are gone.
     std::chrono::milliseconds time_to_live{20'000};
-    std::uint32_t tasks_max = 1024;               ///< at one worker at once
-    bool compression = true;                      ///< of large messages
-    std::uint64_t capture_bytes = 4ULL << 20U;    ///< captured in memory per stream; more spills
+    std::uint32_t tasks_max = 8192;             ///< at one worker at once; most workers take fewer
+    bool compression = true;                    ///< of large messages
+    std::uint64_t capture_bytes = 4ULL << 20U;  ///< captured in memory per stream; more spills
     std::uint64_t value_bytes_max = 1ULL << 30U;  ///< that a function may give, encoded
 };
 

@@ -49,7 +49,9 @@ struct WorkerOptions {
     std::uint32_t slots = 0;          ///< cores' worth of tasks at once; 0: this machine's CPUs
     std::uint64_t memory_bytes = 0;   ///< for admission; 0: not counted
     NetworkSecurity security;
-    std::uint32_t tasks_max = 1024;  ///< of one client, from arrival to acknowledgement
+    /// Tasks of one client, from arrival to acknowledgement; twice the slots where that is more, so
+    /// that none of them waits for the way.
+    std::uint32_t tasks_max = 1024;
     std::chrono::milliseconds heartbeat{1000};
     /// How long the work of a client that is gone is kept at most, for it to come back.
     std::chrono::milliseconds keep_work{std::chrono::hours(24)};

@@ -45,7 +45,7 @@ struct Options {
     std::uint64_t epoch = 1;           ///< of the session
     std::string name;                  ///< for people
     bool compression = true;
-    std::uint32_t tasks_max = 1024;              ///< at one worker at once
+    std::uint32_t tasks_max = 8192;              ///< at one worker at once, if it takes as many
     std::uint64_t output_bytes_max = 4U << 20U;  ///< on its way from one worker
     base::BootTime heartbeat = std::chrono::seconds(1);
     base::BootTime greeting = std::chrono::seconds(5);  ///< by when a worker must say welcome

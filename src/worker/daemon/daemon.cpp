@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <system_error>
 #include <thread>
@@ -102,7 +103,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(WorkerOptions options, FunctionTa
     reactor.site.memory_bytes = reactor.site.free_memory_bytes = daemon->options_.memory_bytes;
     reactor.site.cgroup_limits = can.cgroup_limits;
     reactor.functions = std::move(names);
-    reactor.tasks_max = daemon->options_.tasks_max;
+    reactor.tasks_max = std::max(daemon->options_.tasks_max, 2 * can.slots);
     const net::ServerOptions clients = daemon->server_options();
     reactor.sessions_max = static_cast<std::uint32_t>(sessions_each * clients.connections_max);
     reactor.heartbeat = daemon->options_.heartbeat;

@@ -49,6 +49,7 @@ class Client final : public net::Connection::Owner {
         switch (message.type) {
             case MessageType::welcome:
                 connection.admit(wire::version_max, false);
+                tasks_max = wire::decode<wire::Welcome>(message.type, message.body)->task_credit;
                 welcome = true;
                 break;
             case MessageType::task_output: {
@@ -127,7 +128,8 @@ class Client final : public net::Connection::Owner {
     bool flushes = true;  // each message
     std::uint64_t output_credit = 1U << 30U;
     int beats = 0;
-    std::uint32_t load = 0;  // of the worker, permille
+    std::uint32_t load = 0;       // of the worker, permille
+    std::uint32_t tasks_max = 0;  // that it takes
     std::string out, err, value, goodbye;
     std::map<std::uint32_t, Ending> endings;
     std::map<std::uint32_t, std::string> errors;
@@ -211,6 +213,26 @@ class DaemonTest : public ::testing::Test {
     std::unique_ptr<Daemon> daemon;
     std::thread thread_;
 };
+
+TEST(DaemonSlots, AWorkerOfManySlotsTakesTasksForAllOfThem) {
+    const std::unique_ptr<loop::Loop> loop = loop::Loop::create().value();
+    for (const std::uint32_t slots : {2U, 1300U}) {
+        WorkerOptions options;
+        options.listen = {"127.0.0.1:0"};
+        options.security.plaintext = Plaintext::loopback;
+        options.slots = slots;
+        const std::unique_ptr<Daemon> daemon = Daemon::create(std::move(options), {}).value();
+        std::thread thread([&] { daemon->run(); });
+        const Client guest(*loop, daemon->addresses().at(0));
+        const base::BootTime end = base::now() + 10s;
+        while (!guest.welcome && base::now() < end) {
+            loop->run_once(10ms);
+        }
+        EXPECT_EQ(guest.tasks_max, slots == 2 ? 1024U : 2600U);
+        daemon->stop();
+        thread.join();
+    }
+}
 
 TEST_F(DaemonTest, RunsAProgramAndReturnsWhatItWrote) {
     const auto guest = client();
