@@ -22,6 +22,18 @@ Enum named(std::string_view name, Enum last) {
 
 }  // namespace
 
+std::string_view to_string(Role role) noexcept {
+    switch (role) {
+        case Role::client:
+            return "client";
+        case Role::worker:
+            return "worker";
+        case Role::broker:
+            return "broker";
+    }
+    return "unknown";
+}
+
 ErrorRecord to_record(const Error& error) {
     ErrorRecord record{std::string(to_string(error.domain())),
                        std::string(to_string(error.code())),

@@ -27,6 +27,8 @@ inline constexpr std::uint64_t capability_lz4 = 1;
 
 /// Which part an end plays; its certificate must allow it.
 enum class Role : std::uint8_t { client, worker, broker };
+/// @return "client", "worker" or "broker"; of a number that is none of them, "unknown".
+[[nodiscard]] std::string_view to_string(Role role) noexcept;
 
 /// The first message of the end that connected.
 struct Hello {

@@ -14,6 +14,13 @@ std::chrono::milliseconds in_ms(base::BootTime time) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(time);
 }
 
+/// @return why it gives no work here.
+std::string wrong_role(wire::Role certified, wire::Role said) {
+    return "the certificate is for the role " + std::string(to_string(certified)) +
+           ", and hello came as " + std::string(to_string(said)) +
+           ": only clients and brokers give work to a worker, each with a certificate of its role";
+}
+
 }  // namespace
 
 Reactor::Reactor(Options options)
@@ -43,7 +50,8 @@ void Reactor::hang_up(ConnectionId id, std::string_view why, Outbox& out) {
 /// Ends a connection with a reason.
 void Reactor::refuse(ConnectionId id, wire::Parting parting, std::string_view reason, Outbox& out) {
     send(id, wire::MessageType::goodbye, ++asked_, wire::Goodbye{parting, reason}, out);
-    hang_up(id, reason, out);
+    out.emplace_back(Close{id, std::string(reason), parting == wire::Parting::refused});
+    disconnected(id, now_);
 }
 
 /// @param id of a connection that said hello @return the session that it belongs to.
@@ -111,10 +119,7 @@ void Reactor::greet(ConnectionId id, Connection& connection, const wire::Message
     if (!version) {
         refuse(id, Parting::refused, version.error().sentence(), out);
     } else if (hello->role != connection.role || hello->role == wire::Role::worker) {
-        refuse(id, Parting::refused,
-               "who gives work to a worker must be a client or a broker, and its certificate must "
-               "say so",
-               out);
+        refuse(id, Parting::refused, wrong_role(connection.role, hello->role), out);
     } else if (known != sessions_.end() && hello->epoch < known->second.epoch) {
         ++stats_.stale;
         refuse(id, Parting::replaced, "a later life of this session is connected", out);

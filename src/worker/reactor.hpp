@@ -77,7 +77,8 @@ struct Admit {
 /// Close a connection once what was sent to it is on its way.
 struct Close {
     ConnectionId connection = 0;
-    std::string why;  ///< one phrase, for the log
+    std::string why;       ///< one phrase, for the log
+    bool refused = false;  ///< it was never let in
 };
 /// Run an attempt. finished() follows exactly once.
 struct Start {

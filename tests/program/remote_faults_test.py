@@ -53,8 +53,10 @@ class Roles(FaultTest):
         _, address = self.worker("w", *self.tls("w"), listen="127.0.0.1:0")
         done = self.run_program("run", "--remote", address, "--reach", "1s", *self.tls("w"), "true")
         self.assertEqual(done.returncode, 3)
-        self.assertIn("must be a client or a broker", done.stderr)
-        self.assertIn("must be a client or a broker", self.read("w.log"))
+        why = "the certificate is for the role worker, and hello came as client: only clients"
+        self.assertIn(why, done.stderr)
+        self.assertRegex(self.read("w.log"),
+                         f'level=warning event=refused connection=[0-9]+ why="{why}')
         self.assertIn("is for the role client, and who listens must be a worker",
                       self.refused("worker", "--listen", "127.0.0.1:0", *self.tls("me")))
 

@@ -433,9 +433,10 @@ void Daemon::carry_out(Admit& effect) {
 }
 
 void Daemon::carry_out(Close& effect) {
-    log(LogLevel::info, base::Logfmt("closing")
-                            .add("connection", std::to_string(effect.connection))
-                            .add("why", effect.why));
+    log(effect.refused ? LogLevel::warning : LogLevel::info,
+        base::Logfmt(effect.refused ? "refused" : "closing")
+            .add("connection", std::to_string(effect.connection))
+            .add("why", effect.why));
     server_->close(effect.connection);
 }
 
