@@ -405,6 +405,23 @@ TEST_F(DaemonTest, AFunctionThatDoesNotListenKeepsItsSlotUntilItReturns) {
     EXPECT_TRUE(until([&] { return guest->load == 0; }));
 }
 
+TEST_F(DaemonTest, OutputThatFindsNoRoomSaysOnWhichWorkerAndWhatToDo) {
+    const auto guest = client();
+    const Task task = Task::binary("head", "-c", "500000", "/dev/zero").spill_dir("/nonexistent");
+    for (const std::uint32_t element : {1U, 2U, 3U}) {
+        guest->out.clear();
+        guest->submit(element,
+                      element == 3 ? Task(task).spill_dir("").output_limit(100'000) : Task(task),
+                      element == 2);
+        ASSERT_TRUE(until([&] { return guest->endings.contains(element); }));
+        EXPECT_EQ(guest->endings[element].end, End::output_lost);
+        EXPECT_EQ(guest->errors[element].contains(", on worker '"), element != 3);
+    }
+    EXPECT_TRUE(guest->errors[1].ends_with("': make room there, or name another folder"))
+        << guest->errors[1];
+    EXPECT_TRUE(guest->errors[3].contains("output limit")) << guest->errors[3];
+}
+
 TEST_F(DaemonTest, WhatNeedsTheSubmittersTerminalIsRefused) {
     const auto guest = client();
     guest->submit(1, Task::binary("cat").stdin_inherit());

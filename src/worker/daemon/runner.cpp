@@ -38,6 +38,14 @@ std::string piece_of(const Captured& captured, std::uint64_t offset, std::uint64
     return piece;
 }
 
+/// @return the same, for who does not know whose disk it is.
+Error lost_at(const std::string& worker, const Error& why, bool own_folder) {
+    return Error(why.domain(), why.code(), why.fault(),
+                 why.sentence() + ", on worker '" + worker + "': make room there, or " +
+                     (own_folder ? "name another folder"
+                                 : "start it with TMPDIR set to where there is some"));
+}
+
 Error not_here(std::string_view what) {
     return Error(Domain::task, Code::invalid_task, Fault::user,
                  "a task that " + std::string(what) +
@@ -339,6 +347,10 @@ void Runner::end_program(Run& run, AttemptResult&& result) {
         run.err = std::move(result.err);
         ended.out = end_of(run.out);
         ended.err = end_of(run.err);
+    }
+    if (attempt.ending.end == End::output_lost && attempt.error &&
+        attempt.error->code() != Code::too_large) {
+        attempt.error = lost_at(name_, *attempt.error, !run.task->extras().spill_dir.empty());
     }
     attempt.where = name_ + "/cpu";
     const auto age = std::chrono::system_clock::now() - attempt.started;
