@@ -15,6 +15,19 @@
 
 namespace repartir {
 
+/// Is told that results are there; for a thread that waits for other things too, such as an event
+/// loop. One may serve any number of Pendings. It outlives their Pool.
+class Observer : public detail::Continuation {
+  public:
+    /// A Pending is ready. On the thread that made it so, which goes on after that: it is to be
+    /// brief, to wait for nothing, and to use no Pending and no Pool.
+    virtual void ready() noexcept = 0;
+
+  private:
+    void due(detail::Crew& /*crew*/) noexcept final { ready(); }
+    void run_job() noexcept final {}
+};
+
 namespace detail {
 
 /// @return that far from now; the end of the clock, where it does not reach that far.
@@ -166,6 +179,13 @@ class [[nodiscard]] Pending {
         using Node = detail::Callback<T, std::decay_t<F>>;
         auto node = std::make_unique<Node>(state_, std::decay_t<F>(std::forward<F>(callback)));
         std::exchange(state_, nullptr)->attach(*node.release());  // owns itself from here on
+    }
+
+    /// Has `observer` told once the result is there, perhaps at once; the result stays here. Once,
+    /// and not before on_ready or co_await.
+    void observe(Observer& observer) noexcept {
+        assert(state_ != nullptr);
+        state_->attach(observer);
     }
 
     /// Awaits the result in a coroutine of any type: it goes on on a pool worker and gets a

@@ -26,7 +26,6 @@ using namespace std::chrono_literals;
 constexpr std::size_t queued_ahead = 64;  // beyond 4 per worker: executors never wait for us
 constexpr int feed_batch = 256;           // inputs between two looks at everything else
 constexpr base::BootTime nap_time = 2ms;  // how long ends are gathered while there is plenty to do
-constexpr base::BootTime stop_check = 20ms;  // while stopping, ends may come without a bell
 constexpr base::BootTime bar_interval = 100ms;
 constexpr base::BootTime plain_interval = 5s;
 
@@ -315,9 +314,7 @@ void Run::submit(Item& item, MadeTask made, const Fingerprint& key, bool rerun) 
     item.job.reset();
     in_flight_.push_back(InFlight{parts_.scheduler.schedule(std::move(made.task)), std::move(done),
                                   std::move(streamed), cpu});
-    if (in_flight_.back().pending.ready()) {
-        parts_.bell.ring();  // it was refused: no executor will tell us
-    }
+    in_flight_.back().pending.observe(parts_.bell);
 }
 
 void Run::watch_output() {
@@ -384,9 +381,6 @@ int Run::sleep_ms(base::BootTime now) const noexcept {
     base::BootTime until = delivery_.log_due();
     if (progress_ != ProgressMode::none) {
         until = std::min(until, next_progress_);
-    }
-    if (stopping_) {
-        until = std::min(until, now + stop_check);
     }
     if (until == base::never) {
         return -1;

@@ -34,7 +34,7 @@ struct RunParts {
     Signals& signals;
     Scheduler& scheduler;
     std::vector<WatchedExecutor*> executors;  ///< registered with the scheduler
-    Bell& bell;                               ///< that the executors ring
+    Bell& bell;                               ///< that outcomes and output ring
     std::uint32_t workers;                    ///< tasks at once, or about so many
     std::vector<std::uint32_t> cpus;          ///< for --pin
 };

@@ -34,15 +34,11 @@ void Bell::awake() noexcept {
     }
 }
 
-WatchedExecutor::WatchedExecutor(std::unique_ptr<Executor> inner, Bell& bell)
-    : bell_(bell), inner_(std::move(inner)) {}
-
 void WatchedExecutor::start(const AttemptId& id, const Task& task, AttemptSink& sink) {
     if (closed_.load() && id.number == 1) {
         AttemptResult never;
         never.attempt.ending = Ending{End::cancelled, 0};
         sink.finished(id, std::move(never));
-        bell_.ring();
         return;
     }
     {
@@ -76,19 +72,16 @@ void WatchedExecutor::finished(const AttemptId& id, AttemptResult&& result) noex
     if (AttemptSink* const sink = leave(id); sink != nullptr) {
         sink->finished(id, std::move(result));
     }
-    bell_.ring();
 }
 
 void WatchedExecutor::returned(const AttemptId& id) noexcept {
     if (AttemptSink* const sink = leave(id); sink != nullptr) {
         sink->returned(id);
     }
-    bell_.ring();  // it may have been cancelled, and have ended so
 }
 
 void WatchedExecutor::capacity_changed(Executor& /*executor*/, Capabilities now) noexcept {
     observer_->capacity_changed(*this, std::move(now));
-    bell_.ring();  // tasks may have ended, out of reach
 }
 
 Busy WatchedExecutor::busy() const {

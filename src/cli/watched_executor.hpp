@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-/// @file watched_executor.hpp An executor that tells the main loop when a task may have ended.
+/// @file watched_executor.hpp An executor of which the main loop knows what runs there.
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -10,16 +10,18 @@
 #include "base/fd.hpp"
 #include "cli/progress.hpp"
 #include "repartir/executor.hpp"
+#include "repartir/pending.hpp"
 
 namespace repartir::cli {
 
 /// Wakes one sleeping thread, and costs a system call only when it sleeps. ring() from any thread,
 /// the rest from the one that sleeps.
-class Bell {
+class Bell final : public Observer {
   public:
     Bell();
     /// Says that something has happened.
     void ring() noexcept;
+    void ready() noexcept override { ring(); }
     /// @return how often it has rung; read before looking at what the rings announce.
     [[nodiscard]] std::uint64_t rings() const noexcept { return rings_.load(); }
     /// To be called before sleeping on fd(). @return false: it has rung since `seen`, do not sleep.
@@ -34,12 +36,10 @@ class Bell {
     std::atomic<bool> asleep_{false};
 };
 
-/// Passes everything on to another executor, and rings after each attempt's end has been told: no
-/// thread is woken per task while the main loop is awake.
+/// Passes everything on to another executor, and knows what runs there.
 class WatchedExecutor final : public Executor, public AttemptSink {
   public:
-    /// @param bell outlives this
-    WatchedExecutor(std::unique_ptr<Executor> inner, Bell& bell);
+    explicit WatchedExecutor(std::unique_ptr<Executor> inner) : inner_(std::move(inner)) {}
 
     [[nodiscard]] Capabilities capabilities() const override { return inner_->capabilities(); }
     [[nodiscard]] Result<void> accepts(const Task& task) const override {
@@ -72,7 +72,6 @@ class WatchedExecutor final : public Executor, public AttemptSink {
     /// @return whom to tell of the attempt, which is not running any more; nullptr: nobody.
     [[nodiscard]] AttemptSink* leave(const AttemptId& id) noexcept;
 
-    Bell& bell_;
     AttemptSink* observer_ = nullptr;  // set before anything is started
     std::atomic<bool> closed_{false};
     mutable std::mutex mutex_;

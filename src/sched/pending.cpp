@@ -18,6 +18,8 @@ constexpr std::chrono::microseconds spin_time{20};
 
 }  // namespace
 
+void Continuation::due(Crew& crew) noexcept { crew.post(*this); }
+
 Result<void> StateBase::wait() noexcept {
     if (Worker* const member = crew_->own_member(); member != nullptr) {
         return crew_->wait_on_worker(*member, *this);
@@ -54,7 +56,7 @@ void StateBase::notify(std::uint32_t left) noexcept {
         sched::FutexAtomics::wake_all(word_.word());
     }
     if ((left & StateWord<>::linked) != 0) {
-        crew_->post(*continuation_);
+        continuation_->due(*crew_);
     }
 }
 
@@ -82,7 +84,7 @@ Error StateBase::overtaken_error(bool expired) const {
 void StateBase::attach(Continuation& continuation) noexcept {
     continuation_ = &continuation;
     if (!word_.attach()) {
-        crew_->post(continuation);
+        continuation.due(*crew_);
     }
 }
 

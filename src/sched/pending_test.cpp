@@ -153,6 +153,30 @@ TEST_F(PendingTest, CallbacksRunOnAWorkerBeforeAndAfter) {
     }
 }
 
+struct Told final : Observer {
+    void ready() noexcept override { times.fetch_add(1); }
+    std::atomic<int> times{0};
+};
+
+TEST_F(PendingTest, AnObserverIsToldByWhoBringsTheResultWhichStays) {
+    Told told;
+    for (const bool before : {true, false}) {
+        auto* state = probe<int>();
+        Pending<int> pending(state);
+        if (before) {
+            state->resolve(3);
+        }
+        pending.observe(told);
+        EXPECT_EQ(told.times, 1) << "at once, and not before";
+        if (!before) {
+            state->resolve(3);
+            EXPECT_EQ(told.times, 2);
+        }
+        EXPECT_EQ(std::move(pending).get().value(), 3);
+    }
+    EXPECT_EQ(ends_, 2);
+}
+
 Detached await_into(Pending<std::string> pending, const detail::Crew& crew, std::string& text,
                     std::atomic<bool>& done) {
     Result<std::string> result = co_await std::move(pending);

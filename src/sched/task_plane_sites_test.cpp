@@ -329,6 +329,45 @@ TEST(Sites, WhenNobodyIsThereForTooLongWhatOnlyTheyCouldRunEnds) {
     EXPECT_FALSE(again.ready());
 }
 
+/// What a consumer hears of: it rings where the result comes, and get() may wait for it.
+struct Rings final : Observer {
+    void ready() noexcept override {
+        rung = true;
+        rung.notify_all();
+    }
+    std::atomic<bool> rung{false};
+};
+
+TEST(Sites, ARetryThatComesDueOutOfReachEndsAndWhoeverWaitsIsTold) {
+    Two f(0, 1);
+    f.remote.inline_result = [](const Task&) { return ended(End::exited, 1); };
+    const auto task = [] {
+        return Task::binary("a")
+            .backend(Backend::remote)
+            .retry(RetryPolicy{99, 3, Backoff{100ms, 100ms, false}, {}, {}});
+    };
+    auto waited_for = f.scheduler->schedule(task());
+    auto observed = f.scheduler->schedule(task());
+    Rings rings;
+    observed.observe(rings);
+    auto handed_on = f.scheduler->schedule(task());
+    std::atomic<bool> called{false};
+    std::move(handed_on).on_ready([&called](const Result<Outcome>& outcome) {
+        called = outcome->error()->code() == Code::unreachable;
+        called.notify_all();
+    });
+    f.remote.can.unreachable = gone();
+    f.remote.resize(0);  // while they wait to be tried again
+    const auto outcome = std::move(waited_for).get();
+    EXPECT_EQ(outcome->ending.end, End::not_started);
+    EXPECT_GE(outcome->attempts.size(), 2U);
+    EXPECT_EQ(outcome->error()->code(), Code::unreachable);
+    rings.rung.wait(false);
+    EXPECT_EQ(std::move(observed).get()->error()->code(), Code::unreachable);
+    called.wait(false);
+    EXPECT_TRUE(f.scheduler->shutdown(Shutdown::drain));  // before what is called goes
+}
+
 TEST(Sites, ATaskThatWasRunningOnFiveWorkersThatDiedIsNotTriedAgain) {
     Two f(0, 1);
     auto pending =

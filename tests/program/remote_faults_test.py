@@ -160,6 +160,18 @@ class Faults(FaultTest):
         run.wait()
         self.wait_until("the task is gone", lambda: not alive(pid))
 
+    def test_a_retry_that_comes_due_when_nobody_is_there_ends_the_run(self):
+        worker, address = self.worker("w")
+        with open(self.path("run.err"), "w") as err:
+            run = self.start("run", "--remote", address, "--reach", "100ms", "--retries", "3",
+                             "--retry-delay", "2s", "--", "sh", "-c",
+                             f"touch {self.path('begun')}; exit 1", ":::", "a", "b", "c",
+                             stderr=err)
+        self.wait_for_file("begun")
+        worker.kill()
+        self.assertEqual(run.wait(timeout=60), 3, self.read("run.err"))
+        self.assertEqual(self.read("run.err").count("no worker could be reached"), 3)
+
     def test_draining_gives_back_what_has_not_begun(self):
         victim, first = self.worker("a")
         _, second = self.worker("b")

@@ -46,8 +46,13 @@ class Job {
     Job* next_ = nullptr;  // in a list
 };
 
-/// What is to happen on a worker once a state is ready: a callback or a waiting coroutine.
-class Continuation : public Job {};
+/// What is to happen once a state is ready: on a worker, for a callback or a coroutine that waits.
+class Continuation : public Job {
+  public:
+    /// The state is ready. Called once for each, on the thread that made it so, or that attaches
+    /// this later.
+    virtual void due(Crew& crew) noexcept;
+};
 
 /// The counted, immovable state behind a Pending. One consumer (the Pending), one or more who may
 /// fulfil it; the first to claim does.
@@ -94,10 +99,9 @@ class StateBase : public Job {
     /// Blocks until ready or the deadline. @return ready().
     bool wait_until(std::chrono::steady_clock::time_point deadline) noexcept;
 
-    /// Has `continuation` posted to the crew once this is ready, perhaps at once. One at most,
-    /// consumer only.
+    /// Has `continuation` told once this is ready, perhaps at once. One at most, consumer only.
     void attach(Continuation& continuation) noexcept;
-    /// Takes an attached continuation back. @return false when it is posted already. Consumer only.
+    /// Takes an attached continuation back. @return false when it is told already. Consumer only.
     bool detach_continuation() noexcept;
 
     [[nodiscard]] Crew* crew() const noexcept { return crew_; }
@@ -124,7 +128,7 @@ class StateBase : public Job {
 
     /// @return true for the first caller: only it may store a result and publish it.
     [[nodiscard]] bool claim() noexcept { return word_.claim(); }
-    /// Makes the stored result visible, wakes waiters, posts the continuation. After claim(), once.
+    /// Makes the stored result visible, wakes waiters, tells the continuation. After claim(), once.
     /// The caller owns a reference until this returns.
     void publish() noexcept {
         const std::uint32_t left = word_.publish();
@@ -172,7 +176,7 @@ class SharedState : public StateBase {
   public:
     using StateBase::StateBase;
 
-    /// Fulfils the state: wakes waiters, posts the continuation. The first call wins. Not for the
+    /// Fulfils the state: wakes waiters, tells the continuation. The first call wins. Not for the
     /// runner of a function, nor while there is one. The caller owns a reference until this
     /// returns. @return whether this call did.
     bool resolve(Result<T>&& result) noexcept {

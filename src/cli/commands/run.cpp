@@ -302,7 +302,7 @@ int run_all(const RunConfig& config) {
     const Topology machine = CpuExecutor::this_machine();
     const Width width = choose_width(config, machine);
 
-    Bell bell;  // outlives the executor that rings it
+    Bell bell;  // outlives the scheduler, whose results ring it
     // First of what has threads: it registers for membarrier, which is slow in a process with some.
     SchedulerOptions scheduler_options;
     scheduler_options.workers = 1;
@@ -326,7 +326,7 @@ int run_all(const RunConfig& config) {
     std::vector<WatchedExecutor*> watching;
     for (std::unique_ptr<Executor>& one : *executors) {
         const Backend backend = one->capabilities().backend;
-        auto watched = std::make_unique<WatchedExecutor>(std::move(one), bell);
+        auto watched = std::make_unique<WatchedExecutor>(std::move(one));
         watching.push_back(watched.get());
         if (Result<void> done = scheduler->register_backend(backend, std::move(watched)); !done) {
             return refuse(done.error(), exit_cannot_schedule);
