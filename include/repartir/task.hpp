@@ -52,7 +52,9 @@ enum class Stream : std::uint8_t { out, err };
 
 /// Called with output as it arrives, on an executor's thread or on one that waits in get() for a
 /// function on a worker: keep it short, never block, take no lock that is held while waiting. What
-/// it throws is caught and dropped; it is never called after the task's Outcome is there.
+/// it throws is caught and dropped; it is never called after the task's Outcome is there. Each
+/// attempt's output comes once, also where a connection to a worker is made again; a task that is
+/// tried again gives its output again, from the beginning.
 using OutputCallback = std::function<void(Stream, std::span<const char>)>;
 
 /// What a task is.

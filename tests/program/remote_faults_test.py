@@ -114,6 +114,33 @@ class Faults(FaultTest):
         self.assertEqual(sorted(self.read("runs").split(), key=int),
                          [str(i) for i in range(1, 41)])
 
+    def test_output_that_streams_comes_once_however_often_a_connection_is_cut(self):
+        _, address = self.plain("w")
+        proxy = Proxy(address)
+        self.addCleanup(proxy.close)
+        wanted = [f"{stream} {number}\n" for number in range(40) for stream in ("out", "err")]
+        go = self.path("go")
+        with open(self.path("run.err"), "w") as err:
+            run = self.start("run", "--quiet", "--remote", proxy.address, "--insecure-plaintext",
+                             "--stream", "--", "sh", "-c",
+                             "i=0; while [ $i -lt 40 ]; do echo out $i; echo err $i >&2; "
+                             f"until [ -e {go}.$i ]; do sleep 0.01; done; i=$((i + 1)); done",
+                             stderr=err)
+        lines = []
+        for number in range(40):
+            lines.append(run.stdout.readline())
+            if number % 10 == 5:
+                made = proxy.made
+                proxy.cut()
+                if number != 35:  # then it ends on the way, too
+                    self.wait_until("a new connection", lambda made=made: proxy.made > made)
+            self.write(f"go.{number}", "")
+        self.assertEqual(run.wait(timeout=60), 0, self.read("run.err"))
+        lines += run.stdout.readlines()
+        self.assertEqual(lines, [one for one in wanted if one.startswith("out")])
+        self.assertEqual([one for one in self.read("run.err").splitlines(True) if "err" in one],
+                         [one for one in wanted if one.startswith("err")])
+
     def test_a_connection_that_only_seems_open_is_found_out(self):
         _, address = self.plain("w")
         proxy = Proxy(address)

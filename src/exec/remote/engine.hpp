@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 /// @file engine.hpp Joins the client's reactor to sockets, tasks and calls.
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
@@ -103,6 +104,8 @@ class Engine final : private loop::Timer {
         const Task* task = nullptr;
         AttemptSink* sink = nullptr;
         std::unique_ptr<base::Spool> out, err;  // once more came than a result has room for
+        std::uint64_t lease = 0;                // where there is a callback: under which it ran
+        std::array<std::uint64_t, 2> heard{};   // then, and how many bytes it was given, by Stream
     };
     using Jobs = std::unordered_map<AttemptId, Job>;
     struct Call {
@@ -148,6 +151,7 @@ class Engine final : private loop::Timer {
     void carry_out(client::Returned& effect);
     void carry_out(client::Capacity& effect);
 
+    void pass_on(Job& job, Stream stream, std::uint64_t offset, std::string_view bytes);
     void take_output(Job& job, wire::Channel channel, std::uint64_t offset, std::string_view bytes);
     void end_task(Jobs::iterator job, client::Finished& finished);
     void begin_call(Call& call);

@@ -18,6 +18,10 @@ namespace {
 
 constexpr std::uint64_t output_bytes_default = 1ULL << 30U;
 
+Stream stream_of(wire::Channel channel) {
+    return channel == wire::Channel::out ? Stream::out : Stream::err;
+}
+
 bool streams(const Task& task) { return task.extras().on_output != nullptr; }
 
 std::unique_ptr<base::Spool> spool_for(const Task& task, const std::string& folder, bool is_out,
@@ -84,7 +88,7 @@ CallId Engine::call(std::string_view function, std::string_view arguments,
 void Engine::cancel(CallId id) { ask(CancelCall{id}); }
 
 void Engine::handle(StartTask& request) {
-    jobs_.emplace(request.id, Job{request.task, request.sink, nullptr, nullptr});
+    jobs_.emplace(request.id, Job{request.task, request.sink, nullptr, nullptr, 0, {}});
     ++at_workers_;
     client::Order order;
     wire::append_task(order.task, request.id, *request.task, streams(*request.task));
@@ -97,18 +101,25 @@ void Engine::handle(CancelTask& request) {
     reactor_.cancel(request.id, request.force, loop_->now(), outbox_);
 }
 
+/// Hands a task's callback what it has not had of a piece: over a new connection a worker sends all
+/// of it again.
+void Engine::pass_on(Job& job, Stream stream, std::uint64_t offset, std::string_view bytes) {
+    std::uint64_t& heard = job.heard[std::to_underlying(stream)];
+    const std::uint64_t end = offset + bytes.size();
+    if (end <= heard) {
+        return;
+    }
+    bytes.remove_prefix(offset < heard ? heard - offset : 0);
+    heard = end;
+    try {
+        job.task->extras().on_output(stream, bytes);
+    } catch (...) {  // contract of OutputCallback
+    }
+}
+
 void Engine::take_output(Job& job, wire::Channel channel, std::uint64_t offset,
                          std::string_view bytes) {
     const bool is_out = channel == wire::Channel::out;
-    if (streams(*job.task)) {
-        try {
-            if (!bytes.empty()) {
-                job.task->extras().on_output(is_out ? Stream::out : Stream::err, bytes);
-            }
-        } catch (...) {  // contract of OutputCallback
-        }
-        return;
-    }
     std::unique_ptr<base::Spool>& spool = is_out ? job.out : job.err;
     if (!spool) {
         spool = spool_for(*job.task, spill_dir_, is_out, limits_.capture_bytes);
@@ -128,6 +139,14 @@ Error Engine::too_large(const Call& call) const {
 
 void Engine::carry_out(client::Output& effect) {
     if (const auto job = jobs_.find(effect.attempt); job != jobs_.end()) {
+        if (streams(*job->second.task)) {
+            if (const auto lease = reactor_.lease_of(effect.attempt);
+                lease && lease->epoch != std::exchange(job->second.lease, lease->epoch)) {
+                job->second.heard = {};  // it runs anew
+            }
+            pass_on(job->second, stream_of(effect.channel), effect.offset, effect.bytes);
+            return;
+        }
         take_output(job->second, effect.channel, effect.offset, effect.bytes);
     } else if (const auto found = tries_.find(effect.attempt); found != tries_.end()) {
         const Call& call = calls_.find(found->second)->second;
@@ -177,8 +196,8 @@ void Engine::end_task(Jobs::iterator found, client::Finished& finished) {
     AttemptResult result;
     result.attempt = attempt_of(finished, std::chrono::system_clock::now());
     if (streams(*job.task)) {
-        take_output(job, wire::Channel::out, finished.out.offset, finished.out.bytes);
-        take_output(job, wire::Channel::err, finished.err.offset, finished.err.bytes);
+        pass_on(job, Stream::out, finished.out.offset, finished.out.bytes);
+        pass_on(job, Stream::err, finished.err.offset, finished.err.bytes);
     } else {
         const std::optional<Error> loss = job.out && job.out->loss()   ? job.out->loss()
                                           : job.err && job.err->loss() ? job.err->loss()
