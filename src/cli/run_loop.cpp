@@ -125,10 +125,10 @@ void Run::stop(bool cancel_running) {
         task.pending.cancel();  // newest first: what waits must not take the place of what ends
     }
     if (interrupts_ > 1) {
+        hub_.discard();  // first: what waits to be read would keep an executor
         for (WatchedExecutor* const executor : parts_.executors) {
-            executor->kill_all();
+            executor->shutdown();
         }
-        hub_.discard();
     }
 }
 

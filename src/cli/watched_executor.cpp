@@ -91,17 +91,4 @@ Busy WatchedExecutor::busy() const {
     return {can.backend, std::min<std::uint64_t>(running_.size(), at_once)};
 }
 
-void WatchedExecutor::kill_all() {
-    std::vector<AttemptId> ids;
-    {
-        const std::lock_guard lock(mutex_);
-        for (const auto& [task, running] : running_) {
-            ids.push_back(running.id);
-        }
-    }
-    for (const AttemptId& id : ids) {
-        inner_->cancel(id, CancelReason::cancelled, true);
-    }
-}
-
 }  // namespace repartir::cli

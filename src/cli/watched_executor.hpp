@@ -58,8 +58,6 @@ class WatchedExecutor final : public Executor, public AttemptSink {
     /// @return how many attempts run there; those that wait there for their turn do not count. Any
     /// thread.
     [[nodiscard]] Busy busy() const;
-    /// Ends every running attempt at once. Any thread.
-    void kill_all();
     /// From now on a task's first try ends as cancelled instead of starting; what has started goes
     /// on, its retries too. For good. Any thread.
     void close() noexcept { closed_.store(true); }

@@ -114,6 +114,14 @@ def alive(pid):
         return False
 
 
+def pending(pid, number):
+    """Whether a process has yet to take this signal."""
+    with open(f"/proc/{pid}/status") as status:
+        masks = [int(line.split()[1], 16) for line in status
+                 if line.startswith(("SigPnd", "ShdPnd"))]
+    return any(mask & (1 << (number - 1)) for mask in masks)
+
+
 def terminate_group(pid):
     """Ends a process group that a test made."""
     try:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """`repartir run --remote` when workers, clients, connections and certificates fail."""
 import signal
+import time
 import unittest
 
 from cluster import GATED, Proxy, RemoteTest
-from program import alive
+from program import alive, pending
 
 
 class FaultTest(RemoteTest):
@@ -186,6 +187,30 @@ class Faults(FaultTest):
         run.kill()
         run.wait()
         self.wait_until("the task is gone", lambda: not alive(pid))
+
+    def interrupted_twice(self, run):
+        """Returns how many seconds it took to end after the second."""
+        run.send_signal(signal.SIGINT)
+        self.wait_until("the first to be heard", lambda: not pending(run.pid, signal.SIGINT))
+        begin = time.monotonic()
+        run.send_signal(signal.SIGINT)
+        self.assertEqual(run.wait(timeout=60), 5)
+        return time.monotonic() - begin
+
+    def test_a_second_ctrl_c_ends_the_run_whatever_the_worker_does(self):
+        worker, address = self.worker("w")
+        run, _ = self.task(address)
+        worker.send_signal(signal.SIGSTOP)
+        self.assertLess(self.interrupted_twice(run), 2)
+        worker.send_signal(signal.SIGCONT)
+
+    def test_a_second_ctrl_c_kills_what_runs_there(self):
+        _, address = self.worker("w")
+        run = self.start("run", "--remote", address, "--kill-grace", "1h", "--", "sh", "-c",
+                         f"trap '' TERM; echo $$ >{self.path('pid')}; while :; do sleep 0.1; done")
+        self.wait_until("the task runs", lambda: self.lines("pid"))
+        self.interrupted_twice(run)
+        self.wait_until("it is gone", lambda: not alive(int(self.lines("pid")[0])))
 
     def test_a_retry_that_comes_due_when_nobody_is_there_ends_the_run(self):
         worker, address = self.worker("w")

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import unittest
 
-from program import PROGRAM, ProgramTest, alive, state, terminate_group
+from program import PROGRAM, ProgramTest, alive, pending, state, terminate_group
 
 
 class Signals(ProgramTest):
@@ -51,17 +51,10 @@ class Signals(ProgramTest):
         process, pids = self.started("./deaf", "--kill-grace", "1h")
         process.send_signal(signal.SIGINT)
         # Two that are pending together are one: the second waits until the first was read.
-        self.wait_until("the first to be heard", lambda: not self.pending(process.pid))
+        self.wait_until("the first to be heard", lambda: not pending(process.pid, signal.SIGINT))
         process.send_signal(signal.SIGINT)
         self.assertEqual(process.wait(), 5)
         self.assertFalse(any(alive(pid) for pid in pids))
-
-    @staticmethod
-    def pending(pid):
-        with open(f"/proc/{pid}/status") as status:
-            masks = [int(line.split()[1], 16) for line in status
-                     if line.startswith(("SigPnd", "ShdPnd"))]
-        return any(mask & (1 << (signal.SIGINT - 1)) for mask in masks)
 
     def test_killed_itself_it_leaves_no_child(self):
         process, pids = self.started("./deaf")
