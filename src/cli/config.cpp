@@ -8,6 +8,7 @@
 #include "cli/placeholders.hpp"
 #include "cli/security_options.hpp"
 #include "cli/text.hpp"
+#include "net/address.hpp"
 
 namespace repartir::cli {
 namespace {
@@ -187,6 +188,11 @@ void check_remote(OptionReader& reader, const RunConfig& config) {
         reader.refuse(
             "--remote: an address is empty; write HOST:PORT or unix:/PATH, with a comma"
             " between two");
+    }
+    for (const std::string& text : config.remote) {
+        if (const Result<net::Address> address = net::Address::parse(text); !address) {
+            reader.refuse(Opt::remote, cat({"--remote: ", address.error().sentence()}));
+        }
     }
     if (config.pin) {
         reader.refuse("--pin binds tasks to CPUs of this machine; leave it or --remote away");

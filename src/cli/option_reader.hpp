@@ -60,6 +60,15 @@ class OptionReader {
             into = static_cast<T>(*result);
         }
     }
+    /// Refuses what `parse` cannot read, of the values of an option that may be given often.
+    template <class Parse>
+    void check(Opt id, std::string_view name, Parse parse) {
+        for (const std::string_view text : parsed_.all(id)) {
+            if (const auto result = parse(text); !result) {
+                refuse(id, cat({name, ": ", result.error().sentence()}));
+            }
+        }
+    }
     /// Refuses the value of an option, and says who gave it.
     void refuse(Opt id, std::string_view sentence) {
         const Origin* const origin = parsed_.origin(id);

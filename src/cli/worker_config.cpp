@@ -8,6 +8,8 @@
 #include "cli/option_reader.hpp"
 #include "cli/security_options.hpp"
 #include "cli/text.hpp"
+#include "net/address.hpp"
+#include "net/security.hpp"
 
 namespace repartir::cli {
 namespace {
@@ -38,11 +40,13 @@ Result<WorkerConfig> read_worker_config(const Parsed& parsed) {
     WorkerConfig config;
     WorkerOptions& options = config.options;
     OptionReader reader(parsed);
+    reader.check(Opt::listen, "--listen", net::Address::parse);
     options.listen = texts(parsed, Opt::listen);
     reader.count(Opt::slots, "--slots", 1, slots_max, options.slots);
     reader.size(Opt::memory, "--memory", options.memory_bytes);
     reader.text(Opt::name, "--name", options.name);
     read_security(reader, options.security);
+    reader.check(Opt::socket_group, "--socket-group", net::group_id);
     options.security.groups = texts(parsed, Opt::socket_group);
     reader.duration(Opt::drain_timeout, "--drain-timeout", config.drain_timeout);
     reader.take(Opt::heartbeat, parse_heartbeat, options.heartbeat);

@@ -17,8 +17,9 @@ struct WorkerConfig {
     bool print_address = false;
 };
 
-/// Checks and types the settings of a worker, wherever they come from. Addresses, files and groups
-/// are looked at when it starts. Errors: invalid_argument, naming the option and what set it
+/// Checks and types the settings of a worker, wherever they come from. Files and
+/// what addresses stand for are looked at when it starts. Errors: invalid_argument, naming the
+/// option and what set it
 [[nodiscard]] Result<WorkerConfig> read_worker_config(const Parsed& parsed);
 
 }  // namespace repartir::cli

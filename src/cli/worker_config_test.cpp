@@ -51,7 +51,7 @@ TEST(WorkerConfig, EverySettingArrives) {
                                            "d",
                                            "--insecure-plaintext=any",
                                            "--socket-group",
-                                           "g",
+                                           "root",
                                            "--drain-timeout",
                                            "5s",
                                            "--heartbeat",
@@ -70,7 +70,7 @@ TEST(WorkerConfig, EverySettingArrives) {
     EXPECT_EQ(config.options.security.tls.key, "c");
     EXPECT_EQ(config.options.security.tls.crl, "d");
     EXPECT_EQ(config.options.security.plaintext, Plaintext::any);
-    EXPECT_THAT(config.options.security.groups, ElementsAre("g"));
+    EXPECT_THAT(config.options.security.groups, ElementsAre("root"));
     EXPECT_EQ(config.drain_timeout, 5s);
     EXPECT_EQ(config.options.heartbeat, 2s);
     EXPECT_EQ(config.options.keep_work, 3min);
@@ -109,6 +109,11 @@ TEST(WorkerConfig, BadValuesNameWhatSetThem) {
     EXPECT_THAT(refusal({"--heartbeat", "10s"}), HasSubstr("between 1s and 5s"));
     EXPECT_THAT(refusal({"--name="}), HasSubstr("--name"));
     EXPECT_THAT(refusal({"--tls-cert", "c", "--tls-ca", "a"}), HasSubstr("needs --tls-key"));
+    EXPECT_THAT(refusal({"--listen", ":99999"}), HasSubstr("--listen: ':99999' is no address"));
+    EXPECT_THAT(refusal({"--listen", "unix:/a", "--listen", "5"}), HasSubstr("'5' is no address"));
+    EXPECT_THAT(refusal({}, {{"REPARTIR_WORKER_SOCKET_GROUP", "root,nobody-has-this"}}),
+                HasSubstr("the environment variable REPARTIR_WORKER_SOCKET_GROUP sets "
+                          "--socket-group: the group 'nobody-has-this' is not known"));
     EXPECT_THAT(refusal({"--tls-crl", "c"}), HasSubstr("needs --tls-ca"));
     EXPECT_THAT(refusal({}, {{"REPARTIR_WORKER_DRAIN_TIMEOUT", "soon"}}),
                 HasSubstr("the environment variable REPARTIR_WORKER_DRAIN_TIMEOUT sets"));

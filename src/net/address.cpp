@@ -44,6 +44,33 @@ Result<SocketAddress> unix_address(const std::string& path) {
     return result;
 }
 
+/// @return whether a host is written as a number, though not as a whole address: the resolver takes
+/// a lone 5 for 0.0.0.5.
+bool is_part_of_number(const std::string& host) {
+    in_addr whole{};
+    return host.find_first_not_of("0123456789.") == std::string::npos && !host.empty() &&
+           ::inet_pton(AF_INET, host.c_str(), &whole) != 1;
+}
+
+/// Asks the resolver. @return what it says of a problem; 0: there is at least one.
+int look_up(const Address& address, int flags, std::vector<SocketAddress>& all) {
+    addrinfo hints{};
+    hints.ai_family = AF_UNSPEC;
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_NUMERICSERV | flags;
+    addrinfo* found = nullptr;
+    const std::string port = std::to_string(address.port);
+    const int problem = ::getaddrinfo(address.host.empty() ? nullptr : address.host.c_str(),
+                                      port.c_str(), &hints, &found);
+    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owned(found, &::freeaddrinfo);
+    for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+        SocketAddress& added = all.emplace_back();
+        std::memcpy(&added.storage, one->ai_addr, one->ai_addrlen);
+        added.bytes = one->ai_addrlen;
+    }
+    return problem;
+}
+
 template <class Call>
 SocketAddress ask_kernel(Call call) noexcept {
     SocketAddress result;
@@ -99,6 +126,11 @@ Result<Address> Address::parse(std::string_view text) {
                        text.contains('\0');
     if (blank) {
         return bad_address(text, "it is empty or has blanks in it");
+    }
+    if (is_part_of_number(address.host)) {
+        return bad_address(text,
+                           "its host is neither a name nor four numbers (a port stands behind"
+                           " a colon)");
     }
     return address;
 }
@@ -161,28 +193,23 @@ Result<std::vector<SocketAddress>> resolve(const Address& address, bool listenin
         }
         return std::vector<SocketAddress>{*local};
     }
-    addrinfo hints{};
-    hints.ai_family = AF_UNSPEC;
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICSERV | (listening ? AI_PASSIVE : 0);
-    addrinfo* found = nullptr;
-    const std::string port = std::to_string(address.port);
-    const int problem = ::getaddrinfo(address.host.empty() ? nullptr : address.host.c_str(),
-                                      port.c_str(), &hints, &found);
-    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owned(found, &::freeaddrinfo);
+    std::vector<SocketAddress> all;
+    const int problem = look_up(address, listening ? AI_PASSIVE : 0, all);
     if (problem != 0) {
         return fail(Error(Domain::net, Code::unreachable, Fault::node,
                           "the host '" + address.host + "' cannot be looked up (" +
                               ::gai_strerror(problem) +
                               "): check its name and this machine's name service"));
     }
-    std::vector<SocketAddress> all;
-    for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
-        SocketAddress& added = all.emplace_back();
-        std::memcpy(&added.storage, one->ai_addr, one->ai_addrlen);
-        added.bytes = one->ai_addrlen;
-    }
     return all;
+}
+
+std::optional<SocketAddress> literal(const Address& address) {
+    std::vector<SocketAddress> all;
+    if (address.is_unix() || look_up(address, AI_NUMERICHOST, all) != 0) {
+        return std::nullopt;
+    }
+    return all.front();
 }
 
 SocketAddress local_address(int fd) noexcept {

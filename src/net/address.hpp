@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,9 @@ struct SocketAddress {
 /// Errors: unreachable (the name is not known, or could not be looked up), invalid_argument (a path
 /// too long)
 [[nodiscard]] Result<std::vector<SocketAddress>> resolve(const Address& address, bool listening);
+/// @return the kernel's address for one that is written in numbers, to connect to; nothing for
+/// names and paths.
+[[nodiscard]] std::optional<SocketAddress> literal(const Address& address);
 /// @return the address of our or the peer's end of a socket.
 [[nodiscard]] SocketAddress local_address(int fd) noexcept;
 [[nodiscard]] SocketAddress peer_address(int fd) noexcept;

@@ -23,8 +23,9 @@ TEST(AddressTest, ReadsWhatPeopleWrite) {
 }
 
 TEST(AddressTest, RefusesWhatIsNoneInOneSentence) {
-    for (const char* text : {"", "host:", "host:65536", "host:-1", "host:9x", "::1", "[::1",
-                             "[::1]x", "unix:", "a b:1", "host:1:2"}) {
+    for (const char* text :
+         {"", "host:", "host:65536", "host:-1", "host:9x", "::1", "[::1", "[::1]x",
+          "unix:", "a b:1", "host:1:2", "5", "10.0.2:9000", "0:9000", "1.2.3.256", "1.2.3.4.5"}) {
         const auto address = Address::parse(text);
         ASSERT_FALSE(address) << text;
         EXPECT_EQ(address.error().code(), Code::invalid_argument);
@@ -50,6 +51,14 @@ TEST(AddressTest, NumbersAndPathsAreResolvedWithoutAsking) {
     for (const SocketAddress& one : all) {
         EXPECT_FALSE(one.is_loopback());
     }
+}
+
+TEST(AddressTest, OnlyNumbersAreKnownWithoutLookingUp) {
+    EXPECT_EQ(literal({"10.1.2.3", 80, ""})->text(), "10.1.2.3:80");
+    EXPECT_EQ(literal({"2001:db8::1", 80, ""})->text(), "[2001:db8::1]:80");
+    EXPECT_TRUE(literal({"", 80, ""})->is_loopback()) << "where one connects to";
+    EXPECT_FALSE(literal({"localhost", 80, ""}));
+    EXPECT_FALSE(literal({"", 0, "/run/x"}));
 }
 
 }  // namespace

@@ -6,21 +6,19 @@
 #include <array>
 
 namespace repartir::net {
-namespace {
 
-Result<gid_t> group_id(const std::string& name) {
+Result<gid_t> group_id(std::string_view name) {
     std::array<char, 65'536> text{};
     group entry{};
     group* found = nullptr;
-    if (::getgrnam_r(name.c_str(), &entry, text.data(), text.size(), &found) != 0 ||
+    if (::getgrnam_r(std::string(name).c_str(), &entry, text.data(), text.size(), &found) != 0 ||
         found == nullptr) {
-        return fail(Error(Domain::config, Code::not_found, Fault::user,
-                          "the group '" + name + "' is not known on this machine: check its name"));
+        return fail(Error(
+            Domain::config, Code::not_found, Fault::user,
+            "the group '" + std::string(name) + "' is not known on this machine: check its name"));
     }
     return found->gr_gid;
 }
-
-}  // namespace
 
 Result<Security> make_security(const NetworkSecurity& wanted) {
     Security security;

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 /// @file security.hpp Which peers are let in, and which stream a socket gets for it.
+#include <sys/types.h>
+
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "net/address.hpp"
 #include "net/plain_stream.hpp"
@@ -23,6 +26,9 @@ struct Security {
         return tls != nullptr || plaintext != Plaintext::no;
     }
 };
+
+/// @return the number of a group of users. Errors: not_found, naming it
+[[nodiscard]] Result<gid_t> group_id(std::string_view name);
 
 /// @return what a user asked for, with files read and groups looked up. Errors: not_found,
 /// permission_denied, invalid_argument, naming the file or group

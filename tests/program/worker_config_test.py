@@ -69,6 +69,11 @@ class WorkerConfig(ProgramTest):
                 ("\n[worker]\n", ":2: keys stand in no [table] here"),
                 ("slots =\n", ":1: the value of slots must be"),
                 ("slots = 'many'\n", ":1 sets --slots"),
+                ("slots = 1\nlisten = ['unix:a', ':99999']\n",
+                 ":2 sets --listen: ':99999' is no address"),
+                ("listen = 5\n", ":1 sets --listen: '5' is no address"),
+                ("\nsocket-group = 'no-such'\n",
+                 ":2 sets --socket-group: the group 'no-such' is not known"),
                 ("slots = 1.5\n", ":1: the value of slots must be"),
                 ("name = ['a', 'b']\n", ":1: name takes one value"),
                 ("supervise = 'maybe'\n", ":1: supervise")):
@@ -79,7 +84,8 @@ class WorkerConfig(ProgramTest):
                                   self.refused(*command, "--config", "bad.toml"))
 
     def test_python_reads_the_same(self):
-        for text in ('listen = ["unix:a b", \'c\\d\', "\\u00e9\\t\\"", ]  # x\r\nslots = 1_000\n',
+        for text in ('listen = ["unix:a b", \'c\\d\', "unix:\\u00e9\\t\\"", ]  # x\r\n'
+                     "slots = 1_000\n",
                      '\ufeff"name" = "é"\n\n  listen=[\n# a\n"x",\n\t"y"#b\n]\n',
                      "slots = 0\nslots = 0\n", "a.b = 1\n", "name = 'a\n'\n", 'name = "\\q"\n',
                      'name = "a" "b"\n', "listen = [1 2]\n", "listen = ['a',,]\n", "name\n"):
