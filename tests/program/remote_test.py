@@ -245,8 +245,15 @@ class Refusals(RemoteTest):
         self.assertEqual(done.returncode, 2)
         self.assertIn("certificates", done.stderr)
 
+    def test_plaintext_to_another_machine_is_refused_at_once(self):
+        for address in ("192.0.2.1:9000", "[2001:db8::1]:9000"):
+            said = self.refused("run", "--remote", f"127.0.0.1:1,{address}", "--reach", "1h",
+                                "--insecure-plaintext", "--", "true")
+            self.assertIn(address + " is not on this machine", said)
+
     def test_addresses_and_options_that_make_no_sense(self):
-        for args, word in ((["--remote", "a,,b"], "empty"), (["--remote", "h:99999"], "h:99999"),
+        for args, word in ((["--remote", "a,,b"], "empty"),
+                           (["--remote", "h:99999"], "--remote: 'h:99999' is no address"),
                            (["--remote", "unix:/x", "--pin"], "--pin")):
             with self.subTest(args):
                 done = self.run_program("run", *args, "--", "true")

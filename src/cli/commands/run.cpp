@@ -247,9 +247,6 @@ Result<std::vector<std::unique_ptr<Executor>>> make_executors(const RunConfig& c
         all.push_back(std::move(*cpu));
     }
     if (!config.remote.empty()) {
-        if (config.security.plaintext != Plaintext::no) {
-            complain(plaintext_warning(config.security.plaintext));
-        }
         RemoteOptions options;
         options.workers = config.remote;
         options.security = config.security;
@@ -257,6 +254,9 @@ Result<std::vector<std::unique_ptr<Executor>>> make_executors(const RunConfig& c
         Result<std::unique_ptr<RemoteExecutor>> remote = RemoteExecutor::connect(options);
         if (!remote) {
             return fail(remote.error());
+        }
+        if (config.security.plaintext != Plaintext::no) {
+            complain(plaintext_warning(config.security.plaintext));
         }
         all.push_back(std::move(*remote));
     }

@@ -99,6 +99,11 @@ Result<std::unique_ptr<Engine>> Engine::create(RemoteOptions options) {
         if (!address.is_unix() && !security->allows_tcp()) {
             return fail(net::plaintext_error(address.text()));
         }
+        if (const auto known = net::literal(address)) {
+            if (Result<void> may = net::allowed(*security, *known); !may) {
+                return fail(may.error());
+            }
+        }
     }
     Result<std::unique_ptr<loop::Loop>> loop = loop::Loop::create();
     if (!loop) {
