@@ -32,17 +32,38 @@ Error cannot_use(const std::string& path, std::string_view why) {
                  path + " " + std::string(why));
 }
 
-/// Reads a whole file. @param secret it must be its owner's only
-Result<std::string> read_file(const std::string& path, bool secret) {
+/// What one of a user's files is for.
+struct Purpose {
+    std::string_view option;  // that names it
+    std::string_view maker;   // the command that makes it
+    bool secret = false;      // it must be its owner's only
+};
+constexpr Purpose for_authority{"--tls-ca", "repartir pki init"};
+constexpr Purpose for_certificate{"--tls-cert", "repartir pki issue"};
+constexpr Purpose for_key{"--tls-key", "repartir pki issue", true};
+constexpr Purpose for_revocations{"--tls-crl", "repartir pki init"};
+
+Error cannot_read(const std::string& path, const Purpose& purpose, int os_error) {
+    const std::string option(purpose.option);
+    if (os_error == ENOENT) {
+        return Error(Domain::trust, Code::not_found, Fault::user,
+                     option + ": there is no file " + path + ": name the one that \"" +
+                         std::string(purpose.maker) + "\" has made");
+    }
+    return base::os_error(Domain::trust, option + ": cannot read " + path, os_error);
+}
+
+/// Reads a whole file.
+Result<std::string> read_file(const std::string& path, const Purpose& purpose) {
     const base::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     struct stat found{};
     if (!file || ::fstat(file.get(), &found) != 0) {
-        return fail(base::os_error(Domain::trust, "cannot read " + path, errno));
+        return fail(cannot_read(path, purpose, errno));
     }
     if (!S_ISREG(found.st_mode)) {
         return fail(cannot_use(path, "is no file; name one in PEM form"));
     }
-    if (secret && (found.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    if (purpose.secret && (found.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
         return fail(cannot_use(path,
                                "is a private key that others than its owner may use; run"
                                " chmod 600 on it"));
@@ -55,7 +76,7 @@ Result<std::string> read_file(const std::string& path, bool secret) {
             continue;
         }
         if (got < 0) {
-            return fail(base::os_error(Domain::trust, "cannot read " + path, errno));
+            return fail(cannot_read(path, purpose, errno));
         }
         if (got == 0) {
             break;
@@ -66,13 +87,13 @@ Result<std::string> read_file(const std::string& path, bool secret) {
 }
 
 Result<std::shared_ptr<const trust::Anchors>> load_anchors(const TlsFiles& files) {
-    const Result<std::string> authorities = read_file(files.ca, false);
+    const Result<std::string> authorities = read_file(files.ca, for_authority);
     if (!authorities) {
         return fail(authorities.error());
     }
     Result<std::string> lists;
     if (!files.crl.empty()) {
-        lists = read_file(files.crl, false);
+        lists = read_file(files.crl, for_revocations);
         if (lists && lists->empty()) {
             return fail(cannot_use(files.crl,
                                    "is empty; a list of nothing is what"
@@ -100,8 +121,8 @@ bool show(SSL_CTX* context, std::vector<trust::CertificateHandle>& certificates,
 }
 
 Result<OwnIdentity> load_own(const TlsFiles& files) {
-    const Result<std::string> certificate_text = read_file(files.certificate, false);
-    const Result<std::string> key_text = read_file(files.key, true);
+    const Result<std::string> certificate_text = read_file(files.certificate, for_certificate);
+    const Result<std::string> key_text = read_file(files.key, for_key);
     if (!certificate_text || !key_text) {
         return fail(certificate_text ? key_text.error() : certificate_text.error());
     }

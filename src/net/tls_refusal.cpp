@@ -215,10 +215,13 @@ Error broken(const TlsParties& parties, std::string_view reason) {
                      "; see what stands between the two machines");
 }
 
-std::string answer_in_frames(const Error& error) {
+std::string answer_in_frames() {
     std::string frame;
     wire::append_message(frame, wire::MessageType::goodbye, 0,
-                         wire::Goodbye{wire::Parting::refused, error.sentence()}, {});
+                         wire::Goodbye{wire::Parting::refused,
+                                       "it speaks TLS, and was spoken to in plaintext: give both "
+                                       "or neither the TLS options"},
+                         {});
     return frame;
 }
 

@@ -50,7 +50,8 @@ enum class Speech : std::uint8_t { tls, frames, other };
 [[nodiscard]] Error lost(const TlsParties& parties, bool in_handshake, int os_error);
 /// @return anything else. @param reason OpenSSL's words
 [[nodiscard]] Error broken(const TlsParties& parties, std::string_view reason);
-/// @return the frame that tells a peer which speaks frames that this end speaks TLS.
-[[nodiscard]] std::string answer_in_frames(const Error& error);
+/// @return the frame that tells a peer which speaks frames that this end speaks TLS: in words of
+/// its own, since it knows itself by another address than this end does.
+[[nodiscard]] std::string answer_in_frames();
 
 }  // namespace repartir::net

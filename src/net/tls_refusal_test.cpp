@@ -142,7 +142,7 @@ TEST_F(TlsStrangers, TellsAPeerThatSpeaksPlaintext) {
     ASSERT_TRUE(goodbye);
     EXPECT_EQ(goodbye->parting, wire::Parting::refused);
     EXPECT_THAT(std::string(goodbye->reason),
-                HasSubstr("speaks plaintext where this end speaks TLS"));
+                StartsWith("it speaks TLS, and was spoken to in plaintext"));
 }
 
 TEST_F(TlsStrangers, UnderstandsAWorkerThatSpeaksPlaintext) {

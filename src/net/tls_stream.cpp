@@ -166,7 +166,7 @@ Error TlsStream::failure() {
     const Error error = name_failure();
     if (foreign_ && parties_.side == TlsSide::accepting &&
         speech_of({first_.data(), first_bytes_}) == Speech::frames) {
-        const std::string answer = answer_in_frames(error);
+        const std::string answer = answer_in_frames();
         // Best effort: there is nothing else in the socket's buffer.
         (void)::send(fd_, answer.data(), answer.size(), MSG_NOSIGNAL);
     }

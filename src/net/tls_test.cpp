@@ -383,7 +383,13 @@ TEST_F(TlsTest, FilesThatCannotBeUsedAreNamed) {
     EXPECT_EQ(says(good), "no error");
     TlsFiles files = good;
     files.ca = folder_.path("none");
-    EXPECT_THAT(says(files), StartsWith("cannot read " + folder_.path("none") + ": No such file"));
+    EXPECT_THAT(says(files), StartsWith("--tls-ca: there is no file " + folder_.path("none") +
+                                        ": name the one "
+                                        "that \"repartir pki init\" has made"));
+    files = good;
+    files.certificate = folder_.path("none");
+    EXPECT_THAT(says(files), HasSubstr("--tls-cert: there is no file"));
+    EXPECT_THAT(says(files), HasSubstr("repartir pki issue"));
     files = good;
     files.certificate = folder_.path("");
     EXPECT_THAT(says(files), HasSubstr("is no file"));

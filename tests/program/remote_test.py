@@ -268,7 +268,8 @@ class Refusals(RemoteTest):
         done = self.run_program("run", "--remote", address, "--insecure-plaintext",
                                 "--reach", "1s", "--", "true")
         self.assertEqual(done.returncode, 3)
-        self.assertIn("TLS", done.stderr)
+        self.assertIn(f"{address} (it speaks TLS, and was spoken to in plaintext: give both or "
+                      "neither the TLS options)", done.stderr)
         self.assertIn("TLS", self.read("w.log"))
 
 

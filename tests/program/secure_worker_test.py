@@ -99,7 +99,7 @@ class WhoComesIn(SecureWorker):
             plain.sendall(struct.pack("<I4s", 40, b"RPTR") + bytes(36))
             answer = plain.recv(4096)
         self.assertEqual(answer[4:8], b"RPTR")
-        self.assertIn(b"speaks plaintext where this end speaks TLS", answer)
+        self.assertIn(b"it speaks TLS, and was spoken to in plaintext", answer)
         self.said("speaks plaintext where this end speaks TLS")
 
     def test_garbage_and_silence_end(self):
@@ -173,7 +173,7 @@ class Start(SecureWorker):
         self.refuses("is not the key of")
         self.run_ok("pki", "issue", "worker", "localhost", "--renew")
         os.unlink(self.file("crl.pem"))
-        self.refuses("No such file")
+        self.refuses("--tls-crl: there is no file")
 
 
 if __name__ == "__main__":
