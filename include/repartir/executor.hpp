@@ -29,7 +29,10 @@ struct Capabilities {
     std::uint32_t running_slots = 0;  ///< of `slots`, those that run at once, the others wait there
                                       ///< for their turn; 0: all of them run, so that none of
                                       ///< them is ever asked for again (give_back)
-    std::uint32_t task_slots_max = 0;  ///< the most that one task can have of them; 0: all
+    std::uint32_t task_slots_max = 0;  ///< the most that one task can have of them; 0: all. Where
+                                       ///< it is less than `slots`, tasks that only an elastic
+                                       ///< executor can run are counted by what they ask for:
+                                       ///< of each kind it is handed at most `slots`
     /// It has been as large as it is for so long that nobody is to wait for it to grow: tasks that
     /// ask for more than it has, and that no other executor may run, end as not_started.
     bool settled = false;
@@ -76,10 +79,10 @@ class AttemptSink {
 enum class CancelReason : std::uint8_t { cancelled, timed_out };
 
 /// Runs attempts of tasks. The scheduler never hands it more than Capabilities::slots cores' worth
-/// at a time (the latest that an elastic one has told of), and does queues, priorities, retries and
-/// deadlines between attempts; the executor enforces the task's timeout within an attempt, its
-/// limits and its placement. What start() throws is a failure of the attempt (Fault::node); what
-/// the others throw is dropped.
+/// at a time (the latest that an elastic one has told of; but see task_slots_max), and does queues,
+/// priorities, retries and deadlines between attempts; the executor enforces the task's timeout
+/// within an attempt, its limits and its placement. What start() throws is a failure of the attempt
+/// (Fault::node); what the others throw is dropped.
 ///
 /// Thread safety: every function from any thread. None blocks, except shutdown.
 class Executor {

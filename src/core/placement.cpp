@@ -70,7 +70,9 @@ std::optional<std::size_t> place(const Demand& demand, SiteSet among,
 }
 
 void take(const Demand& demand, Site& site) noexcept {
-    site.free_slots -= demand.cores;
+    const std::uint32_t free = std::min(site.free_slots, demand.cores);
+    site.free_slots -= free;
+    site.overbooked_slots += demand.cores - free;
     if (site.memory_bytes != 0) {
         site.free_memory_bytes -= demand.memory_bytes;
     }

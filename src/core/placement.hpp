@@ -34,8 +34,8 @@ struct Site {
     bool cgroup_limits = false;
     bool elastic = false;              ///< slots and memory change; what asks for more waits for it
     std::uint32_t task_slots_max = 0;  ///< the most that one task can have; 0: all
-    std::uint32_t overbooked_slots = 0;  ///< booked beyond what there is, since it became less
-    std::uint64_t overbooked_bytes = 0;  ///< of memory, likewise
+    std::uint32_t overbooked_slots = 0;  ///< booked beyond what there is
+    std::uint64_t overbooked_bytes = 0;  ///< of memory, since it became less
     // For the cost of running there (core/cost.hpp).
     std::uint32_t running_slots = 0;     ///< that run at once, the others wait; 0: all run
     base::BootTime round_trip{0};        ///< until something sent there is answered
@@ -64,7 +64,7 @@ inline constexpr std::size_t sites_max = 64;
 [[nodiscard]] std::optional<std::size_t> place(const Demand& demand, SiteSet among,
                                                std::span<const Site> sites) noexcept;
 
-/// Books what a task takes on a site that has room for it.
+/// Books what a task takes on a site that has room for it; cores beyond that are overbooked.
 void take(const Demand& demand, Site& site) noexcept;
 /// Gives back what take() booked.
 void give_back(const Demand& demand, Site& site) noexcept;

@@ -2,6 +2,7 @@
 #include "sched/task_lanes.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <optional>
 
 namespace repartir::detail {
@@ -9,6 +10,11 @@ namespace {
 
 std::size_t queue_of(const TaskRecord& record) noexcept {
     return static_cast<std::size_t>(record.task.priority());
+}
+
+/// @return whether it stands for machines of which each has room of its own.
+bool of_machines(const core::Site& site) noexcept {
+    return site.elastic && site.task_slots_max != 0 && site.task_slots_max < site.slots;
 }
 
 }  // namespace
@@ -21,14 +27,23 @@ TaskLanes::Lane* TaskLanes::lane_of(core::SiteSet sites, std::uint8_t group) noe
 }
 
 std::uint8_t TaskLanes::group_of(const TaskRecord& record) const noexcept {
-    if (!has_choice(record.sites)) {
-        return 0;
+    const auto group = [](std::string_view bytes) {
+        std::uint32_t hash = 2166136261U;  // G. Fowler, L. Noll, P. Vo: FNV-1a
+        for (const char one : bytes) {
+            hash = (hash ^ static_cast<std::uint8_t>(one)) * 16777619U;
+        }
+        return static_cast<std::uint8_t>(hash % groups);
+    };
+    if (has_choice(record.sites)) {
+        return group(record.kind());
     }
-    std::uint32_t hash = 2166136261U;  // G. Fowler, L. Noll, P. Vo: FNV-1a
-    for (const char one : record.kind()) {
-        hash = (hash ^ static_cast<std::uint8_t>(one)) * 16777619U;
+    if (is_captive(record.sites)) {
+        const core::Demand demand = core::demand_of(record.task);
+        const std::array<std::uint64_t, 2> asked{demand.cores, demand.memory_bytes};
+        const auto bytes = std::bit_cast<std::array<char, sizeof asked>>(asked);
+        return group({bytes.data(), bytes.size()});
     }
-    return static_cast<std::uint8_t>(hash % groups);
+    return 0;
 }
 
 TaskLanes::Lane& TaskLanes::make_lane_of(TaskRecord& record) {
@@ -60,6 +75,10 @@ void TaskLanes::remove(TaskRecord& record) noexcept {
     aside_ -= record.too_large ? 1U : 0U;
     record.too_large = false;
     --size_;
+}
+
+void TaskLanes::left(const TaskRecord& record) noexcept {
+    lane_of(record.sites, record.group)->booked -= record.task.cores();
 }
 
 std::array<Priority, 3> TaskLanes::next_order() const noexcept {
@@ -114,15 +133,33 @@ TaskLanes::QueueTimes TaskLanes::queue_times(std::size_t priority,
     return times;
 }
 
-core::Choice TaskLanes::choose(const TaskRecord& head, core::SiteSet blocked, std::size_t queue,
-                               std::span<const core::Site> sites) {
+core::Choice TaskLanes::find_room(const Lane& lane, const TaskRecord& head, core::SiteSet blocked,
+                                  std::span<const core::Site> sites) const noexcept {
     const core::Demand demand = core::demand_of(head.task);
-    if (!has_choice(head.sites) && !keep_considered_) {
-        return {core::place(demand, head.sites & ~blocked, sites), head.sites};
+    const core::SiteSet open = head.sites & ~blocked;
+    if (open == 0 || !is_captive(head.sites)) {
+        return {core::place(demand, open, sites), head.sites};
     }
+    const auto only = static_cast<std::size_t>(std::countr_zero(open));
+    if (!of_machines(sites[only])) {
+        return {core::place(demand, open, sites), head.sites};
+    }
+    core::Site site = sites[only];  // as if nothing of another kind were there
+    site.free_slots =
+        site.slots - static_cast<std::uint32_t>(std::min<std::uint64_t>(lane.booked, site.slots));
+    return {core::has_room(demand, site) ? std::optional(only) : std::nullopt, 0};
+}
+
+core::Choice TaskLanes::choose(const Lane& lane, core::SiteSet blocked, std::size_t queue,
+                               std::span<const core::Site> sites) {
+    const TaskRecord& head = *lane.queues[queue].front();
+    core::Choice choice = find_room(lane, head, blocked, sites);
+    if (!has_choice(head.sites) && !keep_considered_) {
+        return choice;
+    }
+    const core::Demand demand = core::demand_of(head.task);
     const QueueTimes times = queue_times(queue, sites);
     const core::Question question = question_of(head, blocked, times);
-    core::Choice choice{core::place(demand, head.sites & ~blocked, sites), head.sites};
     if (has_choice(head.sites)) {
         const auto here = head.came_back
                               ? core::place(demand, head.sites & ~blocked & ~elastic_, sites)
@@ -142,8 +179,10 @@ core::Choice TaskLanes::choose(const TaskRecord& head, core::SiteSet blocked, st
 }
 
 TaskRecord* TaskLanes::pop_startable(std::span<core::Site> sites) noexcept {
-    if (size_ == 0 ||
-        std::ranges::all_of(sites, [](const auto& site) { return site.free_slots == 0; })) {
+    const auto is_full = [](const core::Site& site) {
+        return site.free_slots == 0 && !of_machines(site);
+    };
+    if (size_ == 0 || std::ranges::all_of(sites, is_full)) {
         return nullptr;
     }
     core::SiteSet waited_for = 0;  // sites that a task ahead in the order waits for
@@ -158,7 +197,7 @@ TaskRecord* TaskLanes::pop_startable(std::span<core::Site> sites) noexcept {
         while (Lane* const lane = next_lane(queue)) {
             lane->tried = true;
             TaskRecord* const head = lane->queues[queue].front();
-            const core::Choice choice = choose(*head, waited_for, queue, sites);
+            const core::Choice choice = choose(*lane, waited_for, queue, sites);
             if (!choice.site) {
                 waited_for |= choice.waits_for;
                 continue;
@@ -166,6 +205,7 @@ TaskRecord* TaskLanes::pop_startable(std::span<core::Site> sites) noexcept {
             core::take(core::demand_of(head->task), sites[*choice.site]);
             head->site = static_cast<std::uint8_t>(*choice.site);
             remove(*head);
+            lane->booked += head->task.cores();
             ++starts_;
             return head;
         }

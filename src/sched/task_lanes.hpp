@@ -22,6 +22,10 @@ namespace repartir::detail {
 /// different names then stand in different queues, as far as there are some, so that one that is
 /// better off here does not hold back one that is better off there.
 ///
+/// An elastic executor of several machines has room for one task where it has none for another: so
+/// tasks that only it can run stand in different queues by what they ask for, and each queue may
+/// have as much there as all of it. The executor knows which of its machines suits which.
+///
 /// A task that is larger than all its executors are now stands aside until one has grown, and holds
 /// nobody back.
 ///
@@ -40,6 +44,8 @@ class TaskLanes {
     /// As push(), but before the tasks that were accepted after it: it was here before.
     void put_back(TaskRecord& record);
     void remove(TaskRecord& record) noexcept;
+    /// A task that was popped is at its site no more.
+    void left(const TaskRecord& record) noexcept;
     /// Takes out the task that starts next on a site with room, and books it there.
     /// @return nullptr when none can start now.
     [[nodiscard]] TaskRecord* pop_startable(std::span<core::Site> sites) noexcept;
@@ -73,12 +79,13 @@ class TaskLanes {
     [[nodiscard]] std::span<const Considered> considered() const noexcept { return considered_; }
 
   private:
-    static constexpr std::size_t groups = 32;  // of names, for each set of sites with a choice
+    static constexpr std::size_t groups = 32;  // of names or demands, for each set of sites
     struct Lane {
         core::SiteSet sites = 0;
         std::uint8_t group = 0;
         std::array<TaskQueue, 3> queues;  // by priority
         std::array<TaskQueue, 3> aside;   // likewise: too large for the sites as they are
+        std::uint64_t booked = 0;         // cores' worth of its tasks that are at a site
         bool tried = false;               // pop_startable() has looked at it
     };
     using QueueTimes = std::array<base::BootTime, core::sites_max>;
@@ -88,14 +95,22 @@ class TaskLanes {
     [[nodiscard]] bool has_choice(core::SiteSet sites) const noexcept {
         return (sites & elastic_) != 0 && (sites & (sites - 1)) != 0;
     }
+    /// @return whether only one site can run a task, and that is elastic.
+    [[nodiscard]] bool is_captive(core::SiteSet sites) const noexcept {
+        return (sites & elastic_) != 0 && (sites & (sites - 1)) == 0;
+    }
     [[nodiscard]] std::uint8_t group_of(const TaskRecord& record) const noexcept;
     [[nodiscard]] core::Question question_of(const TaskRecord& record, core::SiteSet blocked,
                                              const QueueTimes& queue) const noexcept;
     /// @return for each site, how long what waits for it will keep it busy, down to a priority.
     [[nodiscard]] QueueTimes queue_times(std::size_t priority,
                                          std::span<const core::Site> sites) const noexcept;
-    [[nodiscard]] core::Choice choose(const TaskRecord& head, core::SiteSet blocked,
-                                      std::size_t queue, std::span<const core::Site> sites);
+    [[nodiscard]] core::Choice choose(const Lane& lane, core::SiteSet blocked, std::size_t queue,
+                                      std::span<const core::Site> sites);
+    /// @return where the head of a lane has room now, whatever it costs.
+    [[nodiscard]] core::Choice find_room(const Lane& lane, const TaskRecord& head,
+                                         core::SiteSet blocked,
+                                         std::span<const core::Site> sites) const noexcept;
     TaskRecord* pop_of(Lane& lane) noexcept;
     /// Has those at the head of a lane stand aside that none of its sites could run.
     void set_aside(Lane& lane, std::size_t queue, std::span<const core::Site> sites) noexcept;

@@ -125,12 +125,14 @@ class Cluster {
     void come_back(TaskRecord& record) {
         leave_far(record);
         core::give_back(core::demand_of(record.task), sites_[1]);
+        lanes_.left(record);
         record.came_back = true;
         record.phase = TaskPhase::queued;
         lanes_.put_back(record);
     }
     void end(TaskRecord& record, BootTime run) {
         core::give_back(core::demand_of(record.task), sites_[record.site]);
+        lanes_.left(record);
         costs_.ran(record.kind(), record.site, run, 0);
         BootTime& mean = sites_[record.site].mean_run;
         mean = core::smoothed(mean, run);

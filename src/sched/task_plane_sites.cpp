@@ -200,6 +200,7 @@ void TaskPlane::settle_unbegun(TaskRecord& record, Error why, Deferred& deferred
 void TaskPlane::leave_site(TaskRecord& record) noexcept {
     core::Site& site = sites_[record.site];
     core::give_back(core::demand_of(record.task), site);
+    lanes_.left(record);
     if (site.elastic) {
         stations_[record.site].held.remove(record);
         stations_[record.site].asked = false;

@@ -130,6 +130,38 @@ TEST(Sites, WhatIsTooLargeEndsOnceNobodyLargerIsToBeExpected) {
     other.cancel();
 }
 
+TEST(Sites, AKindThatSomeMachinesAreTooSmallForHoldsUpNoOther) {
+    Two f(0, 6);
+    f.remote.can.task_slots_max = 4;  // machines of 4, 1 and 1
+    f.remote.resize(6);
+    std::vector<Pending<Outcome>> all;
+    for (const char* name : {"A", "B", "C"}) {
+        all.push_back(f.submit(name, 4));
+    }
+    for (const char* name : {"a", "b", "c", "d", "e", "f", "g"}) {
+        all.push_back(f.submit(name));
+    }
+    EXPECT_THAT(f.remote.started(), ElementsAre("A", "a", "b", "c", "d", "e", "f"));
+    f.remote.finish_first(ended(End::exited));
+    EXPECT_THAT(f.remote.started(), ElementsAre("A", "a", "b", "c", "d", "e", "f", "B"));
+    f.remote.finish_first(ended(End::exited));
+    EXPECT_EQ(f.remote.started().back(), "g");
+    f.remote.give_back(f.remote.wait_running(1).back().id);
+    EXPECT_EQ(f.remote.started().size(), 10U) << "it comes back to the room that it left";
+    auto late = f.submit("late", 4);
+    f.remote.can.task_slots_max = 6;  // one machine: kinds share it
+    f.remote.resize(6);
+    for (int i = 0; i < 5; ++i) {
+        f.remote.finish_first(ended(End::exited));  // b to f
+    }
+    EXPECT_EQ(f.remote.started().size(), 10U) << "B and g leave one of six";
+    f.remote.finish_first(ended(End::exited));
+    EXPECT_EQ(f.remote.started().back(), "C");
+    f.remote.finish_first(ended(End::exited));
+    f.remote.finish_first(ended(End::exited));
+    EXPECT_EQ(f.remote.started().back(), "late");
+}
+
 TEST(Sites, NoTaskGetsMoreThanTheLargestMachineHas) {
     Two f(0, 8);
     f.remote.can.task_slots_max = 4;

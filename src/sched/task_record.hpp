@@ -62,7 +62,7 @@ struct TaskRecord final : SharedState<Outcome> {
     std::unique_ptr<RetryTimer> timer;  // made at the first backoff
     std::uint8_t site = 0;              // while running: who runs it
     TaskPhase phase = TaskPhase::queued;
-    std::uint8_t group = 0;         // while queued: of names, in its lane
+    std::uint8_t group = 0;         // of its lane
     bool too_large = false;         // while queued: for its executors as they are now
     bool came_back = false;         // unbegun, from an elastic executor
     bool cancel_requested = false;  // the attempt that runs is to end, no other follows

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """`repartir run --remote` against real workers: over sockets and TLS."""
+import json
 import os
 import signal
 import socket
@@ -126,6 +127,22 @@ class Choices(RemoteTest):
 
     def test_what_is_long_is_shared(self):
         self.assertEqual(self.far_away(6, "sleep 1"), 4)
+
+    def test_large_tasks_that_wait_leave_small_workers_to_small_tasks(self):
+        names = {"large": 4, "one": 1, "two": 1}
+        remote = ",".join(self.worker(name, "--slots", str(slots))[1]
+                          for name, slots in names.items())
+        script = (f"cd {self.folder}; [ $0 -gt 8 ] || until [ -e go ]; do sleep 0.02; done; "
+                  "echo $0 >>ended; echo $0")
+        jobs = [{"program": "sh", "args": ["-c", script, str(number)],
+                 "cores": 4 if number <= 8 else 1} for number in range(1, 17)]
+        with open(self.path("run.err"), "w") as err:
+            run = self.start("run", "--remote", remote, "--json", "--from-json",
+                             self.write("jobs", json.dumps(jobs)), stderr=err)
+        run.begun = ""
+        self.wait_until("small ones have ended", lambda: len(self.lines("ended")) >= 4)
+        self.write("go", "")
+        self.done(run, 16)
 
     def test_in_words(self):
         _, address = self.worker("w")

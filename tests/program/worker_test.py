@@ -151,7 +151,7 @@ class Refusals(WorkerTest):
                 (("--lisen", "x"), "did you mean --listen?"),
                 (("--listen", self.unix, "--slots", "many"), "--slots"),
                 (("--listen", "127.0.0.1:0", "--tls-cert", "c"), "TLS needs --tls-ca too"),
-                (("--listen", "127.0.0.1:0", *files), "--tls-ca: there is no file no-c")):
+                (("--listen", "127.0.0.1:0", *files), "--tls-cert: there is no file no-c")):
             with self.subTest(args):
                 self.assertIn(words, self.refused("worker", *args))
 
