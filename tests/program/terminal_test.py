@@ -87,6 +87,13 @@ class Terminal(ProgramTest):
     def wait_stopped(self, pid):
         self.wait_until("the stop", lambda: os.waitpid(pid, os.WUNTRACED | os.WNOHANG)[0] != 0)
 
+    def await_stopped_job(self, master):
+        """Waits until the shell knows of a stop. It hears of it once all threads have stopped, and
+        "fg" of what it takes to be running continues nothing."""
+        self.seen = b""
+        os.write(master, b'while [ -z "$(jobs -s)" ]; do sleep 0.01; done; echo so it"" is\n')
+        self.read_until(master, b"so it is")
+
     def test_progress_bar_fits_and_is_cleared(self):
         pid, master = self.fork_program("run", "-j2", "--array", "1-40", "--", "sh", "-c",
                                         "sleep 0.03; echo line $1", "sh", columns=60)
@@ -244,9 +251,8 @@ while (key := os.read(0, 1)) != b"q":
         self.read_until(master, b"got one")
         os.write(master, b"\x1a")
         self.wait_until("the shell", lambda: os.tcgetpgrp(master) == pid)
-        self.seen = b""
-        os.write(master, b'bg; while [ -z "$(jobs -s)" ]; do sleep 0.01; done; echo so it"" is\n')
-        self.read_until(master, b"so it is")  # it read, and was stopped again
+        os.write(master, b"bg\n")
+        self.await_stopped_job(master)  # it read, and was stopped again
         os.write(master, b"fg\n")
         self.wait_until("the foreground", lambda: os.tcgetpgrp(master) != pid)
         os.write(master, b"two\n")
@@ -264,6 +270,7 @@ while (key := os.read(0, 1)) != b"q":
         self.read_until(master, b".\r\nprompt$")
         run = int(self.seen.rsplit(b"pid", 1)[1].split(b".")[0])
         self.wait_until("its stop", lambda: self.state(run) == "T")
+        self.await_stopped_job(master)
         os.write(master, b"fg\n")
         self.wait_until("the foreground", lambda: os.tcgetpgrp(master) not in (pid, run))
         self.assertTrue(termios.tcgetattr(master)[3] & termios.ICANON)
