@@ -146,5 +146,29 @@ TEST(ClientManyTest, WhatIsOfLowPriorityComesLast) {
     EXPECT_LT(f.lease(attempt(2)).epoch, f.lease(attempt(1)).epoch);
 }
 
+TEST(ClientManyTest, WhatMayHaveRunBeforeOlderTasksCountsAsLostWithItsWorker) {
+    for (const bool is_urgent : {false, true}) {
+        for (const bool is_heard : {false, true}) {
+            Fixture f(1);
+            f.welcome(0, 1);
+            f.start(1);
+            f.start(2, 1, is_urgent);
+            ASSERT_THAT(f.submitted(), testing::ElementsAre(2U));
+            if (is_heard) {
+                f.say(0, wire::MessageType::task_output,
+                      wire::TaskOutput{f.lease(attempt(2)), wire::Channel::out, 0, "it runs", 7});
+            }
+            f.out.clear();
+            f.reactor.disconnected(0, "it died", f.now, f.out);
+            f.pass(60s);
+            std::size_t lost = 0;
+            for (const Finished& finished : f.take<Finished>()) {
+                lost += finished.report.where == "w0" ? 1 : 0;
+            }
+            EXPECT_EQ(lost, is_urgent || is_heard ? 2U : 1U);
+        }
+    }
+}
+
 }  // namespace
 }  // namespace repartir::client

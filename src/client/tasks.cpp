@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Which worker runs what, and what is told of it.
 #include <algorithm>
+#include <array>
 #include <set>
 #include <span>
 #include <utility>
@@ -127,15 +128,19 @@ void Reactor::end_cancelled(Worker& worker, Outbox& out) {
 /// A worker's attempts are no more: those that it may have been running end so, charged to the
 /// machine; those that it had only queued are run elsewhere.
 void Reactor::lose(WorkerId id, Worker& worker, Outbox& out) {
-    std::uint64_t cores = 0;
+    std::array<std::uint64_t, 3> cores{};  // of what it runs before one of that priority
     bool any = false;
     settle_unwanted(worker);
     const auto here = std::exchange(worker.here, {});
     for (const auto& [epoch, entry] : here.all()) {
         Held& held = entry->second;
-        // it runs the oldest first, as many as it has room for
-        const bool may_have_run = cores < std::max(worker.site.slots, 1U);
-        cores += held.order.demand.cores;
+        // It begins the most urgent first, then the oldest, as many as it has room for.
+        const std::size_t level = place_of(held).level;
+        const bool may_have_run =
+            cores[level] < std::max(worker.site.slots, 1U) || held.got != decltype(held.got){};
+        for (auto& before : std::span(cores).subspan(level)) {
+            before += held.order.demand.cores;
+        }
         wait_again(*entry);
         if (may_have_run) {
             any = true;
