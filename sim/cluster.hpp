@@ -200,11 +200,11 @@ class Cluster {
     struct Link {
         bool up = false;
         bool draining = false;
-        base::BootTime left{0};        // when it was up last, by the client's clock
-        std::uint64_t life = 0;        // of the worker, when it was
-        std::uint32_t functions = 0;   // that it had then
-        bool known = false;            // it still had the session when it came back
-        std::uint32_t lost_cores = 0;  // of attempts that were lost at once
+        base::BootTime left{0};                     // when it was up last, by the client's clock
+        std::uint64_t life = 0;                     // of the worker, when it was
+        std::uint32_t functions = 0;                // that it had then
+        bool known = false;                         // it still had the session when it came back
+        std::array<std::uint32_t, 3> lost_cores{};  // lost at once, that went before that level
         mutable std::optional<core::Detector> detector;  // as the client's, while it is up
         base::BootTime heard_at{0};                      // the latest time that it was
         std::uint32_t silences = 0;                      // since, that may have looked suspicious

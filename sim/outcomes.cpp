@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // How attempts end, whether they may end so, and what their clients are to think of workers then.
 #include <algorithm>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -157,13 +158,17 @@ void Cluster::node_failed(const Job& job, const Attempt& attempt) {
         }
     }
     if (link.bad_in != batch_) {
-        link.lost_cores = 0;
+        link.lost_cores = {};
     }
     const auto slots = workers_[who(static_cast<std::uint32_t>(id))].slots;
-    if (!said_ && link.lost_cores >= slots) {
+    const auto level =
+        std::to_underlying(priority_of(static_cast<std::uint32_t>(&job - jobs_.data())));
+    if (!said_ && link.lost_cores[level] >= slots && job.received == Streams{}) {
         violated("worker " + std::to_string(id) + " is said to have run more than it could");
     }
-    link.lost_cores += job.cores;
+    for (auto& before : std::span(link.lost_cores).subspan(level)) {
+        before += job.cores;
+    }
     if (std::exchange(link.bad_in, batch_) != batch_) {  // what is lost at once counts once
         failed(client, link);
     }

@@ -100,15 +100,18 @@ struct Finished {
     AttemptId attempt;
     wire::AttemptRecord report;
     Tail out, err, value;
+    std::uint64_t lease = 0;  ///< as of Output; 0: nothing was heard of it
 };
 /// A piece of an attempt's output. An offset that was passed before means that it begins anew
-/// there. To be carried out before the message that brought it is gone: the bytes lie in that.
+/// there; another lease than before, that it runs anew, since its worker gave it back. To be
+/// carried out before the message that brought it is gone: the bytes lie in that.
 struct Output {
     AttemptId attempt;
     wire::Channel channel{};
     std::uint64_t offset = 0;
     std::string_view bytes;
     std::uint64_t total = 0;  ///< of this stream, as its worker says; 0: not known
+    std::uint64_t lease = 0;  ///< the epoch under which its worker has the attempt
 };
 /// An attempt has not begun, and will not: it was asked for with give_back().
 struct Returned {

@@ -297,7 +297,7 @@ void Reactor::result(WorkerId id, Worker& worker, const wire::Message& message, 
     }
     finish(*entry,
            Finished{entry->first, result->report, tail_of(result->out), tail_of(result->err),
-                    tail_of(result->value)},
+                    tail_of(result->value), entry->second.lease},
            out);
     to_hand_out_ = true;
 }
@@ -327,8 +327,8 @@ void Reactor::output(WorkerId id, Worker& worker, const wire::Message& message, 
         return;
     }
     got = piece->offset + piece->bytes.size();
-    out.emplace_back(
-        Output{entry->first, piece->channel, piece->offset, piece->bytes, piece->total});
+    out.emplace_back(Output{entry->first, piece->channel, piece->offset, piece->bytes, piece->total,
+                            entry->second.lease});
 }
 
 /// The worker does not take an attempt, or could not read a message.

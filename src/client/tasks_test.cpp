@@ -237,6 +237,26 @@ TEST(ClientTasksTest, OnlyTheCurrentAttemptsResultCounts) {
     EXPECT_EQ(f.take<Finished>().at(0).out.bytes, "right");
 }
 
+TEST(ClientTasksTest, WhatRunsAnewSaysSoWithWhatIsHeardOfIt) {
+    Fixture f(1);
+    f.welcome(0, 1);
+    f.start(1);
+    for (const std::uint64_t run : {1, 2}) {
+        f.out.clear();
+        const std::uint64_t lease = f.lease(attempt(1)).epoch;
+        f.say(0, MessageType::task_output,
+              wire::TaskOutput{f.lease(attempt(1)), wire::Channel::out, 0, "it runs", 7});
+        EXPECT_EQ(f.take<Output>().at(0).lease, lease);
+        if (run == 2) {
+            f.result(0, attempt(1));
+            EXPECT_EQ(f.take<Finished>().at(0).lease, lease);
+            break;
+        }
+        f.ids(0, MessageType::task_reclaimed, {attempt(1)});  // as one does that has to end
+        EXPECT_GT(f.lease(attempt(1)).epoch, lease);
+    }
+}
+
 TEST(ClientTasksTest, ALeaseThatIsOverCountsNoMoreOnItsOwnWorkerEither) {
     Fixture f(1);
     f.welcome(0, 1);

@@ -151,7 +151,8 @@ class Engine final : private loop::Timer {
     void carry_out(client::Returned& effect);
     void carry_out(client::Capacity& effect);
 
-    void pass_on(Job& job, Stream stream, std::uint64_t offset, std::string_view bytes);
+    void pass_on(Job& job, std::uint64_t lease, Stream stream, std::uint64_t offset,
+                 std::string_view bytes);
     void take_output(Job& job, wire::Channel channel, std::uint64_t offset, std::string_view bytes);
     void end_task(Jobs::iterator job, client::Finished& finished);
     void begin_call(Call& call);

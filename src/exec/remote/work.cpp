@@ -103,7 +103,11 @@ void Engine::handle(CancelTask& request) {
 
 /// Hands a task's callback what it has not had of a piece: over a new connection a worker sends all
 /// of it again.
-void Engine::pass_on(Job& job, Stream stream, std::uint64_t offset, std::string_view bytes) {
+void Engine::pass_on(Job& job, std::uint64_t lease, Stream stream, std::uint64_t offset,
+                     std::string_view bytes) {
+    if (lease != std::exchange(job.lease, lease)) {
+        job.heard = {};  // it runs anew
+    }
     std::uint64_t& heard = job.heard[std::to_underlying(stream)];
     const std::uint64_t end = offset + bytes.size();
     if (end <= heard) {
@@ -140,11 +144,8 @@ Error Engine::too_large(const Call& call) const {
 void Engine::carry_out(client::Output& effect) {
     if (const auto job = jobs_.find(effect.attempt); job != jobs_.end()) {
         if (streams(*job->second.task)) {
-            if (const auto lease = reactor_.lease_of(effect.attempt);
-                lease && lease->epoch != std::exchange(job->second.lease, lease->epoch)) {
-                job->second.heard = {};  // it runs anew
-            }
-            pass_on(job->second, stream_of(effect.channel), effect.offset, effect.bytes);
+            pass_on(job->second, effect.lease, stream_of(effect.channel), effect.offset,
+                    effect.bytes);
             return;
         }
         take_output(job->second, effect.channel, effect.offset, effect.bytes);
@@ -196,8 +197,8 @@ void Engine::end_task(Jobs::iterator found, client::Finished& finished) {
     AttemptResult result;
     result.attempt = attempt_of(finished, std::chrono::system_clock::now());
     if (streams(*job.task)) {
-        pass_on(job, Stream::out, finished.out.offset, finished.out.bytes);
-        pass_on(job, Stream::err, finished.err.offset, finished.err.bytes);
+        pass_on(job, finished.lease, Stream::out, finished.out.offset, finished.out.bytes);
+        pass_on(job, finished.lease, Stream::err, finished.err.offset, finished.err.bytes);
     } else {
         const std::optional<Error> loss = job.out && job.out->loss()   ? job.out->loss()
                                           : job.err && job.err->loss() ? job.err->loss()
