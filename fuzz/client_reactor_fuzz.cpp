@@ -373,7 +373,8 @@ class World {
         check(attempts_.erase(returned.attempt) == 1);
     }
     void carry_out(const client::Capacity& capacity) {
-        check(capacity.window >= capacity.slots && capacity.task_slots_max <= capacity.slots);
+        check(capacity.window >= capacity.slots && capacity.task_slots_max <= capacity.slots &&
+              capacity.busy <= capacity.slots);
         slots_ = capacity.slots;
     }
 

@@ -22,14 +22,14 @@ bool Cluster::differs(std::uint64_t now, std::uint64_t told) {
 void Cluster::watch_capacity(Client& client, const client::Capacity& now) {
     const client::Capacity& told = client.told;
     if (now.slots == told.slots && now.task_slots_max == told.task_slots_max &&
-        !differs(now.window, told.window) &&
+        !differs(now.window, told.window) && !differs(now.busy, told.busy) &&
         !differs(static_cast<std::uint64_t>(now.round_trip.count()),
                  static_cast<std::uint64_t>(told.round_trip.count())) &&
         !differs(now.bytes_per_second, told.bytes_per_second)) {
         violated("a client tells of slots that have not changed");
     }
-    if (now.window < now.slots || (now.slots == 0 && now.window != 0) || now.round_trip < 0ns ||
-        now.round_trip > 1s) {
+    if (now.window < now.slots || now.busy > now.slots || (now.slots == 0 && now.window != 0) ||
+        now.round_trip < 0ns || now.round_trip > 1s) {
         violated("a client tells of slots that cannot be");
     }
     client.told = now;

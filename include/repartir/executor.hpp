@@ -29,6 +29,8 @@ struct Capabilities {
     std::uint32_t running_slots = 0;  ///< of `slots`, those that run at once, the others wait there
                                       ///< for their turn; 0: all of them run, so that none of
                                       ///< them is ever asked for again (give_back)
+    std::uint32_t busy_slots = 0;  ///< of `running_slots`, those that run what was not handed out
+                                   ///< here, as far as is known: what others sent there
     std::uint32_t task_slots_max = 0;  ///< the most that one task can have of them; 0: all. Where
                                        ///< it is less than `slots`, tasks that only an elastic
                                        ///< executor can run are counted by what they ask for:

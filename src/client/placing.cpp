@@ -34,26 +34,39 @@ void Reactor::count(Worker& worker) {
     const std::uint32_t window = counts ? std::max(worker.prefetch.tasks(), slots) : 0;
     window_sum_ = window_sum_ - worker.counted_window + window;
     worker.counted_window = window;
+    const std::uint32_t busy = counts && up ? worker.busy : 0;
+    busy_sum_ = busy_sum_ - worker.counted_busy + busy;
+    worker.counted_busy = busy;
     up_ = up_ - (worker.counted_up ? 1 : 0) + (up ? 1 : 0);
     worker.counted_up = up;
 }
 
-/// @param permille of the worker's slots are in use, as it says @return how much of that is not
-/// ours: at least, since a task of ours that is on its way there or back counts as ours
-std::uint32_t Reactor::load_of_others(const Worker& worker, std::uint32_t permille) const {
+/// Works out how many of a worker's slots are in use, and how many of those not by what we sent: at
+/// least, since a task of ours that is on its way there or back counts as ours. It is taken to run
+/// the oldest first. @return whether that has changed
+bool Reactor::hear_load(Worker& worker, const wire::Heartbeat& beat) {
     const std::uint64_t slots = std::max(worker.site.slots, 1U);
     std::uint64_t ours = 0;
+    std::uint64_t programs = 0;  // of these
     const auto all_here = worker.here.all();
-    const std::size_t queued = std::min<std::size_t>(worker.queued, all_here.size());
+    const std::size_t queued = std::min<std::size_t>(beat.queued, all_here.size());
     for (const auto& [lease, entry] : all_here.first(all_here.size() - queued)) {
         if (ours >= slots) {
-            break;  // it runs the oldest first
+            break;
         }
-        ours += entry->second.order.demand.cores;
+        const Order& order = entry->second.order;
+        ours += order.demand.cores;
+        programs += order.function == 0 ? order.demand.cores : 0;
     }
-    const std::uint64_t all = std::min(permille, 1000U);
+    const std::uint64_t all = std::min(beat.load_permille, 1000U);
     const std::uint64_t own = 1000 * std::min(ours, slots) / slots;
-    return static_cast<std::uint32_t>(all - std::min(all, own));
+    const auto others = static_cast<std::uint32_t>(all - std::min(all, own));
+    const std::uint64_t in_use = all * slots / 1000;
+    const auto busy = static_cast<std::uint32_t>(in_use - std::min(in_use, programs));
+    const bool same = others == worker.others_permille && busy == worker.busy;
+    worker.others_permille = others;
+    worker.busy = busy;
+    return !same;
 }
 
 /// @return how loaded a worker is when it has so many tasks of ours.

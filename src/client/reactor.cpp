@@ -69,8 +69,11 @@ void Reactor::set_timer(WorkerId id, Worker& worker) {
 void Reactor::count_slots(Outbox& out) {
     constexpr std::uint64_t most = std::numeric_limits<std::uint32_t>::max();
     const Capacity now{static_cast<std::uint32_t>(std::min(slots_sum_, most)),
-                       static_cast<std::uint32_t>(std::min(window_sum_, most)), largest_,
-                       round_trip_, rate_};
+                       static_cast<std::uint32_t>(std::min(window_sum_, most)),
+                       static_cast<std::uint32_t>(std::min(busy_sum_, most)),
+                       largest_,
+                       round_trip_,
+                       rate_};
     if (up_ != 0) {
         out_of_reach_ = give_up_at_ = never;
     } else if (out_of_reach_ == never) {
@@ -79,6 +82,7 @@ void Reactor::count_slots(Outbox& out) {
     }
     // (the largest changes with the sum: each time it is about one worker)
     if (now.slots != told_.slots || differs(now.window, told_.window) ||
+        differs(now.busy, told_.busy) ||
         differs(now.round_trip.count(), told_.round_trip.count()) ||
         differs(static_cast<std::int64_t>(now.bytes_per_second),
                 static_cast<std::int64_t>(told_.bytes_per_second))) {
@@ -207,7 +211,7 @@ void Reactor::welcome(WorkerId id, Worker& worker, const wire::Message& message,
     worker.detector = core::Detector({worker.heartbeat, 30 * worker.heartbeat}, now_);
     worker.beat = worker.heard = 0;
     answered(worker, now_ - worker.beat_at);
-    worker.others_permille = worker.queued = 0;
+    worker.others_permille = worker.queued = worker.busy = 0;
     worker.next_beat = now_ + worker.heartbeat;
     out.emplace_back(
         Admit{id, welcome->version, (welcome->capabilities & wire::capability_lz4) != 0});
@@ -310,8 +314,7 @@ void Reactor::heartbeat(WorkerId id, Worker& worker, const wire::Message& messag
         worker.ask_all = to_hand_out_ = true;
         rank(id, worker);
     }
-    const std::uint32_t others = load_of_others(worker, beat->load_permille);
-    if (std::exchange(worker.others_permille, others) != others || queued_before != worker.queued) {
+    if (hear_load(worker, *beat) || queued_before != worker.queued) {
         rank(id, worker);
         to_hand_out_ = true;
     }

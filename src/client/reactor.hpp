@@ -121,6 +121,7 @@ struct Returned {
 struct Capacity {
     std::uint32_t slots = 0;             ///< cores' worth of tasks that they run at once
     std::uint32_t window = 0;            ///< and that they are handed at once
+    std::uint32_t busy = 0;              ///< of `slots`, those that run calls, or others' work
     std::uint32_t task_slots_max = 0;    ///< of the largest of them
     base::BootTime round_trip{0};        ///< to them, smoothed
     std::uint64_t bytes_per_second = 0;  ///< from them, smoothed; 0: not known
@@ -257,6 +258,8 @@ class Reactor {
         core::Prefetch prefetch;
         std::uint32_t counted_slots = 0;   // its part of slots_sum_
         std::uint32_t counted_window = 0;  // its part of window_sum_
+        std::uint32_t counted_busy = 0;    // its part of busy_sum_
+        std::uint32_t busy = 0;            // slots that ran no program of ours when last heard
         std::uint64_t load = not_ready;    // its key in ready_
         std::size_t backlog = 0;           // of its tasks, waiting there
         std::uint64_t left = 0;            // its key in backlogs_, where it has a backlog
@@ -291,7 +294,7 @@ class Reactor {
     void settle_in(WorkerId id, Worker& worker, bool same, Outbox& out);
     void dispatch(WorkerId id, Worker& worker, const wire::Message& message, Outbox& out);
     void heartbeat(WorkerId id, Worker& worker, const wire::Message& message);
-    [[nodiscard]] std::uint32_t load_of_others(const Worker& worker, std::uint32_t permille) const;
+    [[nodiscard]] bool hear_load(Worker& worker, const wire::Heartbeat& beat);
     void answered(Worker& worker, base::BootTime trip);
     void beat(WorkerId id, Worker& worker, Outbox& out);
     void acknowledge(WorkerId id, Worker& worker, Outbox& out);
@@ -388,6 +391,7 @@ class Reactor {
     Capacity told_;                 // the latest effect
     std::uint64_t slots_sum_ = 0;   // of workers in reach
     std::uint64_t window_sum_ = 0;  // as above, of what they are handed at once
+    std::uint64_t busy_sum_ = 0;    // as above, of slots that run no program of ours
     std::uint32_t largest_ = 0;     // slots of the largest of them
     base::BootTime round_trip_{0};  // to workers, smoothed
     std::uint64_t rate_ = 0;        // bytes of output per second from workers, smoothed

@@ -39,6 +39,30 @@ TEST(ClientReactorTest, CapacityFollowsWhoIsThere) {
     EXPECT_EQ(f.take<Capacity>().at(0).slots, 0U);
 }
 
+TEST(ClientReactorTest, CapacityTellsHowManySlotsRunNoProgramOfOurs) {
+    Fixture f(1);
+    f.functions = {"f"};
+    f.welcome(0, 4);
+    f.start(1, 1, false, "f");
+    f.start(2);
+    f.out.clear();
+    wire::Heartbeat beat;
+    const auto busy = [&](std::uint32_t permille) {
+        beat.load_permille = permille;
+        f.say(0, MessageType::heartbeat, beat);
+        const auto told = f.take<Capacity>();
+        return told.empty() ? -1 : static_cast<int>(told.back().busy);
+    };
+    EXPECT_EQ(busy(500), 1) << "the call";
+    EXPECT_EQ(busy(1000), 3) << "and others' work";
+    EXPECT_EQ(busy(1000), -1) << "as before";
+    EXPECT_EQ(busy(250), 0) << "the program, as far as is known";
+    beat.queued = 2;
+    EXPECT_EQ(busy(1000), 4) << "both wait";
+    f.reactor.disconnected(0, "reset", f.now, f.out);
+    EXPECT_EQ(f.take<Capacity>().back().busy, 0U);
+}
+
 TEST(ClientReactorTest, AWorkerThatIsGoneCountsOnlyWhileItHasSomething) {
     Fixture f(1);
     f.welcome(0, 4);

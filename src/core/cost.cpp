@@ -26,11 +26,18 @@ std::uint32_t running_slots(const Site& site) noexcept {
     return site.running_slots != 0 ? std::min(site.running_slots, site.slots) : site.slots;
 }
 
+/// @return how many of these run what is booked here: one at least, since all take their turns.
+std::uint32_t own_slots(const Site& site) noexcept {
+    const std::uint32_t all = running_slots(site);
+    return all - std::min(site.busy_slots, all - std::min(all, 1U));
+}
+
 /// @return how many slots' worth of tasks there wait for their turn, with `more` on top.
 std::uint64_t waiting_there(const Site& site, std::uint32_t more) noexcept {
     const std::uint64_t booked =
         std::uint64_t{site.slots} - site.free_slots + site.overbooked_slots + more;
-    return booked - std::min<std::uint64_t>(booked, running_slots(site));
+    const std::uint32_t all = running_slots(site);
+    return booked - std::min<std::uint64_t>(booked, all - std::min(all, site.busy_slots));
 }
 
 /// @return whether the site `a` is to be preferred to one that was registered before it.
@@ -145,7 +152,7 @@ Prospect prospect(const Question& question, std::size_t i, std::span<const Site>
                 scaled(base::BootTime(ns_per_second), question.bytes + back, site.bytes_per_second);
         }
         there.wait =
-            scaled(site.mean_run, waiting_there(site, question.demand.cores), running_slots(site));
+            scaled(site.mean_run, waiting_there(site, question.demand.cores), own_slots(site));
     }
     if (!there.room && i < question.queue.size()) {
         there.wait = std::min(there.wait + question.queue[i], run_max);
@@ -206,7 +213,7 @@ bool better_back(const Question& question, std::size_t there, std::size_t here,
     if (waiting == 0 || question.learnt == nullptr || site.mean_run < base::BootTime(0)) {
         return waiting != 0;
     }
-    const base::BootTime wait = scaled(site.mean_run, waiting, running_slots(site));
+    const base::BootTime wait = scaled(site.mean_run, waiting, own_slots(site));
     return site.round_trip + question.learnt->run_at(here).value_or(base::BootTime(0)) <
            wait + question.learnt->run_at(there).value_or(base::BootTime(0));
 }
@@ -224,7 +231,7 @@ base::BootTime queue_time(std::uint64_t tasks, base::BootTime run, std::uint32_t
     if (running_slots(site) == 0) {
         return run_max;
     }
-    return scaled(run, tasks * slots, running_slots(site));
+    return scaled(run, tasks * slots, own_slots(site));
 }
 
 }  // namespace repartir::core

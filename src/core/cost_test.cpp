@@ -140,6 +140,11 @@ TEST(Choose, WhatWaitsThereAlreadyCounts) {
     const Choice waits = choose(ask(book.find("a"), queue), sites);
     EXPECT_EQ(waits.site, std::nullopt);
     EXPECT_EQ(waits.waits_for, 0b01U);
+    sites[1].free_slots = 4;
+    sites[1].busy_slots = 2;  // with what was not booked here
+    EXPECT_EQ(prospect(ask(book.find("a"), queue), 1, sites).wait, 1s);
+    sites[1].busy_slots = 1;
+    EXPECT_EQ(prospect(ask(book.find("a"), queue), 1, sites).wait, 0s);
 }
 
 TEST(Choose, AShortTaskTravelsOnlyWhenTheWorkHereIsWorthTwentyTrips) {
@@ -189,6 +194,12 @@ TEST(BetterBack, OnlyWhatWouldBeDoneSoonerHere) {
     far.free_slots = 5;
     EXPECT_TRUE(better_back(ask(book.find("a")), 1, 0, sites));
     EXPECT_TRUE(better_back(ask(nullptr), 1, 0, sites));
+    far.free_slots = 7;
+    EXPECT_FALSE(better_back(ask(book.find("a")), 1, 0, sites)) << "the only one runs";
+    far.busy_slots = 2;
+    EXPECT_TRUE(better_back(ask(book.find("a")), 1, 0, sites)) << "others' work runs";
+    far.busy_slots = 0;
+    far.free_slots = 5;
     far.mean_run = 1ms;
     EXPECT_FALSE(better_back(ask(book.find("short")), 1, 0, sites))
         << "it is done before it is back";

@@ -38,6 +38,7 @@ struct Site {
     std::uint64_t overbooked_bytes = 0;  ///< of memory, since it became less
     // For the cost of running there (core/cost.hpp).
     std::uint32_t running_slots = 0;     ///< that run at once, the others wait; 0: all run
+    std::uint32_t busy_slots = 0;        ///< of those, with what was not booked here
     base::BootTime round_trip{0};        ///< until something sent there is answered
     std::uint64_t bytes_per_second = 0;  ///< to and from there; 0: not known
     base::BootTime mean_run{-1};         ///< of the tasks there, smoothed; negative: not known

@@ -134,6 +134,7 @@ void TaskPlane::resize(std::size_t at, Capabilities&& now, Deferred& deferred) {
     core::resize(site, now.slots, now.memory_bytes);
     site.task_slots_max = now.task_slots_max;
     site.running_slots = now.running_slots;
+    site.busy_slots = now.busy_slots;
     site.round_trip = now.round_trip;
     site.bytes_per_second = now.bytes_per_second;
     stations_[at].description = std::move(now.description);

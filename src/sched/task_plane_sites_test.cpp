@@ -245,6 +245,19 @@ TEST(Sites, AnIdleCoreAsksOnceForWhatItCouldRun) {
     EXPECT_THAT(f.remote.asked_back(), ElementsAre(1U, 1U)) << "what is left has begun";
 }
 
+TEST(Sites, AnIdleCoreAsksForWhatWaitsBehindOthersWork) {
+    Two f(1, 4);
+    auto a = f.submit("a");
+    auto b = f.submit("b");
+    f.local.finish_first(ended(End::exited));
+    EXPECT_THAT(f.remote.started(), ElementsAre("b"));
+    EXPECT_THAT(f.remote.asked_back(), IsEmpty()) << "it runs, as far as is known";
+    f.remote.can.busy_slots = 1;
+    f.remote.resize(4);
+    EXPECT_THAT(f.remote.asked_back(), ElementsAre(1U));
+    f.remote.finish_first(ended(End::exited));
+}
+
 TEST(Sites, WhatComesBackStaysHereEvenIfItIsFasterThere) {
     Two f(1, 4);
     f.remote.can.round_trip = 1ms;

@@ -457,6 +457,7 @@ void Engine::tell_capacity() {
         const std::scoped_lock lock(mutex_);
         can_.slots = capacity_.window;
         can_.running_slots = capacity_.slots;
+        can_.busy_slots = capacity_.busy;
         can_.task_slots_max = capacity_.task_slots_max;
         can_.settled = settled_;
         can_.round_trip = capacity_.round_trip;
@@ -464,7 +465,7 @@ void Engine::tell_capacity() {
         can_.unreachable = reactor_.unreachable(loop_->now());
         now = can_;
     }
-    running_slots_ = capacity_.slots;
+    running_slots_ = capacity_.slots - capacity_.busy;
     if (observer_ != nullptr) {
         observer_->capacity_changed(*self_, std::move(now));
     }

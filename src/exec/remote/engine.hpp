@@ -202,8 +202,8 @@ class Engine final : private loop::Timer {
     bool carrying_ = false;
     bool ending_ = false;
 
-    std::atomic<std::uint32_t> at_workers_{0};  // tasks
-    std::atomic<std::uint32_t> running_slots_{0};
+    std::atomic<std::uint32_t> at_workers_{0};     // tasks
+    std::atomic<std::uint32_t> running_slots_{0};  // that may run programs of ours
     std::atomic<bool> giving_back_{false};
     std::atomic<CallId> last_call_{0};
     mutable std::mutex mutex_;  // guards what follows
