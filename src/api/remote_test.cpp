@@ -34,6 +34,22 @@ TEST_F(PoolRemoteTest, ProgramsRunHereAndThere) {
     EXPECT_GT(where["remote"], 0);
 }
 
+TEST_F(PoolRemoteTest, ProgramsThatWaitBehindCallsComeBackToTheIdleCore) {
+    auto pool = Pool::builder().cpu_workers(1).remote_workers(address()).build().value();
+    auto first = pool.submit_remote<void>("pass", true);  // these two fill the worker
+    auto second = pool.submit_remote<void>("pass", true);
+    std::vector<Pending<Outcome>> all;
+    for (int i = 0; i < 10; ++i) {
+        all.push_back(pool.submit(Task::binary("sleep", "0.02")));
+    }
+    for (auto& one : all) {
+        EXPECT_TRUE(one.wait_for(30s));
+    }
+    open_gate();
+    EXPECT_TRUE(std::move(first).get());
+    EXPECT_TRUE(std::move(second).get());
+}
+
 TEST_F(PoolRemoteTest, WhatIsCapturedBeyondTheLimitOfThePoolSpills) {
     for (const bool small : {false, true}) {
         auto builder = Pool::builder().remote_workers(address());
