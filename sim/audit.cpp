@@ -225,7 +225,8 @@ void Cluster::audit_waiting(std::uint32_t id) {
 bool Cluster::has_place(std::uint32_t id, const Job* first, std::uint32_t leases) const {
     const Worker& worker = workers_[who(id)];
     return first != nullptr && first->cores == 1 && first->memory_bytes == 0 &&
-           leases < worker.slots && worker.spare_since <= clock_.now() - idle_max;
+           leases < worker.slots && worker.store.size() < worker.tasks_max &&
+           worker.spare_since <= clock_.now() - idle_max;
 }
 
 /// Some worker would take more, and nothing waits that it could run: nor does a call of what nobody

@@ -71,6 +71,10 @@ void Cluster::start(std::uint32_t index) {
         if (client.reactor) {
             client::Outbox out;
             Job& job = jobs_[attempt.task.element];
+            if (job.cancelled) {  // while its machine slept
+                finish_job(attempt.task.element, {End::cancelled, 0});
+                return;
+            }
             job.arrival = ++client.arrivals;
             job.arrived = client.machine.now();
             job.fresh = true;

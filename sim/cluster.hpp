@@ -107,11 +107,17 @@ class Cluster {
         std::uint64_t connection = 0;  // that it came by
         std::uint64_t arrival = 0;
     };
+    /// Of who starts what is less urgent now and then, before the rest.
+    struct Turns {
+        std::uint64_t starts = 0;
+        std::uint64_t taken = 0;
+    };
     struct Worker {
         explicit Worker(Clockwork& clock) : machine(clock) {}
         Machine machine;
         std::unique_ptr<worker::Reactor> reactor;  // none: it is down
         std::uint64_t life = 0;
+        Turns turns;  // in this life
         base::BootTime wakes{0};
         std::map<AttemptId, Running> store;
         std::set<AttemptId> begun;  // in this life
@@ -204,7 +210,7 @@ class Cluster {
         std::uint64_t life = 0;                     // of the worker, when it was
         std::uint32_t functions = 0;                // that it had then
         bool known = false;                         // it still had the session when it came back
-        std::array<std::uint32_t, 3> lost_cores{};  // lost at once, that went before that level
+        std::array<std::uint32_t, 3> lost_cores{};  // lost at once, by priority
         mutable std::optional<core::Detector> detector;  // as the client's, while it is up
         base::BootTime heard_at{0};                      // the latest time that it was
         std::uint32_t silences = 0;                      // since, that may have looked suspicious
@@ -223,6 +229,7 @@ class Cluster {
         Client(Clockwork& clock, std::uint64_t name) : machine(clock), issuer(name) {}
         Machine machine;
         core::Issuer issuer;
+        Turns turns;
         JobId job;
         client::Options options;
         std::unique_ptr<client::Reactor> reactor;  // none: it has vanished
@@ -362,7 +369,7 @@ class Cluster {
     void watch_accepted(std::uint32_t worker);
     void watch_cancelled(std::uint32_t worker, const wire::Message& message);
     void watch_given_up(std::uint32_t worker, const AttemptId& attempt, const worker::Outbox& out);
-    void watch_ahead(std::uint32_t worker, const Job& first);
+    void watch_turn(Turns& turns, const std::string& who);
     void watch_session(const Connection& connection);
     void watch_dropped(std::uint32_t client, std::uint32_t address);
     [[nodiscard]] std::vector<std::uint32_t> asked_back(std::uint64_t id,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // How attempts end, whether they may end so, and what their clients are to think of workers then.
 #include <algorithm>
-#include <span>
 #include <string>
 #include <utility>
 
@@ -166,9 +165,7 @@ void Cluster::node_failed(const Job& job, const Attempt& attempt) {
     if (!said_ && link.lost_cores[level] >= slots && job.received == Streams{}) {
         violated("worker " + std::to_string(id) + " is said to have run more than it could");
     }
-    for (auto& before : std::span(link.lost_cores).subspan(level)) {
-        before += job.cores;
-    }
+    link.lost_cores[level] += job.cores;
     if (std::exchange(link.bad_in, batch_) != batch_) {  // what is lost at once counts once
         failed(client, link);
     }

@@ -200,23 +200,23 @@ void Cluster::watch_twin(std::uint32_t id, std::uint32_t address) {
     }
 }
 
-/// What came before it, or is of high priority, and could be run by the worker that this one is
-/// given to, does not wait any more.
+/// What came before it, or is more urgent, and could be run by the worker that this one is given
+/// to, does not wait any more, unless this one has its turn.
 void Cluster::watch_order(const Connection& to, std::uint32_t given) {
     const std::uint32_t id = to.client;
-    const Client& client = clients_[id];
+    Client& client = clients_[id];
+    ++client.turns.starts;
     for (std::uint32_t index = 0; index < jobs_.size(); ++index) {
         const Job& job = jobs_[index];
         const bool before = std::pair(priority_of(index), job.arrival) <
                             std::pair(priority_of(given), jobs_[given].arrival);
         if (job.client != id || job.arrival == 0 || !before ||
-            client.reactor->lease_of(job.attempt)) {
+            client.reactor->lease_of(job.attempt) || !reaches(client, to.address, job)) {
             continue;
         }
-        if (reaches(client, to.address, job)) {
-            violated("task " + std::to_string(given) + " overtakes task " + std::to_string(index));
-            return;
-        }
+        // (of its own priority: what came back, or what nobody could run, when it was put first)
+        watch_turn(client.turns, "client " + std::to_string(id));
+        return;
     }
 }
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // What must hold of a worker's queue: who is first begins, and as soon as there is room.
 #include <algorithm>
+#include <map>
+#include <ranges>
 #include <string>
 #include <utility>
 
 #include "cluster.hpp"
+#include "core/turns.hpp"
 
 namespace repartir::sim {
 
@@ -205,15 +208,6 @@ void Cluster::watch_accepted(std::uint32_t id) {
     }
 }
 
-/// A quick function is the first that waits, and it is known that they are quick: a few of them
-/// wait at the threads, whoever has the slots.
-void Cluster::watch_ahead(std::uint32_t id, const Job& first) {
-    const Worker& worker = workers_[id];
-    if (first.kind == Kind::quick && worker.ran_quick && worker.ahead < worker.slots) {
-        violated("worker " + std::to_string(id) + " lets a quick function wait");
-    }
-}
-
 /// A worker did what it had to do: does a slot idle now?
 void Cluster::watch_queue(std::uint32_t id) {
     const Worker& worker = workers_[id];
@@ -225,23 +219,34 @@ void Cluster::watch_queue(std::uint32_t id) {
     if (!worker.reactor || worker.draining || worker.queue.empty()) {
         return;
     }
-    const std::pair<const AttemptId, Queued>* first = nullptr;
-    const auto key = [](const auto& each) {
-        return std::pair(priority_of(each.first.task.element), each.second.arrival);
-    };
+    std::map<Priority, const std::pair<const AttemptId, Queued>*> firsts;  // each may have its turn
     for (const auto& each : worker.queue) {
-        if (first == nullptr || key(each) < key(*first)) {
+        auto& first = firsts[priority_of(each.first.task.element)];
+        if (first == nullptr || each.second.arrival < first->second.arrival) {
             first = &each;
         }
     }
-    if (!waits_at(worker, first->first, first->second)) {
-        return;
+    const auto every = [&](auto holds) {
+        return std::ranges::all_of(firsts | std::views::values, [&](const auto* first) {
+            return waits_at(worker, first->first, first->second) &&
+                   holds(jobs_[first->first.task.element]);
+        });
+    };
+    if (every([&](const Job& job) { return has_room(worker, job); })) {
+        violated("worker " + std::to_string(id) + " has room for the first that waits there");
     }
-    if (has_room(worker, jobs_[first->first.task.element])) {
-        violated("worker " + std::to_string(id) + " has room for task " +
-                 std::to_string(first->first.task.element) + ", the first that waits there");
+    // They are quick, and that is known: a few of them wait at the threads, whoever has the slots.
+    if (worker.ran_quick && worker.ahead < worker.slots &&
+        every([](const Job& job) { return job.kind == Kind::quick; })) {
+        violated("worker " + std::to_string(id) + " lets a quick function wait");
     }
-    watch_ahead(id, jobs_[first->first.task.element]);
+}
+
+/// Something went before what is more urgent: only so much may, for its turn.
+void Cluster::watch_turn(Turns& turns, const std::string& who) {
+    if (++turns.taken > turns.starts / core::normal_period + turns.starts / core::low_period) {
+        violated(who + " lets what is urgent wait");
+    }
 }
 
 /// Somebody comes to a worker, and goes: the session stays for a while. @return whether it may.
@@ -261,6 +266,7 @@ bool Cluster::visits(std::uint32_t id, std::uint64_t session) {
 /// A worker begins an attempt: was it the first?
 void Cluster::watch_start(std::uint32_t id, const AttemptId& attempt) {
     Worker& worker = workers_[id];
+    ++worker.turns.starts;
     if (worker.called_off.contains(attempt)) {
         violated("worker " + std::to_string(id) + " begins what was called off");
     }
@@ -268,13 +274,21 @@ void Cluster::watch_start(std::uint32_t id, const AttemptId& attempt) {
     if (found == worker.queue.end()) {
         return;  // what was asked back, or cancelled, as it began: that is looked at elsewhere
     }
-    const auto own = std::pair(priority_of(attempt.task.element), found->second.arrival);
+    const Priority own = priority_of(attempt.task.element);
+    bool overtakes = false;
     for (const auto& [other, queued] : worker.queue) {
-        if (std::pair(priority_of(other.task.element), queued.arrival) < own &&
-            waits_at(worker, other, queued)) {
+        const Priority others = priority_of(other.task.element);
+        if (others > own || other == attempt || !waits_at(worker, other, queued)) {
+            continue;
+        }
+        overtakes |= others < own;
+        if (others == own && queued.arrival < found->second.arrival) {
             violated("worker " + std::to_string(id) + " does not begin what came first");
             break;
         }
+    }
+    if (overtakes) {
+        watch_turn(worker.turns, "worker " + std::to_string(id));
     }
     worker.queue.erase(found);
 }

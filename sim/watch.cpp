@@ -131,6 +131,9 @@ void Cluster::watch_session(const Connection& connection) {
     const Machine& machine = workers_[connection.worker].machine;
     const base::BootTime full_at = workers_[connection.worker].full_at;
     const auto most = clients_[connection.client].options.time_to_live;
+    if (!connection.client_open) {
+        return;  // it has left meanwhile, and ended it
+    }
     for (const auto& [id, other] : connections_) {
         if (&other != &connection && other.client == connection.client && other.welcomed &&
             other.worker == connection.worker && other.life == connection.life &&

@@ -39,6 +39,7 @@ void Cluster::boot(std::uint32_t id) {
     worker.reactor = std::make_unique<worker::Reactor>(std::move(options));
     worker.store.clear();
     worker.begun.clear();
+    worker.turns = {};
     worker.queue.clear();
     worker.called_off.clear();
     worker.running = worker.ahead = 0;

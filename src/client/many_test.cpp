@@ -132,6 +132,23 @@ TEST(ClientManyTest, WhatWaitsAtAWorkerThatIsFullOfOthersWorkIsTakenForOneThatId
     EXPECT_THAT(f.submitted(), testing::ElementsAre(0U, 1U));
 }
 
+TEST(ClientManyTest, WhatIsLessUrgentGetsItsTurnThoughTheRestNeverEnds) {
+    Fixture f(1);
+    f.welcome(0, 1);
+    std::uint32_t next = 1;
+    f.start(++next, 1, true);
+    f.start(++next, 1, true);  // it waits at the worker
+    f.start(1);
+    f.start(0);
+    std::uint32_t done = 1;
+    while (!f.held(1) && next < 100) {
+        f.start(++next, 1, true);
+        f.result(0, attempt(++done));
+    }
+    EXPECT_EQ(next, 32U) << "30 before it, one that has ended, and one that comes next";
+    EXPECT_FALSE(f.held(0));
+}
+
 TEST(ClientManyTest, WhatIsOfLowPriorityComesLast) {
     Fixture f(1);
     const std::vector<Priority> priorities{Priority::low, Priority::normal, Priority::high};

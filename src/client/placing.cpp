@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "client/reactor.hpp"
+#include "core/turns.hpp"
 #include "wire/limits.hpp"
 #include "wire/task.hpp"
 
@@ -283,6 +284,10 @@ void Reactor::place(Outbox& out) {
         if (given && workers_[*given].here.after(before).size() == 1) {
             to.push_back(*given);
         }
+        if (const auto turn = given ? core::turn_after(lease_) : std::nullopt;
+            turn && put_first(*turn)) {
+            place = {};
+        }
     }
     for (const WorkerId id : to) {
         submit(id, before, out);
@@ -290,6 +295,21 @@ void Reactor::place(Outbox& out) {
     }
     steal(out);
     count_slots(out);
+}
+
+/// The oldest that waits of that priority goes before all that came later. @return whether one does
+bool Reactor::put_first(Priority priority) {
+    const std::uint8_t level = std::to_underlying(priority);
+    const Waiting::Lane* const lane = waiting_.after({level, 0}, true);
+    if (lane == nullptr || lane->place().level != level) {
+        return false;
+    }
+    Entry& oldest = lane->head();
+    Held& held = oldest.second;
+    waiting_.erase(place_of(held), kind_of(held));
+    held.level = std::to_underlying(Priority::high);
+    waiting_.add(place_of(held), kind_of(held), oldest);
+    return true;
 }
 
 /// Gives the first of a lane to a worker, or passes the lane over, or sets it aside, or ends it.

@@ -213,6 +213,7 @@ class Reactor {
         std::optional<WorkerId> at;
         std::uint64_t lease = 0;  // the epoch of its place there; 0: none
         std::uint64_t arrival = 0;
+        std::uint8_t level = 0;              // among what waits: 0 is the most urgent
         bool cancelled = false;              // the worker was told to end it
         bool unwanted = false;               // it was asked back, to be run by somebody else
         std::array<std::uint64_t, 3> got{};  // bytes of output
@@ -318,6 +319,7 @@ class Reactor {
     [[nodiscard]] std::optional<WorkerId> choose_of(const std::vector<WorkerId>& ids,
                                                     const Held& held) const;
     void hand(Entry& entry, WorkerId to);
+    bool put_first(Priority priority);
     void keep_for(const Kind& kind, WorkerId id);
     void submit(WorkerId id, std::uint64_t after, Outbox& out);
     [[nodiscard]] static bool idles(const Worker& worker);
@@ -335,7 +337,7 @@ class Reactor {
     void end_hopeless(Outbox& out);
     void stop_waiting(const Held& held);
     [[nodiscard]] static Place place_of(const Held& held) noexcept {
-        return {std::to_underlying(held.order.priority), held.arrival};
+        return {held.level, held.arrival};
     }
     [[nodiscard]] static Kind kind_of(const Held& held) noexcept {
         return {held.order.function, held.order.demand};

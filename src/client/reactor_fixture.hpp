@@ -63,6 +63,10 @@ class Fixture {
     }
     /// @return the attempt as its worker knows it; itself where no worker has it.
     AttemptId lease(const AttemptId& one) const { return reactor.lease_of(one).value_or(one); }
+    /// @return whether a worker has the attempt.
+    bool held(std::uint32_t element) const {
+        return reactor.lease_of(attempt(element)).has_value();
+    }
     /// The worker lists attempts.
     void ids(WorkerId id, wire::MessageType type, std::vector<AttemptId> list) {
         for (AttemptId& one : list) {

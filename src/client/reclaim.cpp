@@ -101,8 +101,9 @@ bool Reactor::move_half(WorkerId from, const std::set<Kind>& kinds, WorkerId to,
 }
 
 /// Asks a worker for its newest attempts, unless they have begun; for all, once it says that some
-/// wait though the newest did not. @param idle the worker that they
-/// are for, which must take them; nullptr: they go back to their owner @return how many
+/// wait though the newest did not: then also for what some other idle worker takes, since who knows
+/// which of them have begun. @param idle the worker that they are for, which must take them;
+/// nullptr: they go back to their owner @return how many
 std::uint32_t Reactor::ask_back(WorkerId id, std::size_t most, const Worker* idle, Outbox& out) {
     Worker& worker = workers_[id];
     const bool unwanted = idle == nullptr;
@@ -110,11 +111,23 @@ std::uint32_t Reactor::ask_back(WorkerId id, std::size_t most, const Worker* idl
     const auto all = worker.here.all();
     const bool any = std::exchange(worker.ask_all, false) && !unwanted;
     const std::size_t last = any ? all.size() : backlog_of(worker);
+    const auto less = [&](const auto& other) { return other.first < worker.left; };
+    const auto is_wanted = [&](const Held& held) {
+        if (unwanted) {
+            return held.order.function == 0;
+        }
+        return takes(*idle, held) ||
+               (any &&
+                std::ranges::any_of(ready_ | std::views::take_while(less), [&](const auto& other) {
+                    const Worker& some = workers_[other.second];
+                    return idles(some) && takes(some, held);
+                }));
+    };
     for (const auto& [lease, entry] : all.last(last) | std::views::reverse) {
         if (wanted.size() == most && !any) {
             break;
         }
-        if (unwanted ? entry->second.order.function == 0 : takes(*idle, entry->second)) {
+        if (is_wanted(entry->second)) {
             entry->second.unwanted = unwanted;
             wanted.push_back(leased(*entry));
         }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <set>
-#include <span>
 #include <utility>
 
 #include "base/in_words.hpp"
@@ -56,6 +55,7 @@ void Reactor::start(const AttemptId& id, Order&& order, base::BootTime now) {
 void Reactor::wait_again(Entry& entry) {
     Held& held = entry.second;
     held.lease = 0;
+    held.level = std::to_underlying(held.order.priority);
     held.at.reset();
     held.got = {};
     held.waits_since = now_;
@@ -128,19 +128,17 @@ void Reactor::end_cancelled(Worker& worker, Outbox& out) {
 /// A worker's attempts are no more: those that it may have been running end so, charged to the
 /// machine; those that it had only queued are run elsewhere.
 void Reactor::lose(WorkerId id, Worker& worker, Outbox& out) {
-    std::array<std::uint64_t, 3> cores{};  // of what it runs before one of that priority
+    std::array<std::uint64_t, 3> cores{};  // of what came there before, by priority
     bool any = false;
     settle_unwanted(worker);
     const auto here = std::exchange(worker.here, {});
     for (const auto& [epoch, entry] : here.all()) {
         Held& held = entry->second;
-        // It begins the most urgent first, then the oldest, as many as it has room for.
-        const std::size_t level = place_of(held).level;
+        // Of each priority it begins the oldest first, as many as it has room for.
+        std::uint64_t& before = cores[std::to_underlying(held.order.priority)];
         const bool may_have_run =
-            cores[level] < std::max(worker.site.slots, 1U) || held.got != decltype(held.got){};
-        for (auto& before : std::span(cores).subspan(level)) {
-            before += held.order.demand.cores;
-        }
+            before < std::max(worker.site.slots, 1U) || held.got != decltype(held.got){};
+        before += held.order.demand.cores;
         wait_again(*entry);
         if (may_have_run) {
             any = true;

@@ -5,6 +5,8 @@
 #include <bit>
 #include <optional>
 
+#include "core/turns.hpp"
+
 namespace repartir::detail {
 namespace {
 
@@ -82,11 +84,13 @@ void TaskLanes::left(const TaskRecord& record) noexcept {
 }
 
 std::array<Priority, 3> TaskLanes::next_order() const noexcept {
-    if (starts_ % low_period == low_period - 1) {
-        return {Priority::low, Priority::normal, Priority::high};
-    }
-    if (starts_ % normal_period == normal_period - 1) {
-        return {Priority::normal, Priority::high, Priority::low};
+    switch (core::turn_after(starts_).value_or(Priority::high)) {
+        case Priority::low:
+            return {Priority::low, Priority::normal, Priority::high};
+        case Priority::normal:
+            return {Priority::normal, Priority::high, Priority::low};
+        case Priority::high:
+            break;
     }
     return {Priority::high, Priority::normal, Priority::low};
 }

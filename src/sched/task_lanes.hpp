@@ -29,13 +29,10 @@ namespace repartir::detail {
 /// A task that is larger than all its executors are now stands aside until one has grown, and holds
 /// nobody back.
 ///
-/// High goes first, except that every `normal_period`-th start looks at normal before it and every
-/// `low_period`-th at low before both: a normal head starts within 31 starts, a low one within 61.
+/// High goes first, except that every so often normal and low have their turns (core/turns.hpp): a
+/// normal head starts within 31 starts, a low one within 61.
 class TaskLanes {
   public:
-    static constexpr std::uint32_t normal_period = 31;
-    static constexpr std::uint32_t low_period = 61;
-
     /// @param costs outlives this
     explicit TaskLanes(const core::CostBook& costs) noexcept : costs_(costs) {}
 

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "core/turns.hpp"
 #include "wire/limits.hpp"
 #include "worker/reactor.hpp"
 
@@ -260,6 +261,20 @@ void Reactor::start_next(Outbox& out) {
         ++running_;
         out.emplace_back(Start{id, leave_queue(*session, *held)});
         grant(*session, out);
+        if (const std::optional<Priority> turn = core::turn_after(++starts_)) {
+            put_first(*turn);
+        }
+    }
+}
+
+/// The oldest that waits of that priority goes before all that came later.
+void Reactor::put_first(Priority priority) {
+    const auto oldest = queue_.lower_bound({priority, 0});
+    if (oldest != queue_.end() && oldest->first.first == priority) {
+        find(oldest->second).second->priority = Priority::high;
+        auto node = queue_.extract(oldest);
+        node.key().first = Priority::high;
+        queue_.insert(std::move(node));
     }
 }
 

@@ -64,6 +64,31 @@ TEST(WorkerAttemptsTest, NoMoreRunThanThereIsRoomForAndHighComesFirst) {
     EXPECT_EQ(f.started(), std::vector<AttemptId>{attempt(3)});
 }
 
+TEST(WorkerAttemptsTest, WhatIsLessUrgentGetsItsTurnThoughTheRestNeverEnds) {
+    for (const Priority less : {Priority::normal, Priority::low}) {
+        Fixture f;
+        const ConnectionId id = f.join();
+        std::uint32_t next = 2;
+        const auto urgent = [&] {
+            f.submit(id, attempt(next++), Task::binary("now").priority(Priority::high));
+        };
+        urgent();
+        urgent();
+        f.submit(id, attempt(1), Task::binary("later").priority(less));
+        f.submit(id, attempt(0), Task::binary("last").priority(less));
+        std::vector<AttemptId> started = f.started();
+        std::size_t starts = started.size();
+        for (; started.back() != attempt(1) && starts < 100; ++starts) {
+            urgent();
+            f.finish(started.back());
+            started = f.started();
+            f.acknowledge(id, {starts - 1});
+            ASSERT_EQ(started.size(), 1U);
+        }
+        EXPECT_EQ(starts, less == Priority::low ? 61U : 31U);
+    }
+}
+
 TEST(WorkerAttemptsTest, AWideTaskGetsItsTurn) {
     Fixture f;
     const ConnectionId id = f.join();

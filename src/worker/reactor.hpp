@@ -181,7 +181,7 @@ class Reactor {
     };
     struct Held {
         Phase phase = Phase::queued;
-        Priority priority = Priority::normal;
+        Priority priority = Priority::normal;  // its place in queue_
         bool stream = false;
         bool begun = false;     // it was started
         bool returned = false;  // it ends because the worker drains, and is another's to run
@@ -259,6 +259,7 @@ class Reactor {
     void reclaim(ConnectionId id, const wire::Message& message, Outbox& out);
     void credit(ConnectionId id, const wire::Message& message, Outbox& out);
     void start_next(Outbox& out);
+    void put_first(Priority priority);
     void end(Session& session, const AttemptId& id, Held& held, Ended&& ended, Outbox& out);
     void end_early(Session& session, const AttemptId& id, Held& held, End how,
                    std::optional<Error> why, Outbox& out);
@@ -294,14 +295,15 @@ class Reactor {
     std::map<AttemptId, wire::Instance> owners_;
     std::map<AttemptId, core::Demand> orphans_;  // run on, though their session is no more
     std::map<AttemptId, core::Demand> busy_;     // ended, and run on
-    // In the order of arrival: those of high priority and the others.
+    // By how urgent they are, and in the order of arrival.
     std::map<std::pair<Priority, std::uint64_t>, AttemptId> queue_;
     std::uint64_t arrival_ = 0;
     std::set<ConnectionId> owed_;  // that are to be told what was accepted
-    std::uint64_t running_ = 0;    // attempts between Start and finished()
-    base::BootTime now_{0};        // of the latest call
-    std::uint64_t asked_ = 0;      // correlation ids of our own messages
-    std::uint64_t reads_ = 0;      // that were asked for
+    std::uint64_t starts_ = 0;
+    std::uint64_t running_ = 0;  // attempts between Start and finished()
+    base::BootTime now_{0};      // of the latest call
+    std::uint64_t asked_ = 0;    // correlation ids of our own messages
+    std::uint64_t reads_ = 0;    // that were asked for
     bool draining_ = false;
     base::BootTime drain_by_{0};
     base::BootTime ends_drain_ = base::BootTime::max();  // then; never where that is done
