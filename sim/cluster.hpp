@@ -107,11 +107,6 @@ class Cluster {
         std::uint64_t connection = 0;  // that it came by
         std::uint64_t arrival = 0;
     };
-    /// Of who starts what is less urgent now and then, before the rest.
-    struct Turns {
-        std::uint64_t starts = 0;
-        std::uint64_t taken = 0;
-    };
     struct Worker {
         explicit Worker(Clockwork& clock) : machine(clock) {}
         Machine machine;
@@ -328,7 +323,6 @@ class Cluster {
     [[nodiscard]] base::BootTime delay(std::uint32_t worker);
 
     void unlink(std::uint32_t client, std::uint32_t worker);
-
     // watch.cpp
     void watch_message(std::uint64_t id, Side from, wire::MessageType type, std::string_view body);
     void watch_goodbye(Connection& connection, Side from, std::string_view body);

@@ -37,6 +37,12 @@ struct Plan {
     bool trace = false;                                  ///< keep what happened
 };
 
+/// Of who starts what is less urgent now and then, before the rest.
+struct Turns {
+    std::uint64_t starts = 0;
+    std::uint64_t taken = 0;
+};
+
 /// @return how urgent that job is.
 inline Priority priority_of(std::uint32_t job) {
     return job % 7 == 0 ? Priority::high : job % 7 == 3 ? Priority::low : Priority::normal;
