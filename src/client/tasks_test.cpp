@@ -241,7 +241,7 @@ TEST(ClientTasksTest, WhatRunsAnewSaysSoWithWhatIsHeardOfIt) {
     Fixture f(1);
     f.welcome(0, 1);
     f.start(1);
-    for (const std::uint64_t run : {1, 2}) {
+    for (const int run : {1, 2}) {
         f.out.clear();
         const std::uint64_t lease = f.lease(attempt(1)).epoch;
         f.say(0, MessageType::task_output,
