@@ -24,7 +24,8 @@ fuzz_one() {
     printf 'fuzz-status: %d\n' "$status" >>"build/fuzz/$name.log"
 }
 
-failed=0 ran=0
+ran=0
+failed=()
 for fuzzer in build/fuzz/bin/*_fuzz; do
     [[ -x $fuzzer ]] || continue
     ((ran < jobs)) || wait -n
@@ -36,12 +37,18 @@ for fuzzer in build/fuzz/bin/*_fuzz; do
     [[ -x $fuzzer ]] || continue
     name=$(basename "$fuzzer" _fuzz)
     printf -- '-- %s, %d s\n' "$name" "$seconds"
-    grep -E 'stat::(number_of_exec|average_exec|peak)|ERROR|SUMMARY' "build/fuzz/$name.log" || true
-    grep -qx 'fuzz-status: 0' "build/fuzz/$name.log" || failed=$((failed + 1))
+    grep -E 'stat::(number_of_exec|average_exec|peak)' "build/fuzz/$name.log" || true
+    grep -qx 'fuzz-status: 0' "build/fuzz/$name.log" || failed+=("$name")
 done
 ((ran > 0)) || {
     echo "fuzz: no fuzzer was built" >&2
     exit 1
 }
-printf 'fuzz: %d passed, %d failed\n' "$((ran - failed))" "$failed"
-((failed == 0))
+for name in "${failed[@]}"; do
+    printf -- '-- %s FAILED; the input is below as base64\n' "$name"
+    grep -E 'a check failed|ERROR|SUMMARY| in repartir' "build/fuzz/$name.log" | cut -c -300 || true
+    sed -n 's/.*Test unit written to //p' "build/fuzz/$name.log" | xargs -r -n 1 base64
+done
+printf 'fuzz: %d passed, %d failed%s\n' "$((ran - ${#failed[@]}))" "${#failed[@]}" \
+    "${failed[*]:+: ${failed[*]}}"
+((${#failed[@]} == 0))

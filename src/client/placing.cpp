@@ -62,7 +62,7 @@ bool Reactor::hear_load(Worker& worker, const wire::Heartbeat& beat) {
     const std::uint64_t all = std::min(beat.load_permille, 1000U);
     const std::uint64_t own = 1000 * std::min(ours, slots) / slots;
     const auto others = static_cast<std::uint32_t>(all - std::min(all, own));
-    const std::uint64_t in_use = all * slots / 1000;
+    const std::uint64_t in_use = all * worker.site.slots / 1000;
     const auto busy = static_cast<std::uint32_t>(in_use - std::min(in_use, programs));
     const bool same = others == worker.others_permille && busy == worker.busy;
     worker.others_permille = others;

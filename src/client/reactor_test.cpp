@@ -63,6 +63,17 @@ TEST(ClientReactorTest, CapacityTellsHowManySlotsRunNoProgramOfOurs) {
     EXPECT_EQ(f.take<Capacity>().back().busy, 0U);
 }
 
+TEST(ClientReactorTest, AWorkerWithoutSlotsHasNoneInUseWhateverItSays) {
+    Fixture f(1);
+    f.welcome(0, 0);
+    wire::Heartbeat beat;
+    beat.load_permille = 1000;
+    f.say(0, MessageType::heartbeat, beat);
+    for (const Capacity& told : f.take<Capacity>()) {
+        EXPECT_EQ(told.busy, 0U);
+    }
+}
+
 TEST(ClientReactorTest, AWorkerThatIsGoneCountsOnlyWhileItHasSomething) {
     Fixture f(1);
     f.welcome(0, 4);
