@@ -11,6 +11,18 @@
 #include "base/os_error.hpp"
 
 namespace repartir::base {
+namespace {
+
+Error not_written(const std::string& folder, int problem) {
+    const Error why = os_error(Domain::io, "cannot write its spill file in " + folder, problem);
+    if (problem != ENOSPC && problem != EDQUOT) {
+        return why;
+    }
+    return Error(why.domain(), why.code(), why.fault(),
+                 why.sentence() + "; make room there or use another folder (TMPDIR)");
+}
+
+}  // namespace
 
 void Spool::begin(SpoolLimits limits, std::string_view folder, std::string_view stream) {
     const std::scoped_lock lock(mutex_);
@@ -87,7 +99,7 @@ std::size_t Spool::write_out(std::span<const char> bytes) {
             continue;
         }
         if (put < 0) {
-            why_ = os_error(Domain::io, "cannot write its spill file in " + folder_, errno);
+            why_ = not_written(folder_, errno);
             break;
         }
         done += static_cast<std::size_t>(put);

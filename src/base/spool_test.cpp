@@ -15,6 +15,7 @@
 namespace repartir::base {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 TEST(SpoolTest, IsReadWhereverItLies) {
@@ -221,6 +222,18 @@ TEST_F(SpoolFileTest, ADiskThatFillsUpKeepsWhatWasWritten) {
     EXPECT_EQ(taken.lost(), 6U);
     EXPECT_FALSE(taken.complete());
     EXPECT_FALSE(taken.read().has_value()) << "not all bytes are there to be read";
+}
+
+TEST_F(SpoolFileTest, AShortageOfDescriptorsNamesTheirLimit) {
+    spool_.begin(at_most(4), folder_, "stdout");
+    ::rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    const ::rlimit none{0, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    EXPECT_FALSE(spool_.append(std::string("01234")));
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    EXPECT_THAT(spool_.loss().value().sentence(),
+                EndsWith(folder_ + ": Too many open files; raise the limit (ulimit -n)"));
 }
 
 TEST_F(SpoolFileTest, ADiskWithoutRoomForMemoryKeepsMemory) {

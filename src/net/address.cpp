@@ -52,6 +52,18 @@ bool is_part_of_number(const std::string& host) {
            ::inet_pton(AF_INET, host.c_str(), &whole) != 1;
 }
 
+/// @return the host to look up; who connects to "all addresses" reaches this machine, as with an
+/// empty host: a listener's address serves its clients there too.
+const char* host_of(const Address& address, bool listening) {
+    if (!listening && address.host == "0.0.0.0") {
+        return "127.0.0.1";
+    }
+    if (!listening && address.host == "::") {
+        return "::1";
+    }
+    return address.host.empty() ? nullptr : address.host.c_str();
+}
+
 /// Asks the resolver. @return what it says of a problem; 0: there is at least one.
 int look_up(const Address& address, int flags, std::vector<SocketAddress>& all) {
     addrinfo hints{};
@@ -60,8 +72,8 @@ int look_up(const Address& address, int flags, std::vector<SocketAddress>& all) 
     hints.ai_flags = AI_NUMERICSERV | flags;
     addrinfo* found = nullptr;
     const std::string port = std::to_string(address.port);
-    const int problem = ::getaddrinfo(address.host.empty() ? nullptr : address.host.c_str(),
-                                      port.c_str(), &hints, &found);
+    const bool listening = (flags & AI_PASSIVE) != 0;
+    const int problem = ::getaddrinfo(host_of(address, listening), port.c_str(), &hints, &found);
     const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owned(found, &::freeaddrinfo);
     for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
         SocketAddress& added = all.emplace_back();

@@ -57,6 +57,9 @@ TEST(AddressTest, OnlyNumbersAreKnownWithoutLookingUp) {
     EXPECT_EQ(literal({"10.1.2.3", 80, ""})->text(), "10.1.2.3:80");
     EXPECT_EQ(literal({"2001:db8::1", 80, ""})->text(), "[2001:db8::1]:80");
     EXPECT_TRUE(literal({"", 80, ""})->is_loopback()) << "where one connects to";
+    EXPECT_EQ(literal({"0.0.0.0", 80, ""})->text(), "127.0.0.1:80") << "as an empty one";
+    EXPECT_EQ(literal({"::", 80, ""})->text(), "[::1]:80");
+    EXPECT_FALSE(resolve({"0.0.0.0", 80, ""}, true).value().at(0).is_loopback());
     EXPECT_FALSE(literal({"localhost", 80, ""}));
     EXPECT_FALSE(literal({"", 0, "/run/x"}));
 }

@@ -13,7 +13,8 @@ from program import SANITIZED
 SCRIPT = ('if [ $(($0 % 2)) = 0 ]; then yes ' + 99 * "y" + ' | head -c 6000000; '
           'else echo $0; fi')
 LOSS = (r"stdout is incomplete: the first \d+ bytes are kept, \d+ are lost; "
-        "cannot write its spill file in .*/disk: No space left on device")
+        "cannot write its spill file in .*/disk: No space left on device; make room there or use "
+        r"another folder \(TMPDIR\)")
 
 
 class FullDisk(RemoteTest):
@@ -42,7 +43,7 @@ class FullDisk(RemoteTest):
                 self.assertEqual((one["ok"], one["stdout"]["data"]), (True, f"{one['seq']}\n"))
                 continue
             self.assertEqual((one["ending"], len(one["attempts"])), ("output_lost", 1), one)
-            self.assertRegex(last["error"]["sentence"], "^" + LOSS)
+            self.assertRegex(last["error"]["sentence"], "^on worker 'w': " + LOSS + "$")
         self.assertIsNone(self.process.poll(), self.read("w.log"))
 
     def test_the_same_when_output_streams(self):

@@ -38,12 +38,10 @@ std::string piece_of(const Captured& captured, std::uint64_t offset, std::uint64
     return piece;
 }
 
-/// @return the same, for who does not know whose disk it is.
-Error lost_at(const std::string& worker, const Error& why, bool own_folder) {
+/// @return the same, for who does not know whose disk or limit it is.
+Error lost_at(const std::string& worker, const Error& why) {
     return Error(why.domain(), why.code(), why.fault(),
-                 why.sentence() + ", on worker '" + worker + "': make room there, or " +
-                     (own_folder ? "name another folder"
-                                 : "start it with TMPDIR set to where there is some"));
+                 "on worker '" + worker + "': " + why.sentence());
 }
 
 Error not_here(std::string_view what) {
@@ -350,7 +348,7 @@ void Runner::end_program(Run& run, AttemptResult&& result) {
     }
     if (attempt.ending.end == End::output_lost && attempt.error &&
         attempt.error->code() != Code::too_large) {
-        attempt.error = lost_at(name_, *attempt.error, !run.task->extras().spill_dir.empty());
+        attempt.error = lost_at(name_, *attempt.error);
     }
     attempt.where = name_ + "/cpu";
     const auto age = std::chrono::system_clock::now() - attempt.started;
