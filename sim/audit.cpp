@@ -2,6 +2,7 @@
 // What must hold at any time, looked at once in a second: nobody is silent, nothing waits beside
 // who could run it, nobody counts on who is gone.
 #include <algorithm>
+#include <ranges>
 #include <string>
 #include <utility>
 
@@ -114,17 +115,20 @@ void Cluster::audit_capacity(std::uint32_t id) {
     }
     std::uint32_t slots = 0;
     std::uint32_t largest = 0;
+    std::uint32_t busy = 0;
     for (std::uint32_t worker = 0; worker < addresses(); ++worker) {
         const Link& link = client.links[worker];
         const bool counts = link.life != 0 && !link.draining && (link.up || has[worker]);
         slots += counts ? workers_[who(worker)].slots : 0;
         largest = std::max(largest, counts ? workers_[who(worker)].slots : 0);
+        busy += counts && link.up ? link.busy : 0;
     }
     const bool wrong = slots != client.reactor->slots() || slots != client.told.slots ||
-                       largest != client.told.task_slots_max;
+                       largest != client.told.task_slots_max || differs(busy, client.told.busy);
     if (wrong && client.miscounts) {
         violated("client " + std::to_string(id) + " counts on " +
-                 std::to_string(client.reactor->slots()) + " slots of " + std::to_string(slots));
+                 std::to_string(client.reactor->slots()) + " slots of " + std::to_string(slots) +
+                 ", " + std::to_string(client.told.busy) + " busy of " + std::to_string(busy));
     }
     client.miscounts = wrong;
 }
@@ -183,7 +187,8 @@ void Cluster::audit_lost(std::uint32_t id) {
 const Cluster::Job* Cluster::first_for(std::uint32_t id, std::uint32_t worker) const {
     const Job* first = nullptr;
     const auto key = [this](const Job& job) {
-        return std::pair(priority_of(static_cast<std::uint32_t>(&job - jobs_.data())), job.arrival);
+        return std::pair(plan_.priority_of(static_cast<std::uint32_t>(&job - jobs_.data())),
+                         job.arrival);
     };
     for (const Job& job : jobs_) {
         if ((first == nullptr || key(job) < key(*first)) && waits(id, job) &&
@@ -212,11 +217,14 @@ void Cluster::audit_waiting(std::uint32_t id) {
         }
         if (first == nullptr && !link.on_trial) {
             audit_moving(id, worker);
-            audit_stranded(id);
         } else if (first != nullptr) {
             violated("task " + std::to_string(first - jobs_.data()) + " waits, and worker " +
                      std::to_string(worker) + " idles");
         }
+    }
+    if (std::ranges::any_of(std::views::iota(0U, addresses()),
+                            [&](std::uint32_t worker) { return calm(id, worker); })) {
+        audit_stranded(id);
     }
 }
 
@@ -229,8 +237,8 @@ bool Cluster::has_place(std::uint32_t id, const Job* first, std::uint32_t leases
            worker.spare_since <= clock_.now() - idle_max;
 }
 
-/// Some worker would take more, and nothing waits that it could run: nor does a call of what nobody
-/// has, where nobody may come who has it; nor, for long, what nobody in reach could run.
+/// Some worker is there: then no call waits of what nobody has, where nobody may come who has it;
+/// nor, for long, what nobody in reach could run.
 void Cluster::audit_stranded(std::uint32_t id) {
     const Client& client = clients_[id];
     for (std::uint32_t index = 0; index < jobs_.size(); ++index) {

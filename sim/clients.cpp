@@ -32,7 +32,7 @@ void Cluster::begin(std::uint32_t index) {
 client::Order Cluster::order_of(std::uint32_t index) const {
     const Job& job = jobs_[index];
     client::Order order;
-    const Priority priority = priority_of(index);
+    const Priority priority = plan_.priority_of(index);
     order.demand.cores = job.cores;
     order.demand.memory_bytes = job.memory_bytes;
     order.demand.cgroup_limits = job.limited;
@@ -186,7 +186,7 @@ void Cluster::client_effects(std::uint32_t id, client::Outbox& out) {
             link.known = connection.known && link.life == connection.life;
             connection.reconciles = link.known;
             link.draining = false;
-            link.others = link.queued = 0;
+            link.others = link.queued = link.busy = 0;
             link.life = connection.life;
             link.functions = connection.functions;
             link.detector.emplace(core::Patience{1s, 30s}, client.machine.now());

@@ -211,7 +211,7 @@ class Cluster {
         std::uint32_t silences = 0;                      // since, that may have looked suspicious
         bool twin = false;         // the client knows it as another's second address
         std::uint64_t others = 0;  // thousandths of its slots that ran what is not the client's
-        std::uint32_t queued = 0;  // of the client's, as the worker said
+        std::uint32_t queued = 0, busy = 0;  // what waits there, slots without its programs
         // Whether it is shut out for failing.
         std::uint32_t bad = 0;    // failures in a row
         std::uint32_t terms = 0;  // how often it was shut out
@@ -363,7 +363,7 @@ class Cluster {
     void watch_accepted(std::uint32_t worker);
     void watch_cancelled(std::uint32_t worker, const wire::Message& message);
     void watch_given_up(std::uint32_t worker, const AttemptId& attempt, const worker::Outbox& out);
-    void watch_turn(Turns& turns, const std::string& who);
+    void watch_turn(Turns& turns, bool ahead, bool behind, const std::string& who);
     void watch_session(const Connection& connection);
     void watch_dropped(std::uint32_t client, std::uint32_t address);
     [[nodiscard]] std::vector<std::uint32_t> asked_back(std::uint64_t id,

@@ -161,7 +161,7 @@ void Cluster::node_failed(const Job& job, const Attempt& attempt) {
     }
     const auto slots = workers_[who(static_cast<std::uint32_t>(id))].slots;
     const auto level =
-        std::to_underlying(priority_of(static_cast<std::uint32_t>(&job - jobs_.data())));
+        std::to_underlying(plan_.priority_of(static_cast<std::uint32_t>(&job - jobs_.data())));
     if (!said_ && link.lost_cores[level] >= slots && job.received == Streams{}) {
         violated("worker " + std::to_string(id) + " is said to have run more than it could");
     }

@@ -117,15 +117,19 @@ void Cluster::count_others(std::uint32_t id, std::uint32_t address, const wire::
     std::vector<const Job*> here = jobs_at(id, address);
     // the newest wait
     here.resize(here.size() - std::min<std::size_t>(here.size(), beat->queued));
-    std::uint64_t own = 0;
-    for (const Job* const job : here) {
-        own += job->cores;
-    }
     const std::uint64_t slots = workers_[who(address)].slots;
+    std::uint64_t own = 0;
+    std::uint64_t programs = 0;  // of those, which are taken to run in the order in which they came
+    for (const Job* const job : here | std::views::take_while([&](auto) { return own < slots; })) {
+        own += job->cores;
+        programs += job->kind == Kind::program || job->blind ? job->cores : 0;
+    }
     own = 1000 * std::min(own, slots) / slots;
     const std::uint64_t all = std::min(beat->load_permille, 1000U);
     clients_[id].links[address].others = all - std::min(all, own);
+    const std::uint64_t used = all * slots / 1000;
     clients_[id].links[address].queued = beat->queued;
+    clients_[id].links[address].busy = static_cast<std::uint32_t>(used - std::min(used, programs));
 }
 
 /// A client asks for tasks back: for another worker that has nothing to do, and not for more than
@@ -206,18 +210,20 @@ void Cluster::watch_order(const Connection& to, std::uint32_t given) {
     const std::uint32_t id = to.client;
     Client& client = clients_[id];
     ++client.turns.starts;
+    const auto place = [&](std::uint32_t index) {
+        return std::pair(plan_.priority_of(index), jobs_[index].arrival);
+    };
+    bool ahead = false;   // (of its own priority: what came back, or what nobody could run, when it
+    bool behind = false;  // was put first)
     for (std::uint32_t index = 0; index < jobs_.size(); ++index) {
         const Job& job = jobs_[index];
-        const bool before = std::pair(priority_of(index), job.arrival) <
-                            std::pair(priority_of(given), jobs_[given].arrival);
-        if (job.client != id || job.arrival == 0 || !before ||
-            client.reactor->lease_of(job.attempt) || !reaches(client, to.address, job)) {
-            continue;
+        if (job.client == id && job.arrival != 0 && !client.reactor->lease_of(job.attempt) &&
+            reaches(client, to.address, job)) {
+            ahead |= place(index) < place(given);
+            behind |= place(index).first > place(given).first;
         }
-        // (of its own priority: what came back, or what nobody could run, when it was put first)
-        watch_turn(client.turns, "client " + std::to_string(id));
-        return;
     }
+    watch_turn(client.turns, ahead, behind, "client " + std::to_string(id));
 }
 
 }  // namespace repartir::sim

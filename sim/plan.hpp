@@ -31,22 +31,29 @@ struct Plan {
     bool heavy = false;         ///< much input and output
     bool gives = false;         ///< the clients ask for tasks back all the time
     bool broken = false;        ///< workers fail by themselves, again and again
+    bool urgent = false;        ///< almost all tasks are
     bool faults = true;
     base::BootTime trouble = std::chrono::seconds(60);   ///< how long things go wrong
     base::BootTime patience = std::chrono::minutes(30);  ///< by when all must have ended after it
     bool trace = false;                                  ///< keep what happened
+
+    /// @return how urgent that job is.
+    [[nodiscard]] Priority priority_of(std::uint32_t job) const {
+        if (urgent) {
+            return job % 31 == 3   ? Priority::low
+                   : job % 31 == 5 ? Priority::normal
+                                   : Priority::high;
+        }
+        return job % 7 == 0 ? Priority::high : job % 7 == 3 ? Priority::low : Priority::normal;
+    }
 };
 
 /// Of who starts what is less urgent now and then, before the rest.
 struct Turns {
     std::uint64_t starts = 0;
     std::uint64_t taken = 0;
+    std::uint64_t missed = 0;  ///< starts since the latest turn, while somebody waited for one
 };
-
-/// @return how urgent that job is.
-inline Priority priority_of(std::uint32_t job) {
-    return job % 7 == 0 ? Priority::high : job % 7 == 3 ? Priority::low : Priority::normal;
-}
 
 /// What came of it.
 struct Report {

@@ -221,7 +221,7 @@ void Cluster::watch_queue(std::uint32_t id) {
     }
     std::map<Priority, const std::pair<const AttemptId, Queued>*> firsts;  // each may have its turn
     for (const auto& each : worker.queue) {
-        auto& first = firsts[priority_of(each.first.task.element)];
+        auto& first = firsts[plan_.priority_of(each.first.task.element)];
         if (first == nullptr || each.second.arrival < first->second.arrival) {
             first = &each;
         }
@@ -242,10 +242,16 @@ void Cluster::watch_queue(std::uint32_t id) {
     }
 }
 
-/// Something went before what is more urgent: only so much may, for its turn.
-void Cluster::watch_turn(Turns& turns, const std::string& who) {
-    if (++turns.taken > turns.starts / core::normal_period + turns.starts / core::low_period) {
+/// Something went: before what is more urgent only so much may, for its turn; and what is less so
+/// has one soon. @param ahead whether what is more urgent waits @param behind what is less so
+void Cluster::watch_turn(Turns& turns, bool ahead, bool behind, const std::string& who) {
+    turns.taken += ahead ? 1 : 0;
+    if (turns.taken > turns.starts / core::normal_period + turns.starts / core::low_period) {
         violated(who + " lets what is urgent wait");
+    }
+    turns.missed = behind && !ahead ? turns.missed + 1 : 0;
+    if (turns.missed > 2 * core::low_period) {
+        violated(who + " starves what is less urgent");
     }
 }
 
@@ -274,22 +280,22 @@ void Cluster::watch_start(std::uint32_t id, const AttemptId& attempt) {
     if (found == worker.queue.end()) {
         return;  // what was asked back, or cancelled, as it began: that is looked at elsewhere
     }
-    const Priority own = priority_of(attempt.task.element);
-    bool overtakes = false;
+    const Priority own = plan_.priority_of(attempt.task.element);
+    bool ahead = false;
+    bool behind = false;
     for (const auto& [other, queued] : worker.queue) {
-        const Priority others = priority_of(other.task.element);
-        if (others > own || other == attempt || !waits_at(worker, other, queued)) {
+        const Priority others = plan_.priority_of(other.task.element);
+        if (other == attempt || !waits_at(worker, other, queued)) {
             continue;
         }
-        overtakes |= others < own;
+        behind |= others > own;
+        ahead |= others < own;
         if (others == own && queued.arrival < found->second.arrival) {
             violated("worker " + std::to_string(id) + " does not begin what came first");
             break;
         }
     }
-    if (overtakes) {
-        watch_turn(worker.turns, "worker " + std::to_string(id));
-    }
+    watch_turn(worker.turns, ahead, behind, "worker " + std::to_string(id));
     worker.queue.erase(found);
 }
 

@@ -80,6 +80,13 @@ class Lanes {
             passed_.insert(open_.extract(lane.place()));
         }
     }
+    /// What was passed over is looked at again.
+    void reopen() {
+        for (const auto& [place, lane] : passed_) {
+            lane->passed_ = false;
+        }
+        open_.merge(passed_);
+    }
     /// @return the lane whose head is the first that stands behind that place; nullptr when there
     /// is none. Place() is before all. @param also_passed look at those that are passed over, too
     [[nodiscard]] Lane* after(const Place& place, bool also_passed) const {

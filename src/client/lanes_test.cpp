@@ -143,6 +143,10 @@ TEST(LanesTest, TheyAreAsOneQueueOfEachKind) {
                 lanes.pass(*lane);
                 EXPECT_TRUE(lane->passed());
             }
+            if (random.below(8) == 0) {
+                lanes.reopen();
+                EXPECT_EQ(lanes.after({}, false), lanes.after({}, true));
+            }
             if (waiting.erase(one.place) != 0) {
                 lanes.erase(one.place, one.kind);
             } else {

@@ -270,13 +270,12 @@ void Reactor::place(Outbox& out) {
     const std::uint64_t before = lease_;
     std::vector<WorkerId> to;
     Place place;
-    while (!ready_.empty()) {
+    while (up_ != 0) {
         std::erase_if(gained, [&](WorkerId id) {
             return workers_[id].load == not_ready || workers_[id].kept;
         });
-        Waiting::Lane* const lane = waiting_.after(place, reach_changed_ || !gained.empty());
+        Waiting::Lane* const lane = waiting_.after(place, !gained.empty());
         if (lane == nullptr) {
-            reach_changed_ = false;
             break;
         }
         place = lane->place();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "client/reactor.hpp"
@@ -52,6 +53,23 @@ TEST(ClientPlacingTest, WhatNoWorkerInReachCanRunEndsInTime) {
     EXPECT_EQ(ended[0].report.error->code, "cannot_schedule");
     EXPECT_NE(ended[0].report.error->sentence.find("4 cores"), std::string::npos);
     EXPECT_EQ(f.reactor.attempts(), 0U);
+}
+
+TEST(ClientPlacingTest, WhatOnlyAWorkerCouldRunThatLeftEndsInTime) {
+    Fixture f(2);
+    f.welcome(0, 4, false, 1, 1);  // each takes one task
+    f.welcome(1, 2, false, 1, 1);
+    f.start(1, 4);
+    f.start(2, 4);
+    f.start(3);
+    EXPECT_FALSE(f.reactor.lease_of(attempt(2)).has_value()) << "it waits for the first worker";
+    f.reactor.disconnected(0, "reset", f.now, f.out);
+    f.out.clear();
+    f.pass(11s, {1});  // where nobody has room for anything more
+    const auto ended = f.take<Finished>();
+    const auto second = std::ranges::find(ended, attempt(2), &Finished::attempt);
+    ASSERT_NE(second, ended.end());
+    EXPECT_EQ(second->report.error->code, "cannot_schedule");
 }
 
 TEST(ClientPlacingTest, WhatWasSetAsideCanBeCancelled) {

@@ -120,7 +120,7 @@ void Reactor::drop_link(WorkerId id, Worker& worker, std::string_view why, Outbo
         worker.failures = 0;
     }
     ++worker.failures;
-    reach_changed_ = true;
+    waiting_.reopen();  // what only it could have run is stranded now
     worker.link = Link::down;
     worker.why = why;
     worker.reclaiming = worker.in_vain = worker.ask_all = false;

@@ -388,7 +388,6 @@ class Reactor {
     std::uint64_t arrival_ = 0;
     std::vector<WorkerId> gained_;  // who may take more than when what waits was last gone through
     std::vector<WorkerId> kept_;    // who gets nothing but what waits for its credit
-    bool reach_changed_ = false;    // since then
     std::uint64_t asked_ = 0;
     Capacity told_;                 // the latest effect
     std::uint64_t slots_sum_ = 0;   // of workers in reach
