@@ -72,6 +72,40 @@ TEST(ClientPlacingTest, WhatOnlyAWorkerCouldRunThatLeftEndsInTime) {
     EXPECT_EQ(second->report.error->code, "cannot_schedule");
 }
 
+TEST(ClientPlacingTest, OfThoseThatMayTakeMoreAgainTheLeastLoadedGetsWhatWaited) {
+    for (const WorkerId idle : {0U, 1U, 2U}) {
+        Options options = Fixture::options(3);
+        options.tasks_max = 2;  // of each worker
+        Fixture f(options);
+        for (const WorkerId id : {0U, 1U, 2U}) {
+            f.welcome(id, 4);
+        }
+        for (std::uint32_t element = 1; element <= 7; ++element) {
+            f.start(element);
+        }
+        ASSERT_FALSE(f.held(7));
+        wire::Heartbeat beat;
+        beat.sequence = 1;
+        for (const WorkerId id : {0U, 1U, 2U}) {
+            beat.load_permille = id == idle ? 500 : 1000;
+            f.say(id, wire::MessageType::heartbeat, beat);
+        }
+        f.out.clear();
+        for (const WorkerId id : {0U, 1U, 2U}) {  // all before anything is handed out
+            wire::TaskResult result;
+            result.sequence = id + 1;
+            result.attempt = f.lease(attempt(id + 1));
+            const std::string body = codec::encode(result);
+            f.reactor.received(id, {wire::MessageType::task_result, wire::version_max, 9, body},
+                               f.now, f.out);
+        }
+        f.reactor.hand_out(f.now, f.out);
+        std::vector<std::uint32_t> wanted(idle + 1, 0);
+        wanted.back() = 1;
+        EXPECT_EQ(f.submitted(), wanted);
+    }
+}
+
 TEST(ClientPlacingTest, WhatWasSetAsideCanBeCancelled) {
     Fixture f(1);
     f.welcome(0, 2);

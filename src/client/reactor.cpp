@@ -118,9 +118,9 @@ void Reactor::drop_link(WorkerId id, Worker& worker, std::string_view why, Outbo
     if (worker.link == Link::up) {
         worker.lost_at = now_ + options_.reattach;
         worker.failures = 0;
+        waiting_.reopen();  // what only it could have run is stranded now
     }
     ++worker.failures;
-    waiting_.reopen();  // what only it could have run is stranded now
     worker.link = Link::down;
     worker.why = why;
     worker.reclaiming = worker.in_vain = worker.ask_all = false;
