@@ -196,8 +196,9 @@ void Cluster::make_job(std::uint32_t index, bool at_once) {
     // short and even, or one of a long tail: each doubling half as likely as the one before
     job.duration = chance(80)
                        ? base::BootTime(1ms) * (1 + random_.below(200))
-                       : base::BootTime(50ms) * (std::uint64_t{1} << static_cast<unsigned>(
-                                                     std::countr_zero(random_.next() | 0x100U)));
+                       : base::BootTime(plan_.lengthy ? 800ms : 50ms) *
+                             (std::uint64_t{1}
+                              << static_cast<unsigned>(std::countr_zero(random_.next() | 0x100U)));
     job.policy.max_retries = static_cast<std::uint32_t>(random_.below(4));
     job.failures_to_come = chance(10) ? static_cast<std::uint32_t>(random_.below(6)) : 0;
     job.output[0] = chance(70) ? random_.below(1000) : chance(50) ? 0 : random_.below(300'000);

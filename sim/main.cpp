@@ -114,6 +114,7 @@ repartir::sim::Plan plan_of(std::uint64_t seed, const Settings& settings) {
     plan.first_dies = plan.twins != 0 && !plan.first_fails && shape.below(2) == 0;
     plan.broken = shape.below(8) == 0;
     plan.urgent = shape.below(8) == 0;
+    plan.lengthy = shape.below(4) == 0;
     plan.tasks = plan.urgent && settings.tasks == 0 ? 500 : plan.tasks;
     plan.trace = settings.trace;
     return plan;

@@ -37,6 +37,9 @@ FILES = ["src/client/placing.cpp", "src/client/reactor.cpp", "src/client/reclaim
 # the others are for what seeds of the same worlds find or not by chance.)
 SURVIVORS_MAX = 12
 
+# So many seeds, at most, are spent on those that are to survive.
+KEPT_SEEDS = 200
+
 # Why some are right to survive.
 REASONS = {
     "implied": "what stands beside it is never otherwise then: no state can be told from another",
@@ -58,6 +61,10 @@ REASONS = {
              "many",
     "spares": "it spares looking for what is mostly not there; who looks finds the same a little "
               "later, or what is worth little",
+    "balance": "of several that may get it, who is to: one that has nothing to do then takes it "
+               "from there at once",
+    "turns": "a turn that nobody waits for goes to what is less urgent still, and that within what "
+             "it may take",
     "window": "a worker is never handed a batch at once: the window (tasks_max) is smaller",
 }
 
@@ -68,10 +75,20 @@ KEPT = {
         ("worker.welcomed", "implied"),  # who was never welcomed is not up and has nothing
         ("!std::exchange(worker.unsettled, true)", "again"),
         ("load != worker.load", "again"),
+        ("others == worker.others_permille", "later"),
+        ("worker.load == not_ready", "spares"),
+        ("!best", "balance"), ("workers_[id].load < workers_[*best].load", "balance"),
+        ("!std::exchange(workers_[id].kept, true)", "again"),
+        ("put_first(*turn)", "again"),
         ("worker.counted_slots != slots", "again"),
-        ("held.possible_in != reach_", "again"),
-        ("looks < looks_max", "bound"),
         ("tasks.size() < wire::batch_max", "window"))},
+    **{("src/client/placing.cpp", what, "false"): reason for what, reason in (
+        ("others == worker.others_permille", "again"), ("busy == worker.busy", "again"),
+        ("workers_[id].load < workers_[*best].load", "balance"),
+        ("suits(workers_[able])", "spares"),
+        ("lane->place().level != level", "turns"),
+        ("set_aside_.any_of(place_of(held), kind)", "spares"),
+        ("lane.passed()", "spares"))},
     **{("src/client/reactor.cpp", what, form): "caller" for form in ("true", "false")
        for what in ("many <= few", "wanted >= most")},
     **{("src/client/reactor.cpp", what, "false"): reason for what, reason in (
@@ -82,7 +99,7 @@ KEPT = {
         ("!stranded_.empty()", "later"),
         ("worker.output.is_due()", "later"),
         ("worker.quarantine.ask(now_) == core::Standing::quarantined", "later"),
-        ("std::exchange(worker.others_permille, others) != others", "later"),
+        ("hear_load(worker, *beat)", "later"),
         ("(now == 0) != (told == 0)", "measure"),
         ("std::abs(now - told) > told / 8", "measure"),
         ("differs(now.window, told_.window)", "measure"),
@@ -98,11 +115,12 @@ KEPT = {
         ("worker.seen.size() >= worker.tasks.left()", "later"))},
     **{("src/client/reactor.cpp", what, "true"): reason for what, reason in (
         ("wake != worker.wake", "again"),
+        ("queued_before != worker.queued", "again"),
         ("suspected", "again"),
         ("worker.welcomed", "implied"),  # who was never welcomed has no name
         ("worker.incarnation == welcome->incarnation", "reborn"),
         ("!timers_.empty()", "nobody"),
-        ("std::exchange(worker.others_permille, others) != others", "again"),
+        ("hear_load(worker, *beat)", "again"),
         ("round_trip_.count() == 0", "measure"),
         ("beat->echo != 0", "measure"),
         ("beat->echo == worker.beat", "measure"))},
@@ -111,11 +129,13 @@ KEPT = {
      "piece->bytes.size() >= wire::output_piece_bytes_max, now_)", "false"): "measure",
     ("src/worker/output.cpp", "bytes != 0", "true"): "again",
     ("src/worker/output.cpp", "owner == nullptr", "true"): "lent",
-    ("src/client/reclaim.cpp", "backlog != worker.backlog", "true"): "again",
-    ("src/client/reclaim.cpp", "tries-- == 0", "false"): "bound",
-    ("src/client/reclaim.cpp", "cut_short_", "false"): "bound",
-    ("src/client/reclaim.cpp", "backlog != 0", "true"): "spares",
-    ("src/client/reclaim.cpp", "first.here.size() >= first.site.slots", "false"): "spares",
+    ("src/client/reclaim.cpp", "!std::exchange(worker.unmatched, true)", "true"): "again",
+    ("src/client/reclaim.cpp", "!idle(*ready_.begin())", "false"): "spares",
+    ("src/client/reclaim.cpp", "std::ranges::any_of(kinds, [&](const Kind& kind) "
+     "{ return could(idle, kind); })", "true"): "spares",
+    **{("src/client/reclaim.cpp", what, "false"): "again"
+       for what in ("backlog == worker.backlog", "left == worker.left", "backlog == 0")},
+    ("src/client/reclaim.cpp", "less(*ready_.begin())", "true"): "spares",
     **{("src/client/tasks.cpp", what, form): "words" for form in ("true", "false")
        for what in ("id < 3", "whom.empty()", "why.empty()", "silent", "worker.why.empty()",
                     "worker.taken", "worker.link == Link::dialling",
@@ -307,7 +327,8 @@ def check(program, mutants, seeds, units, jobs, every, out, again):
         def fate_of(pair):
             if key_of(pair[1]) in found:
                 return "seed", "as before"
-            return try_one(pair[0], program, seeds, units, differ, patience)
+            most = min(seeds, KEPT_SEEDS) if key_of(pair[1]) in KEPT else seeds
+            return try_one(pair[0], program, most, units, differ, patience)
 
         for fate in pool.map(fate_of, zip(numbers, mutants)):
             fates.append(fate)

@@ -32,6 +32,7 @@ struct Plan {
     bool gives = false;         ///< the clients ask for tasks back all the time
     bool broken = false;        ///< workers fail by themselves, again and again
     bool urgent = false;        ///< almost all tasks are
+    bool lengthy = false;       ///< those that take long take much longer
     bool faults = true;
     base::BootTime trouble = std::chrono::seconds(60);   ///< how long things go wrong
     base::BootTime patience = std::chrono::minutes(30);  ///< by when all must have ended after it
@@ -43,6 +44,9 @@ struct Plan {
             return job % 31 == 3   ? Priority::low
                    : job % 31 == 5 ? Priority::normal
                                    : Priority::high;
+        }
+        if (lengthy) {
+            return static_cast<Priority>(job % 3);
         }
         return job % 7 == 0 ? Priority::high : job % 7 == 3 ? Priority::low : Priority::normal;
     }

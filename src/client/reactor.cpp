@@ -391,9 +391,6 @@ void Reactor::tick(base::BootTime now, Outbox& out) {
 
 base::BootTime Reactor::next() const {
     base::BootTime first = timers_.empty() ? never : timers_.begin()->first;
-    if (out_of_reach_ != never && now_ - out_of_reach_ < options_.reach) {
-        first = std::min(first, out_of_reach_ + options_.reach);
-    }
     if (!stranded_.empty()) {
         first = std::min(first, stranded_.begin()->first.first + options_.reach);
     }

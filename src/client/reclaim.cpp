@@ -25,9 +25,7 @@ void Reactor::settle_backlogs() {
         if (backlog == worker.backlog && (left == worker.left || backlog == 0)) {
             continue;
         }
-        if (worker.backlog != 0) {
-            backlogs_.erase({worker.left, id});
-        }
+        backlogs_.erase({worker.left, id});
         worker.backlog = backlog;
         worker.left = left;
         if (backlog != 0) {
@@ -54,9 +52,9 @@ std::set<Reactor::Kind> Reactor::waiting_at(const Worker& worker) {
     return kinds;
 }
 
-/// @return whether a worker has a slot that is free for what it is given.
+/// @return whether a worker that may get more has a slot that is free for it.
 bool Reactor::idles(const Worker& worker) {
-    return worker.load != not_ready && !worker.kept && worker.here.size() < worker.site.slots;
+    return !worker.kept && worker.here.size() < worker.site.slots;
 }
 
 /// When a worker idles and nothing waits here that it could run: asks another for half of what

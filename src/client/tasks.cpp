@@ -59,9 +59,7 @@ void Reactor::wait_again(Entry& entry) {
     held.at.reset();
     held.got = {};
     held.waits_since = now_;
-    if (out_of_reach_ != base::never) {
-        give_up_at_ = std::min(give_up_at_, now_ + options_.reach);
-    }
+    give_up_at_ = std::min(give_up_at_, now_ + options_.reach);  // where nobody is up
     waiting_.add(place_of(held), kind_of(held), entry);
 }
 
