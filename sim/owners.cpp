@@ -51,7 +51,7 @@ void Cluster::give_back(std::uint32_t id) {
                 for (std::uint32_t to = 0; to < addresses(); ++to) {
                     runs = runs || reaches(client, to, job);
                 }
-                return runs && job.kind == Kind::program && waits(id, job);
+                return runs && (job.kind == Kind::program || job.blind) && waits(id, job);
             }));
         const std::uint32_t there = programs_to_ask_for(id);
         const bool awaits = std::ranges::any_of(jobs_, [&](const Job& job) {

@@ -89,8 +89,9 @@ std::uint32_t Cluster::programs_to_ask_for(std::uint32_t id) const {
         const std::vector<const Job*> here = jobs_at(id, address);
         const std::uint32_t backlog =
             backlog_of(client, address, static_cast<std::uint32_t>(here.size()));
-        const auto programs = static_cast<std::uint32_t>(std::ranges::count(
-            here | std::views::reverse | std::views::take(backlog), Kind::program, &Job::kind));
+        const auto programs = static_cast<std::uint32_t>(std::ranges::count_if(
+            here | std::views::reverse | std::views::take(backlog),
+            [](const Job* job) { return job->kind == Kind::program || job->blind; }));
         if (programs != 0) {
             const std::uint64_t left =
                 ((here.size() - (backlog + 1) / 2) << 20U) / workers_[who(address)].slots +
