@@ -119,7 +119,7 @@ TEST(ClientManyTest, WhatWaitsAtAWorkerThatIsFullOfOthersWorkIsTakenForOneThatId
     EXPECT_EQ(f.told(wire::MessageType::task_reclaim), 0U) << "both run, as far as is known";
     wire::Heartbeat full;
     full.running = 2;
-    full.queued = 2;
+    full.queued = 1;
     full.load_permille = 1000;
     f.say(0, wire::MessageType::heartbeat, full);
     EXPECT_EQ(f.listed(wire::MessageType::task_reclaim),
@@ -130,6 +130,52 @@ TEST(ClientManyTest, WhatWaitsAtAWorkerThatIsFullOfOthersWorkIsTakenForOneThatId
     EXPECT_EQ(f.listed(wire::MessageType::task_reclaim).size(), 2U) << "one of both waits, it says";
     f.ids(0, wire::MessageType::task_reclaimed, {attempt(1)});
     EXPECT_THAT(f.submitted(), testing::ElementsAre(0U, 1U));
+}
+
+TEST(ClientManyTest, WhoIsAskedForAllGivesWhatAnyThatIdlesTakes) {
+    for (const bool idles : {false, true}) {
+        Fixture f(3);
+        f.functions = {"b"};
+        f.welcome(0);
+        f.start(1);
+        f.start(2, 1, false, "b");
+        f.welcome(2, 1);
+        if (!idles) {
+            f.start(3, 1, false, "b");
+            ASSERT_THAT(f.submitted(), testing::ElementsAre(2U, 0U, 1U));
+        }
+        f.functions = {};
+        f.welcome(1);
+        f.out.clear();
+        wire::Heartbeat full;
+        full.running = 2;
+        full.queued = 2;
+        full.load_permille = 1000;
+        f.say(0, wire::MessageType::heartbeat, full);
+        EXPECT_EQ(f.listed(wire::MessageType::task_reclaim),
+                  std::vector<AttemptId>{f.lease(attempt(1))})
+            << "the newest that the first one takes";
+        f.ids(0, wire::MessageType::task_reclaimed, {});
+        f.say(0, wire::MessageType::heartbeat, full);
+        EXPECT_EQ(f.listed(wire::MessageType::task_reclaim).size(), idles ? 2U : 1U);
+    }
+}
+
+TEST(ClientManyTest, WhoIdlesTakesFromOneOfThoseThatHaveMuch) {
+    Fixture f(3);
+    for (const WorkerId id : {0U, 1U, 2U}) {
+        f.welcome(id, 1);
+    }
+    wire::Heartbeat beat;
+    beat.load_permille = 1000;  // with others' work
+    f.say(2, wire::MessageType::heartbeat, beat);
+    for (std::uint32_t element = 1; element <= 4; ++element) {
+        f.start(element);
+    }
+    EXPECT_THAT(f.submitted(), testing::ElementsAre(2U, 2U));
+    beat.load_permille = 0;
+    f.say(2, wire::MessageType::heartbeat, beat);
+    EXPECT_EQ(f.told(wire::MessageType::task_reclaim), 1U);
 }
 
 TEST(ClientManyTest, WhatIsLessUrgentGetsItsTurnThoughTheRestNeverEnds) {
