@@ -210,20 +210,26 @@ void Cluster::watch_twin(std::uint32_t id, std::uint32_t address) {
 void Cluster::watch_order(const Connection& to, std::uint32_t given) {
     const std::uint32_t id = to.client;
     Client& client = clients_[id];
-    ++client.turns.starts;
+    // (by leases: some go to who is gone, and what goes to others may be told later)
+    client.turns.starts = std::max(client.turns.starts, jobs_[given].lease);
     const auto place = [&](std::uint32_t index) {
         return std::pair(plan_.priority_of(index), jobs_[index].arrival);
     };
-    bool ahead = false;   // (of its own priority: what came back, or what nobody could run, when it
-    bool behind = false;  // was put first)
+    bool ahead = false;  // (its own priority: what came back, or was put first when nobody could)
+    std::map<Priority, const Job*> firsts;  // each may have its turn
     for (std::uint32_t index = 0; index < jobs_.size(); ++index) {
         const Job& job = jobs_[index];
-        if (job.client == id && job.arrival != 0 && !client.reactor->lease_of(job.attempt) &&
-            reaches(client, to.address, job)) {
-            ahead |= place(index) < place(given);
-            behind |= place(index).first > place(given).first;
+        if (!waits(id, job)) {
+            continue;
         }
+        const Job*& first = firsts[plan_.priority_of(index)];
+        first = first == nullptr || job.arrival < first->arrival ? &job : first;
+        ahead |= place(index) < place(given) && reaches(client, to.address, job);
     }
+    const bool behind = std::ranges::any_of(firsts, [&](const auto& first) {
+        return first.first > place(given).first && first.second->arrival < place(given).second &&
+               reaches(client, to.address, *first.second);
+    });
     watch_turn(client.turns, ahead, behind, "client " + std::to_string(id));
 }
 
