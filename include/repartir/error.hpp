@@ -29,6 +29,7 @@ enum class Domain : std::uint8_t {
     trust,
     wire,
     net,
+    gpu,
 };
 
 /// What happened. Values are stable: they appear in JSON output by name.
@@ -54,6 +55,7 @@ enum class Code : std::uint16_t {
     incompatible,          ///< the other side speaks no version of the protocol that we do
     unreachable,           ///< another machine cannot be reached, or was lost
     poisoned,              ///< the task was running on too many machines that were lost
+    driver_failed,         ///< a GPU's driver crashed, hung or failed
     internal,              ///< a defect of Repartir; please report it
 };
 

@@ -101,6 +101,8 @@ std::string_view to_string(Code code) noexcept {
             return "unreachable";
         case Code::poisoned:
             return "poisoned";
+        case Code::driver_failed:
+            return "driver_failed";
         case Code::internal:
             return "internal";
     }
@@ -145,6 +147,8 @@ std::string_view to_string(Domain domain) noexcept {
             return "wire";
         case Domain::net:
             return "net";
+        case Domain::gpu:
+            return "gpu";
     }
     return "unknown";
 }

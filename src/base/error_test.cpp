@@ -44,7 +44,7 @@ TEST(Error, EveryEnumeratorHasItsOwnName) {
     for (int fault = 0; fault <= static_cast<int>(Fault::system); ++fault) {
         EXPECT_NE(to_string(static_cast<Fault>(fault)), "unknown") << fault;
     }
-    for (int domain = 0; domain <= static_cast<int>(Domain::wire); ++domain) {
+    for (int domain = 0; domain <= static_cast<int>(Domain::gpu); ++domain) {
         EXPECT_NE(to_string(static_cast<Domain>(domain)), "unknown") << domain;
     }
 }

@@ -9,15 +9,16 @@
 namespace repartir::wire {
 namespace {
 
-/// @return the enumerator of that name. @param last the enum's last one, which stands for others
+/// @return the enumerator of that name. @param last the enum's last one @param other stands for
+/// names that we do not know
 template <class Enum>
-Enum named(std::string_view name, Enum last) {
-    for (std::size_t value = 0; value < static_cast<std::size_t>(last); ++value) {
+Enum named(std::string_view name, Enum last, Enum other) {
+    for (std::size_t value = 0; value <= static_cast<std::size_t>(last); ++value) {
         if (to_string(static_cast<Enum>(value)) == name) {
             return static_cast<Enum>(value);
         }
     }
-    return last;
+    return other;
 }
 
 }  // namespace
@@ -47,9 +48,9 @@ ErrorRecord to_record(const Error& error) {
 }
 
 Error to_error(const ErrorRecord& record) {
-    const Domain domain = named(record.domain, Domain::wire);
-    const Code code = named(record.code, Code::internal);
-    const Fault fault = named(record.fault, Fault::system);
+    const Domain domain = named(record.domain, Domain::gpu, Domain::wire);
+    const Code code = named(record.code, Code::internal, Code::internal);
+    const Fault fault = named(record.fault, Fault::system, Fault::system);
     std::optional<Error> chain;
     for (const std::string& cause : std::ranges::reverse_view(record.causes)) {
         chain = chain ? Error(domain, code, fault, cause, std::move(*chain))

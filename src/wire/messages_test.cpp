@@ -112,6 +112,10 @@ TEST(MessagesTest, AnErrorKeepsItsPartsAndItsCauses) {
         const Error each(Domain::wire, static_cast<Code>(code), Fault::policy, "x");
         EXPECT_EQ(to_error(to_record(each)).code(), each.code());
     }
+    for (int domain = 0; domain <= static_cast<int>(Domain::gpu); ++domain) {
+        const Error each(static_cast<Domain>(domain), Code::internal, Fault::policy, "x");
+        EXPECT_EQ(to_error(to_record(each)).domain(), each.domain());
+    }
 }
 
 TEST(MessagesTest, AnErrorOfALaterVersionIsInternal) {
