@@ -6,6 +6,7 @@
 #include "repartir/error.hpp"
 #include "repartir/executor.hpp"
 #include "repartir/function.hpp"
+#include "repartir/gpu.hpp"
 #include "repartir/id.hpp"
 #include "repartir/network.hpp"
 #include "repartir/outcome.hpp"
