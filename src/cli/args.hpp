@@ -80,6 +80,7 @@ enum class Opt : std::uint8_t {
     config,
     print_address,
     origin,
+    gpu_allow_cpu,
 };
 
 /// One option. `value` is what help calls its value; empty for a switch, which takes none.

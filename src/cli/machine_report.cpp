@@ -159,6 +159,7 @@ std::string report_text(const MachineReport& report) {
         text += cat({feature.available ? "yes" : "no ", "         ", feature.name,
                      feature.detail.empty() ? "" : ": ", feature.detail, "\n"});
     }
+    text += gpu_lines(report.gpus);
     return text;
 }
 
@@ -227,6 +228,7 @@ std::string report_json(const MachineReport& report) {
         json.end_object();
     }
     json.end_array();
+    put_gpus(json, report.gpus);
     json.end_object();
     return text += '\n';
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/gpu_report.hpp"
 #include "repartir/topology.hpp"
 
 namespace repartir::cli {
@@ -35,9 +36,10 @@ struct MachineReport {
     std::uint64_t memory_granted_bytes = 0;  ///< less where a cgroup grants less
     std::vector<CacheKind> caches;
     std::vector<Feature> features;
+    Gpus gpus;  ///< empty: not looked for
 };
 
-/// Looks at the machine. What cannot be read is left empty.
+/// Looks at the machine, but for GPUs. What cannot be read is left empty.
 [[nodiscard]] MachineReport read_machine();
 /// @return the caches below a folder like /sys/devices/system/cpu, in order of level.
 [[nodiscard]] std::vector<CacheKind> read_caches(const std::string& folder);

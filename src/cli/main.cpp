@@ -17,6 +17,7 @@
 
 #include "cli/args.hpp"
 #include "cli/commands/config.hpp"
+#include "cli/commands/gpu.hpp"
 #include "cli/commands/info.hpp"
 #include "cli/commands/pki.hpp"
 #include "cli/commands/run.hpp"
@@ -136,6 +137,12 @@ int dispatch(const CommandSpec& command, std::span<const std::string> words) {
     }
     if (command.name == "info") {
         return info_command(*parsed);
+    }
+    if (command.name == "gpu list") {
+        return gpu_list_command(*parsed);
+    }
+    if (command.name == "gpu-discovery") {
+        return gpu_discovery_command(*parsed);
     }
     if (command.name == "worker") {
         return worker_command(*std::move(parsed), environment);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include "cli/gpu_options.hpp"
+
 namespace repartir::cli {
 namespace {
 
@@ -15,10 +17,10 @@ constexpr std::string_view elsewhere = "On other machines";
 constexpr std::string_view limit =
     "Limits on each task (a limit that cannot be enforced refuses the task)";
 
-/// The options of several arrays as one.
-template <std::size_t... N>
-consteval auto joined(const std::array<OptionSpec, N>&... parts) {
-    std::array<OptionSpec, (N + ...)> all{};
+/// Several arrays as one.
+template <class T, std::size_t... N>
+consteval auto joined(const std::array<T, N>&... parts) {
+    std::array<T, (N + ...)> all{};
     auto* end = all.begin();
     ((end = std::ranges::copy(parts, end).out), ...);
     return all;
@@ -175,7 +177,9 @@ constexpr std::array run_examples{
 };
 
 constexpr std::array info_options{
-    OptionSpec{Opt::json, 0, "json", "", "", "", out, "Print one JSON object."},
+    OptionSpec{Opt::json, 0, "json", "", "", "", out,
+               "Print one JSON object (docs/json-schema.md)."},
+    gpu_allow_cpu_option,
     OptionSpec{Opt::help, 'h', "help", "", "", "", "", "Print this help."},
 };
 constexpr std::array info_examples{
@@ -383,14 +387,17 @@ constexpr std::string_view config_description =
     " --config can read: what is set as keys, what is left at its default as comments. Takes the"
     " options of repartir worker too, and refuses what that would refuse.";
 
-constexpr std::array all_commands{
+constexpr std::array first_commands{
     CommandSpec{"run", "repartir run [options] [--] program [args] [::: inputs...]...",
                 "run a program over many inputs", run_description, run_options, run_examples},
     CommandSpec{
-        "info", "repartir info [--json]", "show what this machine offers",
+        "info", "repartir info [--json] [--gpu-allow-cpu]", "show what this machine offers",
         "Prints CPUs, NUMA nodes, caches, memory, the limits of our cgroup (a CPU quota sets"
-        " the default number of workers) and the isolation features of the kernel.",
+        " the default number of workers), the isolation features of the kernel and the GPUs"
+        " (repartir gpu list).",
         info_options, info_examples},
+};
+constexpr std::array later_commands{
     CommandSpec{"worker", "repartir worker --listen ADDRESS [options]",
                 "run tasks that clients elsewhere submit", worker_description, worker_options,
                 worker_examples},
@@ -441,6 +448,7 @@ constexpr std::array all_commands{
                 true},
     CommandSpec{"man", "repartir man", "print the manual page (roff)", "", plain_options, {}, true},
 };
+constexpr auto all_commands = joined(first_commands, gpu_commands, later_commands);
 
 }  // namespace
 

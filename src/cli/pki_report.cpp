@@ -36,10 +36,6 @@ std::string_view issued_state(const IssuedCertificate& one, sys_seconds now) {
     return one.is_revoked() ? "revoked" : one.until < now ? "expired" : "valid";
 }
 
-std::string padded(std::string_view text, std::size_t width) {
-    return cat({text, std::string(text.size() < width ? width - text.size() : 0, ' ')});
-}
-
 void put_time(JsonWriter& json, std::string_view key, sys_seconds time) {
     json.key(key);
     json.integer(time.time_since_epoch().count());

@@ -42,6 +42,10 @@ std::string cat(std::initializer_list<std::string_view> parts) {
     return text;
 }
 
+std::string padded(std::string_view text, std::size_t width) {
+    return cat({text, std::string(text.size() < width ? width - text.size() : 0, ' ')});
+}
+
 std::string number(std::uint64_t value) { return std::to_string(value); }
 
 std::string shell_quote(std::string_view word) {

@@ -13,6 +13,8 @@ namespace repartir::cli {
 
 /// @return the parts joined without anything between them.
 [[nodiscard]] std::string cat(std::initializer_list<std::string_view> parts);
+/// @return the text, with blanks behind it where it is shorter than `width`.
+[[nodiscard]] std::string padded(std::string_view text, std::size_t width);
 /// @return the number in decimal.
 [[nodiscard]] std::string number(std::uint64_t value);
 /// @return one word that a POSIX shell reads back as `word`, quoted only where it must be.

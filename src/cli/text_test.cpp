@@ -40,6 +40,12 @@ TEST(Text, SizesAreReadInPowersOf1024) {
     }
 }
 
+TEST(Text, PaddingFillsAndNeverCuts) {
+    EXPECT_EQ(padded("ab", 4), "ab  ");
+    EXPECT_EQ(padded("abcde", 4), "abcde");
+    EXPECT_EQ(padded("", 0), "");
+}
+
 TEST(Text, CountsKeepTheirBounds) {
     EXPECT_EQ(parse_count("-", "1", 1, 3).value(), 1U);
     EXPECT_EQ(parse_count("-", "3", 1, 3).value(), 3U);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cli/commands/info.hpp"
 
+#include "cli/commands/gpu.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/machine_report.hpp"
 #include "cli/plain_output.hpp"
@@ -8,7 +9,8 @@
 namespace repartir::cli {
 
 int info_command(const Parsed& parsed) {
-    const MachineReport report = read_machine();
+    MachineReport report = read_machine();
+    report.gpus = find_gpus(parsed);
     return print(parsed.on(Opt::json) ? report_json(report) : report_text(report)) ? exit_ok
                                                                                    : exit_failed;
 }

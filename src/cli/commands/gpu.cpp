@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+#include "cli/commands/gpu.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "cli/exit_code.hpp"
+#include "cli/plain_output.hpp"
+#include "exec/gpu/child_discovery.hpp"
+
+namespace repartir::cli {
+namespace {
+
+int exit_code_of(const Gpus& gpus) {
+    if (gpus || gpus.error().code() == Code::unsupported) {  // that there is none is an answer
+        return exit_ok;
+    }
+    return gpus.error().code() == Code::out_of_resources ? exit_cannot_schedule : exit_failed;
+}
+
+}  // namespace
+
+Gpus find_gpus(const Parsed& parsed) {
+    gpu::DiscoveryChild child;
+    child.program = "/proc/self/exe";
+    child.arguments = {"repartir", "gpu-discovery",
+                       parsed.on(Opt::gpu_allow_cpu) ? "--gpu-allow-cpu" : "--no-gpu-allow-cpu"};
+    return gpu::devices_by_child(child);
+}
+
+int gpu_list_command(const Parsed& parsed) {
+    const Gpus gpus = find_gpus(parsed);
+    return print(parsed.on(Opt::json) ? gpus_json(gpus) : gpus_text(gpus)) ? exit_code_of(gpus)
+                                                                           : exit_failed;
+}
+
+int gpu_discovery_command(const Parsed& parsed) {
+    if (::fcntl(gpu::report_descriptor, F_GETFD) == -1) {
+        complain("gpu-discovery is what repartir gpu list starts; run that");
+        return exit_usage;
+    }
+    gpu::DiscoveryOptions options;
+    options.allow_cpu = parsed.on(Opt::gpu_allow_cpu);
+    ::_exit(gpu::report_devices(options));
+}
+
+}  // namespace repartir::cli

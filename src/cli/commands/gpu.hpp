@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file gpu.hpp `repartir gpu list`, and the process by which it looks.
+#include "cli/args.hpp"
+#include "cli/gpu_report.hpp"
+
+namespace repartir::cli {
+
+/// Looks for GPUs, in a child that runs this program again; CPU drivers where the options say so.
+/// Errors: as gpu::devices_by_child
+[[nodiscard]] Gpus find_gpus(const Parsed& parsed);
+/// Prints the GPUs. @return the exit code
+[[nodiscard]] int gpu_list_command(const Parsed& parsed);
+/// That child. Returns only where it was started by somebody else. @return the exit code
+[[nodiscard]] int gpu_discovery_command(const Parsed& parsed);
+
+}  // namespace repartir::cli
