@@ -41,9 +41,9 @@ install(FILES ${PROJECT_BINARY_DIR}/repartir.pc DESTINATION ${CMAKE_INSTALL_LIBD
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md
     DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # The pages that --help and the man page name.
-install(FILES ${PROJECT_SOURCE_DIR}/docs/json-schema.md ${PROJECT_SOURCE_DIR}/docs/limits.md
-    ${PROJECT_SOURCE_DIR}/docs/resume-log.md ${PROJECT_SOURCE_DIR}/docs/security.md
-    ${PROJECT_SOURCE_DIR}/docs/workers.md
+install(FILES ${PROJECT_SOURCE_DIR}/docs/gpu.md ${PROJECT_SOURCE_DIR}/docs/json-schema.md
+    ${PROJECT_SOURCE_DIR}/docs/limits.md ${PROJECT_SOURCE_DIR}/docs/resume-log.md
+    ${PROJECT_SOURCE_DIR}/docs/security.md ${PROJECT_SOURCE_DIR}/docs/workers.md
     DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
 
 install(FILES ${PROJECT_SOURCE_DIR}/deploy/repartir-worker.service
