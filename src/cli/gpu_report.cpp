@@ -173,7 +173,8 @@ std::string gpus_text(const Gpus& gpus) {
         text += '\n';
         if (at > 0) {
             for (const std::string& fault : (*gpus)[at - 1].faults) {
-                text += cat({std::string(widths[0], ' '), "known fault: ", fault, "\n"});
+                text += cat(
+                    {std::string(widths[0], ' '), "known fault: ", printable(fault, 200), "\n"});
             }
         }
     }

@@ -43,8 +43,8 @@ Gpus none() {
 TEST(GpuReport, ATable) {
     EXPECT_EQ(
         gpus_text(two()),
-        "#  name           type      memory    driver             vulkan   state\n"
-        "0  NVIDIA H100    discrete  80.0 GiB  NVIDIA 535.183.01  1.3.242  usable\n"
+        "#  name          type      memory    driver             vulkan   state\n"
+        "0  NVIDIA H100   discrete  80.0 GiB  NVIDIA 535.183.01  1.3.242  usable\n"
         "1  soft\\x0aware  cpu       0 B       0.0.1              1.0.3    unusable: it is too"
         " old\n"
         "   known fault: it is wrong\n"
