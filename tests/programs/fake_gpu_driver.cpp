@@ -3,7 +3,6 @@
 /// discovery. FAKE_GPU in the environment says how it behaves: "crash", "crash at the end", "hang",
 /// "exit", "exit well", "fail", "none" (no device), "noisy" (one device, and words on standard
 /// output), or anything else: five devices.
-#define VK_NO_PROTOTYPES 1
 #include <signal.h>
 #include <unistd.h>
 #include <vulkan/vk_icd.h>

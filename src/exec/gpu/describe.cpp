@@ -27,10 +27,10 @@ std::string text_of(const char (&array)[N]) {
 std::vector<std::string> extensions_of(const Vulkan& vulkan, VkPhysicalDevice device) {
     std::uint32_t count = 0;
     std::vector<VkExtensionProperties> found;
-    if (vulkan.call.EnumerateDeviceExtensionProperties(device, nullptr, &count, nullptr) ==
+    if (vulkan.call.enumerate_device_extension_properties(device, nullptr, &count, nullptr) ==
         VK_SUCCESS) {
         found.resize(count);
-        vulkan.call.EnumerateDeviceExtensionProperties(device, nullptr, &count, found.data());
+        vulkan.call.enumerate_device_extension_properties(device, nullptr, &count, found.data());
         found.resize(count);
     }
     std::vector<std::string> names;
@@ -50,7 +50,7 @@ void read_properties(const Vulkan& vulkan, VkPhysicalDevice device, RawDevice& r
         chain(properties, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_MEMORY_HOST_PROPERTIES_EXT,
               raw.host_memory);
     }
-    vulkan.call.GetPhysicalDeviceProperties2(device, &properties);
+    vulkan.call.get_physical_device_properties2(device, &properties);
 }
 
 void read_features(const Vulkan& vulkan, VkPhysicalDevice device, RawDevice& raw) {
@@ -65,7 +65,7 @@ void read_features(const Vulkan& vulkan, VkPhysicalDevice device, RawDevice& raw
         chain(features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_ROBUSTNESS_FEATURES_EXT,
               raw.pipeline_robustness);
     }
-    vulkan.call.GetPhysicalDeviceFeatures2(device, &features);
+    vulkan.call.get_physical_device_features2(device, &features);
     raw.features = features.features;
 }
 
@@ -75,7 +75,7 @@ void read_memory(const Vulkan& vulkan, VkPhysicalDevice device, RawDevice& raw) 
     if (raw.has(VK_EXT_MEMORY_BUDGET_EXTENSION_NAME)) {
         chain(memory, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT, raw.budget);
     }
-    vulkan.call.GetPhysicalDeviceMemoryProperties2(device, &memory);
+    vulkan.call.get_physical_device_memory_properties2(device, &memory);
     raw.memory = memory.memoryProperties;
 }
 
@@ -184,15 +184,15 @@ bool RawDevice::has(const char* extension) const {
 
 RawDevice read_device(const Vulkan& vulkan, VkPhysicalDevice device) {
     RawDevice raw;
-    vulkan.call.GetPhysicalDeviceProperties(device, &raw.properties);
+    vulkan.call.get_physical_device_properties(device, &raw.properties);
     raw.extensions = extensions_of(vulkan, device);
     read_properties(vulkan, device, raw);
     read_features(vulkan, device, raw);
     read_memory(vulkan, device, raw);
     std::uint32_t count = 0;
-    vulkan.call.GetPhysicalDeviceQueueFamilyProperties(device, &count, nullptr);
+    vulkan.call.get_physical_device_queue_family_properties(device, &count, nullptr);
     raw.queues.resize(count);
-    vulkan.call.GetPhysicalDeviceQueueFamilyProperties(device, &count, raw.queues.data());
+    vulkan.call.get_physical_device_queue_family_properties(device, &count, raw.queues.data());
     raw.queues.resize(count);
     return raw;
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace repartir::gpu {
@@ -25,7 +26,7 @@ Error no_loader(const std::string& loader, std::string_view reason) {
 }
 
 Error no_driver() {
-    std::string sentence = "no Vulkan driver was found that works here";
+    const std::string sentence = "no Vulkan driver was found that works here";
     for (const char* name : {"VK_DRIVER_FILES", "VK_ICD_FILENAMES"}) {
         const char* files = std::getenv(name);
         if (files != nullptr && *files != '\0') {
@@ -115,11 +116,19 @@ Result<void> Vulkan::start() {
                                                             : failed("vkCreateInstance", created));
     }
     const char* missing = nullptr;
-#define REPARTIR_FIND(name)                                         \
-    call.name = find<PFN_vk##name>(look_up, instance_, "vk" #name); \
-    missing = call.name == nullptr ? "vk" #name : missing;
-    REPARTIR_VULKAN_INSTANCE_FUNCTIONS(REPARTIR_FIND)
-#undef REPARTIR_FIND
+    const auto fill = [&](auto& function, const char* name) {
+        function = find<std::remove_reference_t<decltype(function)>>(look_up, instance_, name);
+        missing = function == nullptr ? name : missing;
+    };
+    fill(call.destroy_instance, "vkDestroyInstance");
+    fill(call.enumerate_physical_devices, "vkEnumeratePhysicalDevices");
+    fill(call.enumerate_device_extension_properties, "vkEnumerateDeviceExtensionProperties");
+    fill(call.get_physical_device_properties, "vkGetPhysicalDeviceProperties");
+    fill(call.get_physical_device_properties2, "vkGetPhysicalDeviceProperties2");
+    fill(call.get_physical_device_features2, "vkGetPhysicalDeviceFeatures2");
+    fill(call.get_physical_device_memory_properties2, "vkGetPhysicalDeviceMemoryProperties2");
+    fill(call.get_physical_device_queue_family_properties,
+         "vkGetPhysicalDeviceQueueFamilyProperties");
     if (missing != nullptr) {
         return fail(none("the Vulkan loader is too old: it lacks " + std::string(missing)));
     }
@@ -127,8 +136,8 @@ Result<void> Vulkan::start() {
 }
 
 Vulkan::~Vulkan() {
-    if (instance_ != nullptr && call.DestroyInstance != nullptr) {
-        call.DestroyInstance(instance_, nullptr);
+    if (instance_ != nullptr && call.destroy_instance != nullptr) {
+        call.destroy_instance(instance_, nullptr);
     }
 }
 
@@ -137,10 +146,10 @@ Result<std::vector<VkPhysicalDevice>> Vulkan::devices() const {
     VkResult result = VK_INCOMPLETE;  // one that came between the two calls: again
     while (result == VK_INCOMPLETE) {
         std::uint32_t count = 0;
-        result = call.EnumeratePhysicalDevices(instance_, &count, nullptr);
+        result = call.enumerate_physical_devices(instance_, &count, nullptr);
         if (result == VK_SUCCESS) {
             found.resize(count);
-            result = call.EnumeratePhysicalDevices(instance_, &count, found.data());
+            result = call.enumerate_physical_devices(instance_, &count, found.data());
             found.resize(count);
         }
     }

@@ -2,23 +2,14 @@
 #pragma once
 /// @file vulkan.hpp The Vulkan loader, opened at run time, and an instance of it
 /// (docs/decisions/0014-vulkan-at-run-time.md).
-#ifndef VK_NO_PROTOTYPES
-#define VK_NO_PROTOTYPES 1  // what is declared but not linked would only fail at link time
-#endif
 #include <vulkan/vulkan_core.h>
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "repartir/result.hpp"
-
-/// The functions of an instance that we call, by Vulkan's names without "vk".
-#define REPARTIR_VULKAN_INSTANCE_FUNCTIONS(each)                                                  \
-    each(DestroyInstance) each(EnumeratePhysicalDevices) each(EnumerateDeviceExtensionProperties) \
-        each(GetPhysicalDeviceProperties) each(GetPhysicalDeviceProperties2)                      \
-            each(GetPhysicalDeviceFeatures2) each(GetPhysicalDeviceMemoryProperties2)             \
-                each(GetPhysicalDeviceQueueFamilyProperties)
 
 namespace repartir::gpu {
 
@@ -41,11 +32,17 @@ class Vulkan {
     Vulkan(const Vulkan&) = delete;
     Vulkan& operator=(const Vulkan&) = delete;
 
-    /// The functions, `vk.call.GetPhysicalDeviceProperties(...)`. None is null.
+    /// The functions of the instance that we call, named as Vulkan names them. None is null.
     struct Functions {
-#define REPARTIR_MEMBER(name) PFN_vk##name name = nullptr;
-        REPARTIR_VULKAN_INSTANCE_FUNCTIONS(REPARTIR_MEMBER)
-#undef REPARTIR_MEMBER
+        PFN_vkDestroyInstance destroy_instance = nullptr;
+        PFN_vkEnumeratePhysicalDevices enumerate_physical_devices = nullptr;
+        PFN_vkEnumerateDeviceExtensionProperties enumerate_device_extension_properties = nullptr;
+        PFN_vkGetPhysicalDeviceProperties get_physical_device_properties = nullptr;
+        PFN_vkGetPhysicalDeviceProperties2 get_physical_device_properties2 = nullptr;
+        PFN_vkGetPhysicalDeviceFeatures2 get_physical_device_features2 = nullptr;
+        PFN_vkGetPhysicalDeviceMemoryProperties2 get_physical_device_memory_properties2 = nullptr;
+        PFN_vkGetPhysicalDeviceQueueFamilyProperties get_physical_device_queue_family_properties =
+            nullptr;
     };
     Functions call;
 
