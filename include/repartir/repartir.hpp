@@ -16,6 +16,7 @@
 #include "repartir/remote_executor.hpp"
 #include "repartir/result.hpp"
 #include "repartir/scheduler.hpp"
+#include "repartir/shader.hpp"
 #include "repartir/shared_buffer.hpp"
 #include "repartir/task.hpp"
 #include "repartir/task_group.hpp"

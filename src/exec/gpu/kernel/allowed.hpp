@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+/// @file allowed.hpp Which capabilities, extensions and instruction sets a shader may use.
+#include <cstdint>
+#include <span>
+
+#include "exec/gpu/kernel/interface.hpp"
+#include "repartir/result.hpp"
+
+namespace repartir::gpu {
+
+/// Parses the module, whose header has been looked at, instruction by instruction.
+/// @return the features that what it declares needs. Errors: malformed, unsupported.
+[[nodiscard]] Result<Features> check_allowed(std::span<const std::uint32_t> words);
+
+}  // namespace repartir::gpu
