@@ -28,7 +28,7 @@ scripts() {
     local -a found=(dev .ci/run)
     while IFS= read -r -d '' script; do
         found+=("$script")
-    done < <(find tools tests examples bench -name '*.sh' -print0)
+    done < <(find tools tests examples bench cmake -name '*.sh' -print0)
     shellcheck "${found[@]}"
 }
 
