@@ -81,6 +81,9 @@ enum class Opt : std::uint8_t {
     print_address,
     origin,
     gpu_allow_cpu,
+    shader_entry,
+    shader_constant,
+    shader_out,
 };
 
 /// One option. `value` is what help calls its value; empty for a switch, which takes none.

@@ -18,6 +18,7 @@
 #include "cli/args.hpp"
 #include "cli/commands/config.hpp"
 #include "cli/commands/gpu.hpp"
+#include "cli/commands/gpu_shader.hpp"
 #include "cli/commands/info.hpp"
 #include "cli/commands/pki.hpp"
 #include "cli/commands/run.hpp"
@@ -129,6 +130,12 @@ int dispatch(const CommandSpec& command, std::span<const std::string> words) {
     }
     if (command.name == "completion") {
         return completion_command(*parsed);
+    }
+    if (command.name == "gpu validate") {
+        return gpu_validate_command(*parsed);
+    }
+    if (command.name == "gpu compile") {
+        return gpu_compile_command(*parsed);
     }
     if (!parsed->rest.empty()) {
         complain(cat({"repartir ", command.name, " takes no arguments; leave \"",

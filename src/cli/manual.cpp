@@ -219,7 +219,7 @@ std::string overview_text() {
         "Usage: repartir COMMAND [options]\n\nCommands:\n";
     for (const CommandSpec& command : commands()) {
         if (!command.hidden) {
-            const std::string gap(12 - command.name.size(), ' ');
+            const std::string gap(14 - command.name.size(), ' ');
             text += cat({"  ", command.name, gap, command.summary, "\n"});
         }
     }
@@ -234,7 +234,7 @@ std::string group_text(std::string_view word) {
     std::string text = cat({"Usage: repartir ", word, " COMMAND\n\nCommands:\n"});
     for (const CommandSpec& command : commands()) {
         if (first_word(command) == word) {
-            const std::string gap(12 - command.name.size(), ' ');
+            const std::string gap(14 - command.name.size(), ' ');
             text += cat({"  ", command.name, gap, command.summary, "\n"});
         }
     }
