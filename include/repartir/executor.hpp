@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "repartir/error.hpp"
 #include "repartir/id.hpp"
@@ -47,9 +48,10 @@ struct Capabilities {
 
 /// What one attempt came to.
 struct AttemptResult {
-    Attempt attempt;  ///< number and backend are filled in by the scheduler
-    Captured out;     ///< standard output (of a pipeline's last program)
-    Captured err;     ///< standard error (of all programs)
+    Attempt attempt;                  ///< number and backend are filled in by the scheduler
+    Captured out;                     ///< standard output (of a pipeline's last program)
+    Captured err;                     ///< standard error (of all programs)
+    std::vector<gpu::Bytes> buffers;  ///< of a shader, see Outcome::buffers
 };
 
 class Executor;
@@ -77,6 +79,16 @@ class AttemptSink {
     virtual void capacity_changed(Executor& /*executor*/, Capabilities /*now*/) noexcept {}
 };
 
+/// Something that a thread waits for.
+class Awaited {
+  public:
+    Awaited() = default;
+    Awaited(const Awaited&) = delete;
+    Awaited& operator=(const Awaited&) = delete;
+    virtual ~Awaited() = default;
+    [[nodiscard]] virtual bool there() const noexcept = 0;  ///< any thread; cheap
+};
+
 /// Why a running attempt is to end.
 enum class CancelReason : std::uint8_t { cancelled, timed_out };
 
@@ -86,7 +98,7 @@ enum class CancelReason : std::uint8_t { cancelled, timed_out };
 /// within an attempt, its limits and its placement. What start() throws is a failure of the attempt
 /// (Fault::node); what the others throw is dropped.
 ///
-/// Thread safety: every function from any thread. None blocks, except shutdown.
+/// Thread safety: every function from any thread. None blocks, except help and shutdown.
 class Executor {
   public:
     Executor() = default;
@@ -116,6 +128,9 @@ class Executor {
     /// begun meanwhile go on. @param most at most so many
     /// @return how many may come; 0: none that has not begun, or an earlier request is under way
     virtual std::uint32_t give_back(std::uint32_t /*most*/) { return 0; }
+    /// Lends the calling thread, which waits for an attempt that runs here: to see to its end until
+    /// that is there, or until there is nothing to see to. May block.
+    virtual void help(const Awaited& /*until*/) {}
     /// Ends what still runs by force, waits until every sink has been told, and stops the threads.
     virtual void shutdown() = 0;
     /// @return whether the calling thread is one that attempts need to go on, such as the thread

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "repartir/dispatch.hpp"
 #include "repartir/error.hpp"
 #include "repartir/id.hpp"
 #include "repartir/policy.hpp"
@@ -26,6 +27,7 @@ enum class End : std::uint8_t {
     out_of_memory,  ///< its cgroup ran out of memory and the kernel ended it
     output_lost,  ///< it wrote more than could be kept, and we ended it; Outcome::error() says why
     not_started,  ///< it could not be started; Outcome::error() says why
+    device_failed,  ///< the GPU or its driver failed while it ran; Outcome::error() says how
 };
 
 [[nodiscard]] std::string_view to_string(End end) noexcept;  ///< "exited", "signaled", ...
@@ -130,7 +132,7 @@ struct Candidate {
 struct Attempt {
     std::uint32_t number = 0;                       ///< from 1
     Ending ending;                                  ///< of the task as a whole
-    std::optional<Error> error;                     ///< why not_started, or output_lost
+    std::optional<Error> error;                     ///< why not_started, output_lost, ...
     std::vector<Ending> stages;                     ///< one per program of a pipeline, in order
     std::chrono::system_clock::time_point started;  ///< for display
     std::chrono::nanoseconds wall{0};               ///< start to end
@@ -156,10 +158,13 @@ struct Outcome {
     std::vector<Attempt> attempts;  ///< all tries, in order; empty when it was never tried
     Captured out;                   ///< standard output of the last attempt (last program)
     Captured err;                   ///< standard error of the last attempt (all programs)
-    Ending ending;                  ///< the verdict: of the last attempt, or cancelled
+    /// Of a shader: what its output_buffers and inout_buffers held, in their order; empty unless
+    /// ok(). Those that were given a SharedBuffer are that one.
+    std::vector<gpu::Bytes> buffers;
+    Ending ending;  ///< the verdict: of the last attempt, or cancelled
 
     [[nodiscard]] bool ok() const noexcept { return ending.ok(); }  ///< it exited with 0
-    /// @return why it did not start, or why its output was lost; nullptr otherwise.
+    /// @return why it did not start, its output was lost or its device failed; nullptr otherwise.
     [[nodiscard]] const Error* error() const noexcept;
     /// @return the last attempt; a static empty one when it was never tried.
     [[nodiscard]] const Attempt& last() const noexcept;

@@ -18,6 +18,7 @@
 #include "repartir/detail/remote_state.hpp"
 #include "repartir/executor.hpp"
 #include "repartir/function.hpp"
+#include "repartir/gpu_executor.hpp"
 #include "repartir/network.hpp"
 #include "repartir/outcome.hpp"
 #include "repartir/pending.hpp"
@@ -199,6 +200,11 @@ class PoolBuilder {
         gpu_workers_ = count;
         return *this;
     }
+    /// A GPU for shader tasks; several calls, several GPUs.
+    PoolBuilder& gpu(GpuOptions options) & {
+        gpus_.push_back(std::move(options));
+        return *this;
+    }
     /// Addresses of workers to use, beside this machine: "host:9000", "[::1]:9000", "unix:/path".
     PoolBuilder& remote_workers(std::vector<std::string> addresses) & {
         remote_.workers = std::move(addresses);
@@ -267,6 +273,7 @@ class PoolBuilder {
     PoolBuilder&& cpu_workers(std::uint32_t n) && { return std::move(cpu_workers(n)); }
     PoolBuilder&& program_slots(std::uint32_t n) && { return std::move(program_slots(n)); }
     PoolBuilder&& gpu_workers(std::uint32_t n) && { return std::move(gpu_workers(n)); }
+    PoolBuilder&& gpu(GpuOptions o) && { return std::move(gpu(std::move(o))); }
     PoolBuilder&& remote_workers(std::vector<std::string> a) && {
         return std::move(remote_workers(std::move(a)));
     }
@@ -300,6 +307,7 @@ class PoolBuilder {
     RemoteOptions remote_;
     std::uint64_t capture_bytes_ = 0;
     std::uint32_t program_slots_ = 0;
+    std::vector<GpuOptions> gpus_;
     std::uint32_t gpu_workers_ = 0;
     bool local_programs_ = true;
 };

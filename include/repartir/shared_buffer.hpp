@@ -38,6 +38,9 @@ class SharedBuffer {
     [[nodiscard]] Result<void> seal();
     [[nodiscard]] bool sealed() const noexcept;  ///< nobody can write any more
     [[nodiscard]] int fd() const noexcept;       ///< close-on-exec; owned by the buffer
+    /// @return what tells this buffer from all others, also from those that are gone; expired once
+    /// it is gone itself.
+    [[nodiscard]] std::weak_ptr<const void> identity() const noexcept;
 
   private:
     struct Mapping;

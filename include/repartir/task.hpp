@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "repartir/dispatch.hpp"
 #include "repartir/policy.hpp"
 #include "repartir/result.hpp"
 #include "repartir/shared_buffer.hpp"
@@ -58,7 +59,7 @@ enum class Stream : std::uint8_t { out, err };
 using OutputCallback = std::function<void(Stream, std::span<const char>)>;
 
 /// What a task is.
-enum class Kind : std::uint8_t { binary, pipeline };
+enum class Kind : std::uint8_t { binary, pipeline, shader };
 
 /// A program with its arguments: one for a binary, several for a pipeline.
 class Program {
@@ -102,14 +103,16 @@ struct TaskExtras {
     std::vector<std::pair<std::string, SharedBuffer>> buffers;
     std::optional<int> nice;  ///< added to ours
     std::string spill_dir;
-    std::uint64_t memory_bytes = 0;   ///< requested, for admission
-    std::uint64_t capture_bytes = 0;  ///< 0: the pool's default
-    std::uint64_t output_bytes = 0;   ///< 0: the executor's default, 1 GiB
+    std::uint64_t memory_bytes = 0;         ///< requested, for admission
+    std::uint64_t capture_bytes = 0;        ///< 0: the pool's default
+    std::uint64_t output_bytes = 0;         ///< 0: the executor's default, 1 GiB
+    std::optional<gpu::Dispatch> dispatch;  ///< of a shader
 };
 
-/// One program or a pipeline of programs with options. A value: copying is cheap enough to keep a
-/// prototype and vary it. Setters come in two forms so that both a named Task and a temporary
-/// chain. Nothing is checked until submit, which checks all of it and names what is wrong.
+/// One program, a pipeline of programs or a compute shader, with options. A value: copying is cheap
+/// enough to keep a prototype and vary it. Setters come in two forms so that both a named Task and
+/// a temporary chain. Nothing is checked until submit, which checks all of it and names what is
+/// wrong.
 ///
 /// Thread safety: as an int. Defaults: no timeout, no retries for its own failures, 3 for transient
 /// failures to start, one core, inherited environment and directory, stdin from nothing, both
@@ -146,6 +149,43 @@ class Task {
     template <class F>
     [[nodiscard]] static FunctionTask<std::decay_t<F>> function(F&& work) {
         return FunctionTask<std::decay_t<F>>(std::forward<F>(work));
+    }
+
+    /// A compute shader, for a GPU. Its buffers are those of its bindings, in the order of set and
+    /// binding: the first call of input_buffer, output_buffer or inout_buffer is the first one's.
+    /// @param entry its entry point; empty: the only one
+    [[nodiscard]] static Task shader(Shader shader, std::string_view entry = {});
+    /// As above, out of a file, read now (Shader::from_file); submit says what was wrong with it.
+    [[nodiscard]] static Task shader(std::string_view path, std::string_view entry = {});
+
+    // What a shader is given.
+    /// How many workgroups run, in x, y and z; default 1 of each. One that is 0: none.
+    Task& workgroups(std::uint32_t x, std::uint32_t y = 1, std::uint32_t z = 1) &;
+    Task& input_buffer(gpu::Bytes bytes) &;
+    Task& input_buffer(SharedBuffer buffer) &;  ///< not copied: to stay as it is until the end
+    /// Numbers, or other values without pointers, copied.
+    template <gpu::detail::Values R>
+    Task& input_buffer(const R& values) & {
+        return input_buffer(gpu::Bytes::copy_of(gpu::detail::bytes_of(values)));
+    }
+    /// As many bytes, zeros at first; Outcome::buffers has what the shader made of them.
+    Task& output_buffer(std::uint64_t bytes) &;
+    Task& output_buffer(SharedBuffer into) &;   ///< the same, and it goes into this one
+    Task& inout_buffer(gpu::Bytes bytes) &;     ///< given, and back in Outcome::buffers
+    Task& inout_buffer(SharedBuffer buffer) &;  ///< given, and back into it
+    template <gpu::detail::Values R>
+    Task& inout_buffer(const R& values) & {
+        return inout_buffer(gpu::Bytes::copy_of(gpu::detail::bytes_of(values)));
+    }
+    /// Another value for a constant: of WGSL an `override`, else one with a constant_id.
+    /// @param name the shader's name for it, or the digits of its id
+    /// @param value of a boolean, 0 or something else
+    Task& constant(std::string_view name, double value) &;
+    Task& push_bytes(std::span<const std::byte> bytes) &;  ///< all of its push constants, copied
+    template <class T>
+        requires std::is_trivially_copyable_v<T>
+    Task& push_constants(const T& value) & {
+        return push_bytes(std::as_bytes(std::span(&value, 1)));
     }
 
     // What to run.
@@ -204,6 +244,30 @@ class Task {
     Task& label(std::string_view key, std::string_view value) &;  ///< one more, for reports
 
     // The same on a temporary.
+    Task&& workgroups(std::uint32_t x, std::uint32_t y = 1, std::uint32_t z = 1) && {
+        return std::move(workgroups(x, y, z));
+    }
+    Task&& input_buffer(gpu::Bytes b) && { return std::move(input_buffer(std::move(b))); }
+    Task&& input_buffer(SharedBuffer b) && { return std::move(input_buffer(std::move(b))); }
+    template <gpu::detail::Values R>
+    Task&& input_buffer(const R& values) && {
+        return std::move(input_buffer(values));
+    }
+    Task&& output_buffer(std::uint64_t bytes) && { return std::move(output_buffer(bytes)); }
+    Task&& output_buffer(SharedBuffer b) && { return std::move(output_buffer(std::move(b))); }
+    Task&& inout_buffer(gpu::Bytes b) && { return std::move(inout_buffer(std::move(b))); }
+    Task&& inout_buffer(SharedBuffer b) && { return std::move(inout_buffer(std::move(b))); }
+    template <gpu::detail::Values R>
+    Task&& inout_buffer(const R& values) && {
+        return std::move(inout_buffer(values));
+    }
+    Task&& constant(std::string_view n, double v) && { return std::move(constant(n, v)); }
+    Task&& push_bytes(std::span<const std::byte> b) && { return std::move(push_bytes(b)); }
+    template <class T>
+        requires std::is_trivially_copyable_v<T>
+    Task&& push_constants(const T& value) && {
+        return std::move(push_constants(value));
+    }
     Task&& arg(std::string_view v) && { return std::move(arg(v)); }
     template <class... Args>
         requires((std::convertible_to<Args, std::string_view> && ...))
@@ -246,7 +310,7 @@ class Task {
     Task&& label(std::string_view k, std::string_view v) && { return std::move(label(k, v)); }
 
     // What an executor reads.
-    [[nodiscard]] Kind kind() const noexcept;  ///< one program, or several
+    [[nodiscard]] Kind kind() const noexcept;  ///< one program, several, or a shader
     [[nodiscard]] const Program& program() const noexcept { return program_; }  ///< the first stage
     [[nodiscard]] std::size_t stage_count() const noexcept;  ///< programs; at least 1
     /// @return a program. @param index from 0, below stage_count()
@@ -280,6 +344,8 @@ class Task {
   private:
     Task() = default;
     TaskExtras& mutable_extras();
+    gpu::Dispatch& mutable_dispatch();
+    Task& add_buffer(gpu::BufferArgument argument);
 
     Program program_;
     std::unique_ptr<TaskExtras> extras_;

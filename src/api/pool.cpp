@@ -44,6 +44,13 @@ Result<Pool> PoolBuilder::build() {
         remote = workers->get();
         executors_.emplace(executors_.begin(), Backend::remote, std::move(*workers));
     }
+    for (GpuOptions& options : gpus_) {
+        Result<std::unique_ptr<GpuExecutor>> gpu = GpuExecutor::create(std::move(options));
+        if (!gpu) {
+            return fail(std::move(gpu).error());
+        }
+        executors_.emplace_back(Backend::gpu, std::move(*gpu));
+    }
     if (local_programs_) {
         Result<std::unique_ptr<CpuExecutor>> executor = CpuExecutor::create(std::move(cpu));
         if (!executor) {

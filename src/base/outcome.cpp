@@ -33,6 +33,8 @@ std::string_view to_string(End end) noexcept {
             return "output_lost";
         case End::not_started:
             return "not_started";
+        case End::device_failed:
+            return "device_failed";
     }
     return "unknown";
 }
@@ -86,6 +88,8 @@ std::string Ending::describe() const {
             return "wrote more than could be kept";
         case End::not_started:
             return "could not be started";
+        case End::device_failed:
+            return "lost its GPU";
     }
     return "unknown";
 }
@@ -221,6 +225,7 @@ int Outcome::exit_code() const noexcept {
         case End::out_of_memory:
             return signal_base + SIGKILL;
         case End::output_lost:
+        case End::device_failed:
             return failed;
         case End::not_started:
             break;

@@ -210,6 +210,8 @@ Result<void> SharedBuffer::seal() {
 
 bool SharedBuffer::sealed() const noexcept { return mapping_->sealed.load(); }
 
+std::weak_ptr<const void> SharedBuffer::identity() const noexcept { return mapping_; }
+
 int SharedBuffer::fd() const noexcept { return mapping_->fd.get(); }
 
 }  // namespace repartir

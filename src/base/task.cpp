@@ -232,7 +232,11 @@ Task& Task::label(std::string_view key, std::string_view value) & {
     return *this;
 }
 
-Kind Task::kind() const noexcept { return extras().stages.empty() ? Kind::binary : Kind::pipeline; }
+Kind Task::kind() const noexcept {
+    return extras().dispatch         ? Kind::shader
+           : extras().stages.empty() ? Kind::binary
+                                     : Kind::pipeline;
+}
 
 std::size_t Task::stage_count() const noexcept { return extras().stages.size() + 1; }
 
@@ -258,7 +262,50 @@ const TaskExtras& Task::extras() const noexcept { return extras_ ? *extras_ : no
 
 namespace {
 
+/// @return what of a program's the task of a shader has; nothing when it has nothing.
+const char* of_a_program(const Task& task) {
+    const TaskExtras& extras = task.extras();
+    const bool streams = task.stdin_kind() != Input::nothing ||
+                         task.stdout_kind() != Output::capture ||
+                         task.stderr_kind() != Output::capture;
+    return task.program().size() != 0 || !extras.stages.empty() ? "a program or arguments"
+           : !extras.env.empty() || !extras.cwd.empty()         ? "an environment or a directory"
+           : streams                                            ? "standard streams"
+           : !extras.buffers.empty()                            ? "a buffer with a variable's name"
+           : !extras.limits.empty() || extras.nice              ? "limits of a process"
+           : task.cores() != 1 || !extras.cores.empty() || extras.numa_node ? "cores"
+                                                                            : nullptr;
+}
+
+Result<void> check_dispatch(const Task& task, const gpu::Dispatch& dispatch) {
+    if (dispatch.error) {
+        return fail(*dispatch.error);
+    }
+    if (const char* what = of_a_program(task)) {
+        return invalid("the task of a shader has " + std::string(what) +
+                       ", which shaders have not: leave it out, or make two tasks");
+    }
+    if (dispatch.shader.empty()) {
+        return invalid("a task has no shader: give it SPIR-V, WGSL or GLSL");
+    }
+    if (has_nul(dispatch.entry)) {
+        return invalid("the name of an entry point contains a NUL byte: remove it");
+    }
+    if (task.affinity() == Affinity::cpu_only || task.backend() == Backend::cpu) {
+        return invalid("a shader is to run on CPUs only: shaders run on GPUs");
+    }
+    for (const gpu::BufferArgument& one : dispatch.buffers) {
+        if (one.into && one.into->sealed() && one.bytes != 0) {
+            return invalid("a buffer that a shader is to write to is sealed: pass one that is not");
+        }
+    }
+    return {};
+}
+
 Result<void> check_programs(const Task& task) {
+    if (task.extras().dispatch) {
+        return check_dispatch(task, *task.extras().dispatch);
+    }
     for (std::size_t i = 0; i < task.stage_count(); ++i) {
         const Program& program = task.stage(i);
         if (program.path().empty()) {

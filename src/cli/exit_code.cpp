@@ -47,6 +47,7 @@ void Verdict::add(const Ending& ending, bool halted) noexcept {
         case End::out_of_memory:
         case End::output_lost:
         case End::not_started:
+        case End::device_failed:
             failed = true;
             return;
     }

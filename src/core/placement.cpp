@@ -12,6 +12,9 @@ bool backend_fits(const Demand& demand, const Site& site) noexcept {
     if (demand.backend != Backend::any && demand.backend != site.backend) {
         return false;
     }
+    if (demand.shader) {
+        return site.backend != Backend::cpu;
+    }
     switch (demand.affinity) {
         case Affinity::cpu_only:
             return site.backend == Backend::cpu;
@@ -33,8 +36,18 @@ bool could_run(const Demand& demand, const Site& site) noexcept {
 
 Demand demand_of(const Task& task) noexcept {
     const TaskExtras& extras = task.extras();
-    return Demand{task.backend(), task.affinity(), task.cores(), extras.memory_bytes,
-                  extras.limits.needs_cgroup()};
+    std::uint64_t memory = extras.memory_bytes;
+    if (extras.dispatch && memory == 0) {
+        for (const gpu::BufferArgument& buffer : extras.dispatch->buffers) {
+            memory += std::min(buffer.bytes, UINT64_MAX - memory);
+        }
+    }
+    return Demand{task.backend(),
+                  task.affinity(),
+                  task.cores(),
+                  memory,
+                  extras.limits.needs_cgroup(),
+                  extras.dispatch.has_value()};
 }
 
 SiteSet eligible(const Demand& demand, std::span<const Site> sites) noexcept {
@@ -114,6 +127,9 @@ std::string why_never(const Demand& demand, std::span<const Site> sites) {
             enough_memory =
                 enough_memory || site.memory_bytes == 0 || demand.memory_bytes <= site.memory_bytes;
         }
+    }
+    if (!any && demand.shader) {
+        return "a shader needs a GPU, and this pool has none: give it one with PoolBuilder::gpu";
     }
     if (!any) {
         return "no registered executor may take the task (backend " +

@@ -21,6 +21,7 @@ struct Demand {
     std::uint32_t cores = 1;
     std::uint64_t memory_bytes = 0;
     bool cgroup_limits = false;
+    bool shader = false;  ///< runs on a GPU only
     auto operator<=>(const Demand&) const = default;
 };
 

@@ -46,6 +46,7 @@ Charge charge(const Attempt& attempt, const RetryPolicy& policy) noexcept {
         case End::timed_out:
         case End::out_of_memory:
         case End::output_lost:
+        case End::device_failed:
             return any ? Charge::task : Charge::none;
         case End::cancelled:
             return Charge::none;

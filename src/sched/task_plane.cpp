@@ -239,6 +239,7 @@ void TaskPlane::finished(const AttemptId& id, AttemptResult&& result) noexcept {
         outcome.attempts = std::move(record.attempts);
         outcome.out = std::move(result.out);
         outcome.err = std::move(result.err);
+        outcome.buffers = std::move(result.buffers);
         settle(record, std::move(outcome), deferred);
     }
     run(lock, deferred);

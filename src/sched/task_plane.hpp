@@ -64,6 +64,8 @@ class TaskPlane final : public AttemptSink {
     void cancel(TaskRecord& record) noexcept;
     void cancel(Follower& follower) noexcept;
     void retry_due(TaskRecord& record) noexcept;
+    /// Lends the calling thread, which waits for a task, to the executor that runs it.
+    void help(TaskRecord& record) noexcept;
 
   private:
     using Lock = std::unique_lock<std::mutex>;

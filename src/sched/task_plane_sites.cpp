@@ -296,4 +296,25 @@ std::vector<Capabilities> TaskPlane::capabilities() const {
     return all;
 }
 
+void TaskPlane::help(TaskRecord& record) noexcept {
+    class Ready final : public Awaited {
+      public:
+        explicit Ready(const StateBase& state) noexcept : state_(state) {}
+        [[nodiscard]] bool there() const noexcept override { return state_.ready(); }
+
+      private:
+        const StateBase& state_;
+    };
+    Lock lock(mutex_);
+    if (record.phase != TaskPhase::running) {
+        return;
+    }
+    Executor& executor = *executors_[record.site];
+    lock.unlock();
+    try {
+        executor.help(Ready(record));
+    } catch (...) {  // contract of Executor: the caller waits as it would have
+    }
+}
+
 }  // namespace repartir::detail

@@ -2,6 +2,7 @@
 #include "sched/task_record.hpp"
 
 #include "repartir/detail/call.hpp"
+#include "repartir/detail/crew.hpp"
 #include "sched/key_table.hpp"
 #include "sched/task_plane.hpp"
 
@@ -32,7 +33,11 @@ void Follower::cancel() noexcept {
 }
 
 std::optional<Result<Outcome>> TaskRecord::run_for_consumer() noexcept {
-    return may_wait(*door, *this);
+    std::optional<Result<Outcome>> refused = may_wait(*door, *this);
+    if (!refused && current_worker == nullptr) {  // a thread with nothing else to do
+        door->enter([this](TaskPlane& plane) { plane.help(*this); });
+    }
+    return refused;
 }
 
 std::optional<Result<Outcome>> Follower::run_for_consumer() noexcept {

@@ -46,6 +46,11 @@ void read_properties(const Vulkan& vulkan, VkPhysicalDevice device, RawDevice& r
     chain(properties, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES, raw.id);
     chain(properties, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES, raw.subgroup);
     chain(properties, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES, raw.driver);
+    chain(properties, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES, raw.sizes);
+    if (raw.has_maintenance4()) {
+        chain(properties, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_PROPERTIES,
+              raw.buffer_sizes);
+    }
     if (raw.has(VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME)) {
         chain(properties, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_MEMORY_HOST_PROPERTIES_EXT,
               raw.host_memory);
@@ -56,7 +61,11 @@ void read_properties(const Vulkan& vulkan, VkPhysicalDevice device, RawDevice& r
 void read_features(const Vulkan& vulkan, VkPhysicalDevice device, RawDevice& raw) {
     VkPhysicalDeviceFeatures2 features{};
     features.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2;
+    chain(features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, raw.features11);
     chain(features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, raw.features12);
+    if (raw.has_maintenance4()) {
+        chain(features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_FEATURES, raw.maintenance4);
+    }
     if (raw.has(VK_EXT_ROBUSTNESS_2_EXTENSION_NAME)) {
         chain(features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ROBUSTNESS_2_FEATURES_EXT,
               raw.robustness2);
@@ -180,6 +189,10 @@ std::string reason_against(const DeviceInfo& info) {
 
 bool RawDevice::has(const char* extension) const {
     return std::ranges::find(extensions, extension) != extensions.end();
+}
+
+bool RawDevice::has_maintenance4() const {
+    return properties.apiVersion >= VK_API_VERSION_1_3 || has(VK_KHR_MAINTENANCE_4_EXTENSION_NAME);
 }
 
 RawDevice read_device(const Vulkan& vulkan, VkPhysicalDevice device) {

@@ -19,8 +19,12 @@ struct RawDevice {
     VkPhysicalDeviceSubgroupProperties subgroup{};
     VkPhysicalDeviceDriverProperties driver{};
     VkPhysicalDeviceExternalMemoryHostPropertiesEXT host_memory{};
+    VkPhysicalDeviceMaintenance3Properties sizes{};
+    VkPhysicalDeviceMaintenance4Properties buffer_sizes{};
     VkPhysicalDeviceFeatures features{};
+    VkPhysicalDeviceVulkan11Features features11{};
     VkPhysicalDeviceVulkan12Features features12{};
+    VkPhysicalDeviceMaintenance4Features maintenance4{};
     VkPhysicalDeviceRobustness2FeaturesEXT robustness2{};
     VkPhysicalDevicePipelineRobustnessFeaturesEXT pipeline_robustness{};
     VkPhysicalDeviceMemoryProperties memory{};
@@ -29,6 +33,7 @@ struct RawDevice {
     std::vector<std::string> extensions;
 
     [[nodiscard]] bool has(const char* extension) const;
+    [[nodiscard]] bool has_maintenance4() const;
 };
 
 /// Asks a device's driver for all of it.

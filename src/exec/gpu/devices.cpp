@@ -11,6 +11,27 @@
 
 namespace repartir::gpu {
 
+namespace {
+
+struct Found {
+    VkPhysicalDevice device = nullptr;
+    DeviceInfo info;
+};
+
+Result<std::vector<Found>> find(const Vulkan& vulkan) {
+    const Result<std::vector<VkPhysicalDevice>> devices = vulkan.devices();
+    if (!devices) {
+        return fail(devices.error());
+    }
+    std::vector<Found> found;
+    for (VkPhysicalDevice device : *devices) {
+        found.push_back({device, describe(read_device(vulkan, device))});
+    }
+    return found;
+}
+
+}  // namespace
+
 std::string to_string(const ApiVersion& version) {
     return std::to_string(version.major) + "." + std::to_string(version.minor) + "." +
            std::to_string(version.patch);
@@ -61,15 +82,36 @@ Result<std::vector<DeviceInfo>> devices_by(const std::string& loader,
     if (!vulkan) {
         return fail(vulkan.error());
     }
-    const Result<std::vector<VkPhysicalDevice>> found = (*vulkan)->devices();
+    const Result<std::vector<Found>> found = find(**vulkan);
     if (!found) {
         return fail(found.error());
     }
     std::vector<DeviceInfo> all;
-    for (VkPhysicalDevice device : *found) {
-        all.push_back(describe(read_device(**vulkan, device)));
+    for (const Found& one : *found) {
+        all.push_back(one.info);
     }
     return in_order(std::move(all), options);
+}
+
+Result<VkPhysicalDevice> choose(const Vulkan& vulkan, const DiscoveryOptions& options,
+                                const std::string& word) {
+    Result<std::vector<Found>> found = find(vulkan);
+    if (!found) {
+        return fail(found.error());
+    }
+    std::vector<DeviceInfo> infos;
+    for (const Found& one : *found) {
+        infos.push_back(one.info);
+    }
+    const Result<std::vector<DeviceInfo>> sorted = in_order(std::move(infos), options);
+    if (!sorted) {
+        return fail(sorted.error());
+    }
+    const Result<std::size_t> chosen = select(*sorted, word);
+    if (!chosen) {
+        return fail(chosen.error());
+    }
+    return std::ranges::find((*found), (*sorted)[*chosen], &Found::info)->device;
 }
 
 Result<std::vector<DeviceInfo>> devices(const DiscoveryOptions& options) {

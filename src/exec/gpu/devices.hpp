@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "exec/gpu/vulkan.hpp"
 #include "repartir/gpu.hpp"
 
 namespace repartir::gpu {
@@ -16,5 +17,10 @@ namespace repartir::gpu {
 /// Errors: unsupported: there is none
 [[nodiscard]] Result<std::vector<DeviceInfo>> in_order(std::vector<DeviceInfo> all,
                                                        const DiscoveryOptions& options);
+
+/// @return the device that `word` means, see select().
+/// Errors as of devices() and select().
+[[nodiscard]] Result<VkPhysicalDevice> choose(const Vulkan& vulkan, const DiscoveryOptions& options,
+                                              const std::string& word);
 
 }  // namespace repartir::gpu

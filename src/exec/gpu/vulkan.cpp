@@ -36,13 +36,6 @@ Error no_driver() {
     return none(sentence);
 }
 
-Error failed(std::string_view function, VkResult result) {
-    const bool memory = result == VK_ERROR_OUT_OF_HOST_MEMORY;
-    return Error(Domain::gpu, memory ? Code::out_of_resources : Code::driver_failed,
-                 memory ? Fault::system : Fault::node,
-                 "a Vulkan driver failed: " + std::string(function) + " gave " + name_of(result));
-}
-
 /// @return the function of that name; nullptr when the loader has none.
 template <class Function>
 Function find(PFN_vkGetInstanceProcAddr look_up, VkInstance instance, const char* name) {
@@ -71,6 +64,14 @@ std::string name_of(VkResult result) {
         default:
             return "VkResult " + std::to_string(static_cast<std::int64_t>(result));
     }
+}
+
+Error driver_error(std::string_view function, VkResult result) {
+    const bool host = result == VK_ERROR_OUT_OF_HOST_MEMORY;
+    const bool memory = host || result == VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    return Error(Domain::gpu, memory ? Code::out_of_resources : Code::driver_failed,
+                 host ? Fault::system : Fault::node,
+                 "a Vulkan driver failed: " + std::string(function) + " gave " + name_of(result));
 }
 
 void Vulkan::Close::operator()(void* library) const noexcept { ::dlclose(library); }
@@ -112,8 +113,9 @@ Result<void> Vulkan::start() {
     const VkResult created = create(&wanted, nullptr, &instance_);
     if (created != VK_SUCCESS) {
         instance_ = nullptr;
-        return fail(created == VK_ERROR_INCOMPATIBLE_DRIVER ? no_driver()
-                                                            : failed("vkCreateInstance", created));
+        return fail(created == VK_ERROR_INCOMPATIBLE_DRIVER
+                        ? no_driver()
+                        : driver_error("vkCreateInstance", created));
     }
     const char* missing = nullptr;
     const auto fill = [&](auto& function, const char* name) {
@@ -129,6 +131,8 @@ Result<void> Vulkan::start() {
     fill(call.get_physical_device_memory_properties2, "vkGetPhysicalDeviceMemoryProperties2");
     fill(call.get_physical_device_queue_family_properties,
          "vkGetPhysicalDeviceQueueFamilyProperties");
+    fill(call.create_device, "vkCreateDevice");
+    fill(call.get_device_proc_addr, "vkGetDeviceProcAddr");
     if (missing != nullptr) {
         return fail(none("the Vulkan loader is too old: it lacks " + std::string(missing)));
     }
@@ -157,7 +161,7 @@ Result<std::vector<VkPhysicalDevice>> Vulkan::devices() const {
         return std::vector<VkPhysicalDevice>();
     }
     if (result != VK_SUCCESS) {
-        return fail(failed("vkEnumeratePhysicalDevices", result));
+        return fail(driver_error("vkEnumeratePhysicalDevices", result));
     }
     return found;
 }

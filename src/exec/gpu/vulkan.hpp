@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,9 @@ inline constexpr const char* vulkan_loader = "libvulkan.so.1";
 
 /// @return the name of a result, such as "VK_ERROR_DEVICE_LOST"; its number where we know none.
 [[nodiscard]] std::string name_of(VkResult result);
+/// @return the error for a function of Vulkan's, by its name, that gave `result`: out_of_resources
+/// where memory is short, else driver_failed.
+[[nodiscard]] Error driver_error(std::string_view function, VkResult result);
 
 /// A loaded Vulkan loader with an instance that asks for no layer and no extension. Immovable. Any
 /// thread may call its functions; destroying it closes the loader, and with it the drivers.
@@ -43,6 +47,8 @@ class Vulkan {
         PFN_vkGetPhysicalDeviceMemoryProperties2 get_physical_device_memory_properties2 = nullptr;
         PFN_vkGetPhysicalDeviceQueueFamilyProperties get_physical_device_queue_family_properties =
             nullptr;
+        PFN_vkCreateDevice create_device = nullptr;
+        PFN_vkGetDeviceProcAddr get_device_proc_addr = nullptr;
     };
     Functions call;
 

@@ -77,6 +77,9 @@ Result<std::unique_ptr<RemoteExecutor>> RemoteExecutor::connect(RemoteOptions op
 Capabilities RemoteExecutor::capabilities() const { return impl_->engine->capabilities(); }
 
 Result<void> RemoteExecutor::accepts(const Task& task) const {
+    if (task.extras().dispatch) {
+        return stays_here("is a shader", "give the pool a GPU of this machine");
+    }
     if (!task.extras().buffers.empty()) {
         return stays_here("shares a buffer", "give the bytes as its input");
     }

@@ -3,19 +3,13 @@
 /// @file constants.hpp Other values for a shader's constants.
 #include <cstdint>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "exec/gpu/kernel/interface.hpp"
+#include "repartir/dispatch.hpp"
 #include "repartir/result.hpp"
 
 namespace repartir::gpu {
-
-/// A value for a constant: of WGSL an `override`, else one with a constant_id (SpecId).
-struct NamedConstant {
-    std::string name;  ///< the shader's name for it, or the digits of its id
-    double value = 0;  ///< of a boolean, 0 or something else
-};
 
 /// Puts values into a checked module, in place of those that stand there.
 /// @param known its constants (Interface::constants)

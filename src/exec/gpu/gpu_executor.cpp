@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT
+#include "repartir/gpu_executor.hpp"
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+
+#include "base/clock.hpp"
+#include "exec/gpu/fit.hpp"
+#include "exec/gpu/kernels.hpp"
+#include "exec/gpu/local_host.hpp"
+
+namespace repartir {
+namespace {
+
+Error refusal(std::string sentence) {
+    return Error(Domain::gpu, Code::unsupported, Fault::user, std::move(sentence));
+}
+
+/// @return how an attempt ended. @param how but not_begun
+AttemptResult result_of(gpu::Ended&& how) {
+    AttemptResult result;
+    result.attempt.error = std::move(how.error);
+    switch (how.how) {
+        case gpu::Ended::How::done:
+            result.attempt.ending = {End::exited, 0};
+            result.buffers = std::move(how.buffers);
+            break;
+        case gpu::Ended::How::failed:
+        case gpu::Ended::How::not_begun:
+            result.attempt.ending = {End::not_started, 0};
+            break;
+        case gpu::Ended::How::lost:
+            result.attempt.ending = {End::device_failed, 0};
+            break;
+        case gpu::Ended::How::hung:
+            result.attempt.ending = {End::timed_out, 0};
+            break;
+    }
+    return result;
+}
+
+}  // namespace
+
+class GpuExecutor::Impl final : public gpu::HostSink {
+  public:
+    explicit Impl(GpuOptions options) : options_(std::move(options)) {}
+    [[nodiscard]] Result<void> open();
+    void ended(std::uint64_t id, gpu::Ended&& how) noexcept override;
+    [[nodiscard]] Result<gpu::KernelPtr> check(const Task& task);
+    void start(const AttemptId& id, const Task& task, AttemptSink& sink);
+    void cancel(const AttemptId& id, CancelReason reason);
+    void shutdown();
+
+    [[nodiscard]] const GpuOptions& options() const noexcept { return options_; }
+    [[nodiscard]] gpu::Host& host() noexcept { return *host_; }
+
+  private:
+    struct Running {
+        AttemptId attempt;
+        AttemptSink* sink = nullptr;
+        std::chrono::system_clock::time_point started;
+        base::BootTime since{};
+    };
+    using Deadlines = std::multimap<base::BootTime, AttemptId>;
+
+    void finish(const Running& running, AttemptResult&& result) const noexcept;
+    void keep_time();
+
+    const GpuOptions options_;
+    gpu::Kernels kernels_;
+    std::unique_ptr<gpu::Host> host_;
+    std::mutex mutex_;  ///< guards what follows
+    std::unordered_map<std::uint64_t, Running> running_;
+    std::uint64_t last_ = 0;
+    Deadlines deadlines_;
+    std::condition_variable due_;
+    std::thread timekeeper_;  ///< once some task has a timeout
+    bool ended_ = false;
+};
+
+Result<void> GpuExecutor::Impl::open() {
+    if (!options_.in_process) {
+        return fail(
+            refusal("GPUs run in this process only in this release:"
+                    " set GpuOptions::in_process"));
+    }
+    gpu::LocalHostOptions local;
+    local.discovery.allow_cpu = options_.allow_cpu;
+    local.device = options_.device;
+    local.dispatch_time_max = options_.dispatch_time_max;
+    Result<std::unique_ptr<gpu::LocalHost>> host = gpu::LocalHost::open(local, *this);
+    if (!host) {
+        return fail(host.error());
+    }
+    host_ = *std::move(host);
+    return {};
+}
+
+Result<gpu::KernelPtr> GpuExecutor::Impl::check(const Task& task) {
+    if (!task.extras().dispatch) {
+        return fail(refusal("a GPU runs shaders, not programs"));
+    }
+    const gpu::Dispatch& dispatch = *task.extras().dispatch;
+    Result<gpu::KernelPtr> kernel = kernels_.get(dispatch.shader, dispatch.entry, dispatch.constants);
+    if (!kernel) {
+        return kernel;
+    }
+    const gpu::Interface& interface = (*kernel)->interface;
+    if (Result<void> fits = gpu::check_arguments(interface, dispatch); !fits) {
+        return fail(fits.error());
+    }
+    if (Result<void> fits =
+            gpu::check_device(interface, dispatch, host_->info(), host_->features());
+        !fits) {
+        return fail(fits.error());
+    }
+    return kernel;
+}
+
+void GpuExecutor::Impl::start(const AttemptId& id, const Task& task, AttemptSink& sink) {
+    Running running{id, &sink, std::chrono::system_clock::now(), base::now()};
+    Result<gpu::KernelPtr> kernel = check(task);
+    if (!kernel) {
+        finish(running, result_of({.how = gpu::Ended::How::failed, .error = kernel.error()}));
+        return;
+    }
+    const gpu::Dispatch& dispatch = *task.extras().dispatch;
+    gpu::Work work;
+    work.priority = task.priority();
+    work.kernel = *std::move(kernel);
+    work.workgroups = dispatch.workgroups;
+    work.buffers = dispatch.buffers;
+    work.push = dispatch.push;
+    {
+        const std::lock_guard lock(mutex_);
+        work.id = ++last_;
+        running_.emplace(work.id, running);
+        if (task.timeout().count() > 0) {
+            deadlines_.emplace(base::later(running.since, task.timeout()), id);
+            if (!timekeeper_.joinable()) {
+                timekeeper_ = std::thread([this] { keep_time(); });
+            }
+            due_.notify_one();
+        }
+    }
+    host_->start(std::move(work));
+}
+
+void GpuExecutor::Impl::ended(std::uint64_t id, gpu::Ended&& how) noexcept {
+    std::unique_lock lock(mutex_);
+    const auto found = running_.find(id);
+    if (found == running_.end()) {
+        return;  // its end was told before the device's
+    }
+    const Running running = found->second;
+    running_.erase(found);
+    lock.unlock();
+    finish(running, result_of(std::move(how)));
+}
+
+void GpuExecutor::Impl::finish(const Running& running, AttemptResult&& result) const noexcept {
+    result.attempt.started = running.started;
+    result.attempt.wall = base::now() - running.since;
+    if (host_) {
+        result.attempt.where = host_->info().name;
+    }
+    running.sink->finished(running.attempt, std::move(result));
+}
+
+void GpuExecutor::Impl::cancel(const AttemptId& id, CancelReason reason) {
+    std::unique_lock lock(mutex_);
+    const auto found =
+        std::ranges::find_if(running_, [&](const auto& one) { return one.second.attempt == id; });
+    if (found == running_.end()) {
+        return;
+    }
+    const auto [work, running] = *found;
+    running_.erase(found);  // whatever the device makes of it, nobody waits for it
+    lock.unlock();
+    AttemptResult result;
+    result.attempt.ending = {reason == CancelReason::cancelled ? End::cancelled : End::timed_out,
+                             0};
+    if (!host_->withdraw(work)) {
+        result.attempt.notes.emplace_back("the GPU goes on with it");
+    }
+    finish(running, std::move(result));
+}
+
+void GpuExecutor::Impl::keep_time() {
+    std::unique_lock lock(mutex_);
+    while (!ended_) {
+        if (deadlines_.empty()) {
+            due_.wait(lock);
+            continue;
+        }
+        const auto first = deadlines_.begin();
+        const base::BootTime left = first->first - base::now();
+        if (left.count() > 0) {
+            due_.wait_for(lock, left);
+            continue;
+        }
+        const AttemptId id = first->second;
+        deadlines_.erase(first);
+        lock.unlock();
+        cancel(id, CancelReason::timed_out);
+        lock.lock();
+    }
+}
+
+void GpuExecutor::Impl::shutdown() {
+    if (host_) {
+        host_->close();
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        ended_ = true;
+        due_.notify_one();
+    }
+    if (timekeeper_.joinable()) {
+        timekeeper_.join();
+    }
+}
+
+Result<std::unique_ptr<GpuExecutor>> GpuExecutor::create(GpuOptions options) {
+    auto impl = std::make_unique<Impl>(std::move(options));
+    if (Result<void> opened = impl->open(); !opened) {
+        return fail(opened.error());
+    }
+    return std::unique_ptr<GpuExecutor>(new GpuExecutor(std::move(impl)));
+}
+
+GpuExecutor::GpuExecutor(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+GpuExecutor::~GpuExecutor() { impl_->shutdown(); }
+
+const gpu::DeviceInfo& GpuExecutor::device() const noexcept { return impl_->host().info(); }
+
+Capabilities GpuExecutor::capabilities() const {
+    Capabilities can;
+    can.backend = Backend::gpu;
+    can.slots = impl_->options().tasks_max;
+    can.memory_bytes = device().memory_bytes;
+    can.description = device().name;
+    return can;
+}
+
+Result<void> GpuExecutor::accepts(const Task& task) const {
+    const Result<gpu::KernelPtr> kernel = impl_->check(task);
+    return kernel ? Result<void>() : fail(kernel.error());
+}
+
+void GpuExecutor::start(const AttemptId& id, const Task& task, AttemptSink& sink) {
+    impl_->start(id, task, sink);
+}
+
+void GpuExecutor::cancel(const AttemptId& id, CancelReason reason, bool /*force*/) {
+    impl_->cancel(id, reason);
+}
+
+void GpuExecutor::help(const Awaited& until) { impl_->host().help(until); }
+
+void GpuExecutor::shutdown() { impl_->shutdown(); }
+
+}  // namespace repartir

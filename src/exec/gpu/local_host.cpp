@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: MIT
+#include "exec/gpu/local_host.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/in_words.hpp"
+#include "exec/gpu/devices.hpp"
+
+namespace repartir::gpu {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t import_bytes_min = 64ULL << 10U;  ///< less is copied: pages cost, too
+constexpr std::size_t pipelines_max = 256;
+constexpr base::BootTime spin_time = 50us;     ///< about what waking a thread up costs
+constexpr std::chrono::nanoseconds nap = 1ms;  ///< of the thread's, between two looks
+constexpr base::BootTime rest_after = 50ms;    ///< without work
+constexpr base::BootTime end_patience = 5s;    ///< with a device that is to stop
+
+Error shut_down_error() {
+    return Error(Domain::gpu, Code::shut_down, Fault::user, "the GPU was shut down");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LocalHost>> LocalHost::open(const LocalHostOptions& options,
+                                                   HostSink& sink) {
+    std::unique_ptr<LocalHost> host(new LocalHost(options, sink));
+    if (Result<void> begun = host->begin(); !begun) {
+        return fail(begun.error());
+    }
+    return host;
+}
+
+Result<void> LocalHost::begin() {
+    Result<std::unique_ptr<Vulkan>> vulkan = Vulkan::open();
+    if (!vulkan) {
+        return fail(vulkan.error());
+    }
+    vulkan_ = *std::move(vulkan);
+    const Result<VkPhysicalDevice> chosen = choose(*vulkan_, options_.discovery, options_.device);
+    if (!chosen) {
+        return fail(chosen.error());
+    }
+    Result<std::unique_ptr<Device>> device = Device::open(*vulkan_, *chosen);
+    if (!device) {
+        return fail(device.error());
+    }
+    device_ = *std::move(device);
+    Result<std::unique_ptr<Engine>> engine = Engine::make(*device_, *this, options_.engine);
+    if (!engine) {
+        return fail(engine.error());
+    }
+    engine_ = *std::move(engine);
+    thread_ = std::thread([this] { work_through(); });
+    return {};
+}
+
+LocalHost::~LocalHost() {
+    close();
+    if (engine_ && engine_->awaited() != 0) {
+        // Never given back: the device may use all of it for as long as the process lives.
+        static_cast<void>(engine_.release());
+        static_cast<void>(device_.release());
+        static_cast<void>(vulkan_.release());
+        static_cast<void>(new auto(std::move(running_)));
+        static_cast<void>(new auto(std::move(imports_)));
+    }
+}
+
+void LocalHost::start(Work work) {
+    Lock lock(mutex_);
+    last_work_ = base::now();
+    if (closed_ || engine_->lost()) {
+        const Error error = engine_->lost().value_or(shut_down_error());
+        ended_.emplace_back(work.id, Ended{.how = Ended::How::not_begun, .error = error});
+        deliver(lock);
+        return;
+    }
+    const auto found = pipelines_.find(work.kernel.get());
+    const bool compiled = found != pipelines_.end();
+    if (compiled) {
+        run(std::move(work), found->second.pipeline);
+        engine_->advance();
+    } else {
+        uncompiled_.push_back(std::move(work));
+    }
+    if (resting_ && (!compiled || !callers_help_)) {
+        wake_.notify_one();
+    }
+    deliver(lock);
+}
+
+void LocalHost::run(Work work, std::shared_ptr<const Pipeline> pipeline) {
+    const std::uint64_t id = work.id;
+    Running& running = running_[id];
+    running.work = std::move(work);
+    Job job;
+    job.id = id;
+    job.priority = running.work.priority;
+    job.pipeline = std::move(pipeline);
+    job.workgroups = running.work.workgroups;
+    for (const BufferArgument& buffer : running.work.buffers) {
+        job.operands.push_back(operand_of(buffer, running));
+    }
+    // SAFETY: any object may be read as characters.
+    job.push.assign(reinterpret_cast<const char*>(running.work.push.data()),
+                    running.work.push.size());
+    engine_->submit(std::move(job));
+}
+
+Operand LocalHost::operand_of(const BufferArgument& buffer, Running& running) {
+    Operand operand;
+    operand.bytes = buffer.bytes;
+    operand.from = buffer.from.view();
+    const SharedBuffer* shared = buffer.from.shared();
+    if (buffer.use != BufferUse::in) {
+        operand.use = buffer.use == BufferUse::out ? Use::out : Use::in_out;
+        if (buffer.into) {
+            SharedBuffer into = *buffer.into;
+            operand.to = into.writable();
+            shared = buffer.use == BufferUse::out || shared != nullptr ? &*buffer.into : nullptr;
+            running.out.emplace_back(std::move(into));
+        } else {
+            auto memory = std::make_unique_for_overwrite<std::byte[]>(buffer.bytes);
+            operand.to = {memory.get(), buffer.bytes};
+            shared = nullptr;
+            running.out.emplace_back(std::move(memory), buffer.bytes);
+        }
+    }
+    operand.imported = shared == nullptr ? nullptr : import(*shared);
+    return operand;
+}
+
+Region* LocalHost::import(const SharedBuffer& buffer) {
+    const std::span<const std::byte> bytes = buffer.bytes();
+    const std::uint64_t alignment = device_->info().limits.host_memory_alignment;
+    constexpr std::uint64_t page = 4096;  // a mapping reaches to the end of its last one
+    if (bytes.size() < import_bytes_min || buffer.sealed() || alignment == 0 || alignment > page) {
+        return nullptr;
+    }
+    const std::weak_ptr<const void> identity = buffer.identity();
+    if (const auto known = imports_.find(bytes.data()); known != imports_.end()) {
+        const auto& other = known->second.identity;
+        if (!identity.owner_before(other) && !other.owner_before(identity)) {
+            return known->second.region.get();
+        }
+    }
+    drop_imports();
+    const std::uint64_t whole = (bytes.size() + page - 1) / page * page;
+    // SAFETY: the buffer is not sealed, so that its mapping is for writing.
+    auto* const memory = const_cast<std::byte*>(bytes.data());
+    Result<RegionPtr> region = engine_->memory().import({memory, whole});
+    Import& kept = imports_[bytes.data()];
+    kept = {identity, region ? *std::move(region) : RegionPtr()};
+    return kept.region.get();
+}
+
+void LocalHost::drop_imports() {
+    std::erase_if(imports_, [](const auto& one) { return one.second.identity.expired(); });
+}
+
+bool LocalHost::withdraw(std::uint64_t id) {
+    const Lock lock(mutex_);
+    if (std::erase_if(uncompiled_, [&](const Work& work) { return work.id == id; }) != 0) {
+        return true;
+    }
+    return engine_->withdraw(id) && running_.erase(id) != 0;
+}
+
+void LocalHost::done(std::uint64_t id, const Result<void>& how, bool begun) noexcept {
+    const auto found = running_.find(id);
+    Ended ended;
+    if (how) {
+        ended.buffers = std::move(found->second.out);
+    } else {
+        const bool driver = how.error().code() != Code::out_of_resources;
+        ended.how = !driver   ? Ended::How::failed
+                    : !begun  ? Ended::How::not_begun
+                    : hangs() ? Ended::How::hung
+                              : Ended::How::lost;
+        ended.error = how.error();
+    }
+    ended_.emplace_back(id, std::move(ended));
+    if (how || !begun) {  // else the device may still write there
+        running_.erase(found);
+    }
+}
+
+void LocalHost::deliver(Lock& lock) noexcept {
+    std::vector<std::pair<std::uint64_t, Ended>> ended = std::exchange(ended_, {});
+    lock.unlock();
+    for (auto& [id, how] : ended) {
+        sink_.ended(id, std::move(how));
+    }
+}
+
+void LocalHost::help(const Awaited& until) {
+    ++helpers_;
+    while (!until.there()) {
+        Lock lock(mutex_);
+        callers_help_ = true;
+        engine_->advance();
+        const Engine& engine = *engine_;  // stays where it is, also when it is left to the device
+        const std::uint64_t submission = engine.awaited();
+        deliver(lock);
+        if (submission == 0) {
+            break;  // it waits for something else: a pipeline, say
+        }
+        if (!until.there()) {
+            wait_for_device(engine, submission);
+        }
+    }
+    --helpers_;
+}
+
+void LocalHost::wait_for_device(const Engine& engine, std::uint64_t submission) noexcept {
+    constexpr std::uint32_t vain_max = 8;
+    constexpr std::uint32_t seldom = 16;
+    // ORDER: relaxed: a count by which nothing else is judged
+    const std::uint32_t vain = vain_spins_.load(std::memory_order_relaxed);
+    if (vain < vain_max || vain % seldom == 0) {
+        const base::BootTime end = base::now() + spin_time;
+        do {
+            if (engine.reached(submission)) {
+                vain_spins_.store(0, std::memory_order_relaxed);  // ORDER: as above
+                return;
+            }
+        } while (base::now() < end);
+    }
+    vain_spins_.fetch_add(1, std::memory_order_relaxed);  // ORDER: as above
+    constexpr auto look = 5ms;
+    engine.wait(submission, look);
+}
+
+void LocalHost::work_through() {
+    Lock lock(mutex_);
+    while (!closed_) {
+        if (!uncompiled_.empty()) {
+            compile_one(lock);
+        } else if (engine_->busy()) {
+            look_after(lock);
+        } else {
+            rest(lock);
+        }
+    }
+}
+
+void LocalHost::compile_one(Lock& lock) {
+    const KernelPtr kernel = uncompiled_.front().kernel;
+    const auto known = pipelines_.find(kernel.get());
+    std::shared_ptr<const Pipeline> pipeline;
+    std::optional<Error> error;
+    if (known != pipelines_.end()) {
+        pipeline = known->second.pipeline;
+    } else {
+        Pipelines& pipelines = engine_->pipelines();
+        lock.unlock();
+        Result<std::shared_ptr<const Pipeline>> made =
+            pipelines.get(kernel->words, kernel->interface);
+        lock.lock();
+        if (made) {
+            if (pipelines_.size() >= pipelines_max) {
+                pipelines_.clear();  // those that are used come back from the cache behind
+            }
+            pipelines_[kernel.get()] = {kernel, *made};
+            pipeline = *std::move(made);
+        } else {
+            error = std::move(made).error();
+        }
+    }
+    if (uncompiled_.empty() || uncompiled_.front().kernel != kernel) {
+        return;  // it was withdrawn meanwhile
+    }
+    Work work = std::move(uncompiled_.front());
+    uncompiled_.pop_front();
+    if (error) {
+        ended_.emplace_back(work.id, Ended{.how = Ended::How::failed, .error = *error});
+    } else {
+        run(std::move(work), std::move(pipeline));
+    }
+    deliver(lock);
+    lock.lock();
+}
+
+void LocalHost::look_after(Lock& lock) {
+    if (helpers_ != 0 && !hangs()) {  // they do it
+        wake_.wait_for(lock, nap);
+        return;
+    }
+    engine_->advance();
+    if (hangs()) {
+        engine_->leave(Error(Domain::gpu, Code::driver_failed, Fault::node,
+                             "the GPU has worked at a dispatch for " +
+                                 base::in_words(options_.dispatch_time_max) +
+                                 " and was given up: see that its kernels end"));
+    }
+    const Engine& engine = *engine_;
+    const std::uint64_t submission = engine.lost() ? 0 : engine.awaited();
+    deliver(lock);
+    if (submission != 0) {
+        wait_for_device(engine, submission);
+    }
+    lock.lock();
+    callers_help_ = callers_help_ && helpers_ != 0;
+}
+
+void LocalHost::rest(Lock& lock) {
+    drop_imports();
+    const base::BootTime idle = base::now() - last_work_;
+    resting_ = true;
+    if (idle < rest_after) {
+        wake_.wait_for(lock, nap);
+    } else {
+        callers_help_ = false;
+        wake_.wait(lock, [&] { return closed_ || !uncompiled_.empty() || engine_->busy(); });
+    }
+    resting_ = false;
+}
+
+bool LocalHost::hangs() const noexcept {
+    const std::optional<base::BootTime> since = engine_->busy_since();
+    return since && base::now() - *since > options_.dispatch_time_max;
+}
+
+void LocalHost::close() {
+    {
+        Lock lock(mutex_);
+        if (!closed_) {
+            closed_ = true;
+            wake_.notify_one();
+        }
+    }
+    if (!thread_.joinable()) {
+        return;
+    }
+    thread_.join();
+    Lock lock(mutex_);
+    for (Work& work : std::exchange(uncompiled_, {})) {
+        ended_.emplace_back(work.id,
+                            Ended{.how = Ended::How::not_begun, .error = shut_down_error()});
+    }
+    const base::BootTime end = base::now() + end_patience;
+    while (engine_->advance() && base::now() < end) {
+        engine_->wait(engine_->awaited(), nap);
+    }
+    if (!engine_->lost()) {
+        engine_->leave(shut_down_error());
+    }
+    deliver(lock);
+}
+
+Memory::Use LocalHost::memory_use() {
+    const Lock lock(mutex_);
+    return engine_->memory().use();
+}
+
+}  // namespace repartir::gpu
