@@ -79,7 +79,7 @@ struct Dispatch {
     std::vector<BufferArgument> buffers;  ///< for the shader's bindings, by set and binding
     std::vector<std::byte> push;          ///< push constants
     std::vector<NamedConstant> constants;
-    std::optional<Error> error{};         ///< what is wrong with it from the start
+    std::optional<Error> error{};  ///< what is wrong with it from the start
 };
 
 namespace detail {

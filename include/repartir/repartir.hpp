@@ -3,10 +3,12 @@
 /// @file repartir.hpp Everything that a program usually needs. interop/ is included apart.
 #include "repartir/codec.hpp"
 #include "repartir/cpu_executor.hpp"
+#include "repartir/dispatch.hpp"
 #include "repartir/error.hpp"
 #include "repartir/executor.hpp"
 #include "repartir/function.hpp"
 #include "repartir/gpu.hpp"
+#include "repartir/gpu_executor.hpp"
 #include "repartir/id.hpp"
 #include "repartir/network.hpp"
 #include "repartir/outcome.hpp"

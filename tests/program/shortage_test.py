@@ -93,12 +93,12 @@ class Shortage(ProgramTest):
     @unittest.skipIf(SANITIZED, "the sanitizer needs address space of its own")
     @unittest.skipIf("LLVM_PROFILE_FILE" in os.environ, "so do the coverage counts")
     def test_little_memory(self):
-        least = 12 << 20  # or so: the loader of shared libraries fails below
+        least = 14 << 20  # or so: the kernel and the loader of libraries fail below
         for args in (["run", "-q", "-j2", "true", ":::", "a", "b"], ["info"],
                      ["run", "-q", "--json", "-a", "/etc/passwd", "true"]):
             codes = set()
             for most in [*range(least, least + (3 << 20), 100_000),
-                         *range(15 << 20, 42 << 20, 1 << 20)]:
+                         *range(17 << 20, 60 << 20, 2 << 20)]:
                 with self.subTest(args, most=most):
                     result = self.limited(resource.RLIMIT_AS, most, *args)
                     codes.add(result.returncode)

@@ -106,7 +106,8 @@ Result<gpu::KernelPtr> GpuExecutor::Impl::check(const Task& task) {
         return fail(refusal("a GPU runs shaders, not programs"));
     }
     const gpu::Dispatch& dispatch = *task.extras().dispatch;
-    Result<gpu::KernelPtr> kernel = kernels_.get(dispatch.shader, dispatch.entry, dispatch.constants);
+    Result<gpu::KernelPtr> kernel =
+        kernels_.get(dispatch.shader, dispatch.entry, dispatch.constants);
     if (!kernel) {
         return kernel;
     }
