@@ -21,8 +21,9 @@ layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const uint per_invocation = 2;
 layout(binding = 0) buffer Data { uint data[]; };
 shared uint tile[per_invocation * 4 + 1];
+shared uint more[gl_WorkGroupSize.x > 1 ? gl_WorkGroupSize.x - 1 : 3];
 void main() {
-    tile[0] = data[0];
+    tile[0] = data[0] + more[0];
     barrier();
     data[gl_GlobalInvocationID.x] = tile[0];
 }
@@ -38,11 +39,11 @@ void expect_refused(const Shader& shader, Code code, std::string_view words,
 
 TEST(Compile, SizesFollowConstants) {
     const Shader shader = Shader::glsl(tiles);
-    EXPECT_EQ(compile(shader, "main")->interface.shared_bytes, 36U);
+    EXPECT_EQ(compile(shader, "main")->interface.shared_bytes, 36U + 12U);
     const std::vector<NamedConstant> constants{{"per_invocation", 100}, {"0", 32}};
     const Result<Compiled> told = compile(shader, "main", constants);
     ASSERT_TRUE(told.has_value()) << told.error().sentence();
-    EXPECT_EQ(told->interface.shared_bytes, 1604U);
+    EXPECT_EQ(told->interface.shared_bytes, 1604U + 31U * 4U);
     EXPECT_THAT(told->interface.workgroup_size, ElementsAre(32, 1, 1));
     expect_refused(shader, Code::too_large, "bytes of workgroup memory", "",
                    {{"per_invocation", 1e6}});

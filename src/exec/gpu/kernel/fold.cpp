@@ -6,7 +6,8 @@ namespace {
 
 using enum spv::Op;
 
-/// @return a op b for integers of 32 bits; nothing where it has no value or is not followed.
+/// @return a op b for integers of 32 bits, 0 or 1 for a boolean; nothing where it has no value or
+/// is not followed.
 std::optional<std::uint32_t> computed(spv::Op op, std::uint32_t a, std::uint32_t b) {
     switch (op) {
         case OpIAdd:
@@ -32,22 +33,52 @@ std::optional<std::uint32_t> computed(spv::Op op, std::uint32_t a, std::uint32_t
             return a & b;
         case OpBitwiseOr:
             return a | b;
+        case OpIEqual:
+            return a == b ? 1 : 0;
+        case OpINotEqual:
+            return a != b ? 1 : 0;
+        case OpULessThan:
+            return a < b ? 1 : 0;
+        case OpULessThanEqual:
+            return a <= b ? 1 : 0;
+        case OpUGreaterThan:
+            return a > b ? 1 : 0;
+        case OpUGreaterThanEqual:
+            return a >= b ? 1 : 0;
         default:
             return std::nullopt;
     }
+}
+
+/// @return the value of a constant of 32 bits, or of a boolean.
+std::optional<std::uint32_t> value(const Module& module, Id id) {
+    const auto found = module.constants.find(id);
+    if (found == module.constants.end() || of(module.types, found->second.type).width != 32) {
+        return std::nullopt;
+    }
+    return static_cast<std::uint32_t>(found->second.bits);
+}
+
+/// @param words of OpSpecConstantOp: the operation and its operands
+std::optional<std::uint32_t> operation(const Module& module, std::span<const std::uint32_t> words) {
+    const auto op = static_cast<spv::Op>(words[0]);
+    if (op == OpCompositeExtract && words.size() == 3) {  // such as gl_WorkGroupSize.x
+        const std::vector<Id>& vector = of(module.vectors, words[1]);
+        return words[2] < vector.size() ? value(module, vector[words[2]]) : std::nullopt;
+    }
+    if (op == OpSelect && words.size() == 4) {
+        const auto condition = value(module, words[1]);
+        return condition ? value(module, words[*condition != 0 ? 2 : 3]) : std::nullopt;
+    }
+    const auto a = words.size() == 3 ? value(module, words[1]) : std::nullopt;
+    const auto b = words.size() == 3 ? value(module, words[2]) : std::nullopt;
+    return a && b ? computed(op, *a, *b) : std::nullopt;
 }
 
 }  // namespace
 
 std::optional<ConstantValue> fold(const Module& module, spv::Op op,
                                   std::span<const std::uint32_t> words) {
-    const auto value = [&](Id id) -> std::optional<std::uint32_t> {
-        const auto found = module.constants.find(id);
-        const auto type = found == module.constants.end() ? module.types.end()
-                                                          : module.types.find(found->second.type);
-        const bool plain = type != module.types.end() && type->second.width == 32;
-        return plain ? std::optional(static_cast<std::uint32_t>(found->second.bits)) : std::nullopt;
-    };
     switch (op) {
         case OpConstant:
         case OpSpecConstant: {
@@ -61,16 +92,10 @@ std::optional<ConstantValue> fold(const Module& module, spv::Op op,
         case OpSpecConstantFalse:
             return ConstantValue{words[1], 0, 0};
         case OpSpecConstantOp: {
-            const auto type = module.types.find(words[1]);
-            if (words.size() != 6 || type == module.types.end() ||
-                type->second.kind != Type::Kind::integer || type->second.width != 32) {
-                return std::nullopt;
-            }
-            const auto a = value(words[4]);
-            const auto b = value(words[5]);
-            const auto result =
-                a && b ? computed(static_cast<spv::Op>(words[3]), *a, *b) : std::nullopt;
-            return result ? std::optional(ConstantValue{words[1], *result, 0}) : std::nullopt;
+            const auto result = operation(module, words.subspan(3));
+            const bool plain = of(module.types, words[1]).width == 32;
+            return result && plain ? std::optional(ConstantValue{words[1], *result, 0})
+                                   : std::nullopt;
         }
         default:
             return std::nullopt;

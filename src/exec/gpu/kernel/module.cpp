@@ -159,8 +159,12 @@ class Reader {
             case OpConstantComposite:
             case OpSpecConstantComposite: {
                 constexpr auto size = static_cast<std::uint32_t>(spv::BuiltIn::WorkgroupSize);
-                if (of(module_.decorations, words[2]).built_in == size && words.size() == 6) {
-                    std::ranges::copy(words.subspan(3), module_.workgroup_size_ids.begin());
+                if (of(module_.decorations, words[2]).built_in == size) {
+                    module_.workgroup_size = words[2];
+                }
+                const Words parts = words.subspan(3);
+                if (parts.size() <= 4) {
+                    module_.vectors[words[2]].assign(parts.begin(), parts.end());
                 }
                 return {};
             }

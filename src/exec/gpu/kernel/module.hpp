@@ -101,9 +101,10 @@ struct Module {
     std::unordered_map<Id, Variable> variables;  ///< of the module
     std::unordered_map<Id, Function> functions;
     std::vector<EntryPoint> entry_points;
-    std::array<Id, 3> workgroup_size_ids{};  ///< of the constant WorkgroupSize; 0: there is none
-    std::uint64_t invocation_bytes = 0;      ///< variables of one invocation
-    Features features;                       ///< which only the instructions tell
+    std::unordered_map<Id, std::vector<Id>> vectors;  ///< constants: their components
+    Id workgroup_size = 0;               ///< the vector that is decorated so; 0: there is none
+    std::uint64_t invocation_bytes = 0;  ///< variables of one invocation
+    Features features;                   ///< which only the instructions tell
 };
 
 /// @return what a map of the module has for an id; one without anything where it has nothing.

@@ -288,10 +288,10 @@ class Reflection {
     }
 
     Result<void> workgroup_size(const EntryPoint& entry) {
+        const std::vector<Id>& vector = of(module_.vectors, module_.workgroup_size);
         std::uint64_t invocations = 1;
         for (std::size_t i = 0; i < 3; ++i) {
-            const Id id = module_.workgroup_size_ids.at(i) != 0 ? module_.workgroup_size_ids.at(i)
-                                                                : entry.size_ids.at(i);
+            const Id id = i < vector.size() ? vector[i] : entry.size_ids.at(i);
             std::uint32_t& size = interface_.workgroup_size.at(i);
             size = entry.size.at(i);
             if (id != 0) {
