@@ -44,7 +44,7 @@ std::string value_of(const Constant& constant) {
             return in_digits(std::bit_cast<double>(constant.bits));
         case ScalarType::float16: {
             std::array<char, 8> digits{};
-            const auto end =
+            const auto* const end =
                 std::to_chars(digits.data(), digits.data() + digits.size(), word & 0xffffU, 16).ptr;
             return cat({"0x", {digits.data(), end}});
         }

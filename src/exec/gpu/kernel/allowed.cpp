@@ -7,14 +7,17 @@
 #include <spirv/unified1/spirv.hpp11>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 
+#include "exec/gpu/kernel/check.hpp"
 #include "exec/gpu/kernel/tools.hpp"
 
 namespace repartir::gpu {
 namespace {
 
 struct Allowed {
-    spv::Capability capability;
+    spv::Capability capability{};
     std::optional<Feature> needs;
 };
 
@@ -104,12 +107,84 @@ std::string name_of(spv::Capability capability) {
     return name.empty() ? std::to_string(static_cast<std::uint32_t>(capability)) : name;
 }
 
+/// Counts what makes validating slow.
+class Complexity {
+  public:
+    Result<void> add(spv::Op op, std::span<const std::uint32_t> words) {
+        switch (op) {
+            case spv::Op::OpTypeVector:
+            case spv::Op::OpTypeMatrix:
+            case spv::Op::OpTypeArray:
+            case spv::Op::OpTypeRuntimeArray:
+                return type(words[1], words.subspan(2, 1));
+            case spv::Op::OpTypeStruct:
+            case spv::Op::OpTypeFunction:
+                return type(words[1], words.subspan(2));
+            case spv::Op::OpTypePointer:
+                return type(words[1], words.subspan(3));
+            case spv::Op::OpEntryPoint:
+                return one_more(entry_points_, entry_points_max, "entry points");
+            case spv::Op::OpFunction:
+                return one_more(functions_, functions_max, "functions");
+            case spv::Op::OpLabel:
+                return one_more(blocks_, blocks_max, "blocks");
+            default:
+                return {};
+        }
+    }
+
+  private:
+    struct Weight {
+        std::size_t depth = 0;
+        std::size_t parts = 1;
+    };
+
+    Result<void> type(std::uint32_t id, std::span<const std::uint32_t> components) {
+        Weight sum;
+        for (const std::uint32_t component : components) {
+            const auto found = weights_.find(component);
+            const Weight part = found == weights_.end() ? Weight() : found->second;
+            sum.depth = std::max(sum.depth, part.depth + 1);
+            sum.parts = std::min(sum.parts + part.parts, type_parts_max + 1);
+        }
+        weights_[id] = sum;
+        parts_ += sum.parts;
+        if (sum.depth > type_depth_max || parts_ > type_parts_max) {
+            return fail(refusal(Code::too_large,
+                                "the shader's types have too many parts, or lie too deep in each "
+                                "other: " +
+                                    std::to_string(type_parts_max) + " in all and " +
+                                    std::to_string(type_depth_max) + " deep are the most"));
+        }
+        return {};
+    }
+
+    static Result<void> one_more(std::size_t& count, std::size_t max, std::string_view what) {
+        if (++count <= max) {
+            return {};
+        }
+        return fail(refusal(Code::too_large, "the shader has more than " + std::to_string(max) +
+                                                 " " + std::string(what)));
+    }
+
+    std::unordered_map<std::uint32_t, Weight> weights_;
+    std::size_t parts_ = 0;
+    std::size_t entry_points_ = 0;
+    std::size_t functions_ = 0;
+    std::size_t blocks_ = 0;
+};
+
 struct Judge {
     Features features;
+    Complexity complexity;
 
     Result<void> operator()(const spv_parsed_instruction_t& instruction) {
         const std::span words(instruction.words, instruction.num_words);
-        switch (static_cast<spv::Op>(instruction.opcode)) {
+        const auto op = static_cast<spv::Op>(instruction.opcode);
+        if (Result<void> fine = complexity.add(op, words); !fine) {
+            return fine;
+        }
+        switch (op) {
             case spv::Op::OpCapability:
                 return capability(static_cast<spv::Capability>(words[1]));
             case spv::Op::OpExtension:

@@ -45,6 +45,8 @@ Result<void> validate(std::span<const std::uint32_t> words, bool scalar) {
     const ToolsContext context(spvContextCreate(environment_of(words[1])));
     const ToolsOptions options(spvValidatorOptionsCreate());
     spvValidatorOptionsSetAllowLocalSizeId(options.get(), true);
+    spvValidatorOptionsSetUniversalLimit(
+        options.get(), spv_validator_limit_max_control_flow_nesting_depth, block_nesting_max);
     spvValidatorOptionsSetScalarBlockLayout(options.get(), scalar);
     spv_const_binary_t binary{words.data(), words.size()};
     spv_diagnostic told = nullptr;

@@ -14,7 +14,15 @@ namespace repartir::gpu {
 // What a module may ask for; the first two are looked at before anything else.
 inline constexpr std::size_t module_words_max = std::size_t{1} << 20U;
 inline constexpr std::uint32_t module_ids_max = std::uint32_t{1} << 20U;
-inline constexpr std::size_t bindings_max = 64;           ///< that one entry point uses
+// These bound the time that spirv-tools takes, which grows with their squares, or worse.
+inline constexpr std::size_t type_depth_max = 64;
+inline constexpr std::size_t type_parts_max = 100'000;  ///< members, and theirs, of all types
+inline constexpr std::size_t entry_points_max = 64;
+inline constexpr std::size_t functions_max = 1000;
+inline constexpr std::size_t blocks_max = 10'000;
+inline constexpr std::uint32_t block_nesting_max = 100;
+// What one entry point may use.
+inline constexpr std::size_t bindings_max = 64;
 inline constexpr std::uint32_t binding_number_max = 255;  ///< drivers make tables of that size
 inline constexpr std::uint32_t set_number_max = 3;        ///< as every Vulkan device can
 inline constexpr std::size_t constants_max = 256;         ///< with a SpecId

@@ -344,6 +344,46 @@ TEST(Inspect, Limits) {
         Code::too_large, "the variables of one invocation take more than 262144");
 }
 
+// What makes spirv-tools slow, up to never ending, is refused before it looks.
+TEST(Inspect, Complexity) {
+    const auto number = [](int i) { return std::to_string(i); };
+    std::string deep = "%a0 = OpTypeArray %uint %one\n";
+    std::string wide = "%s0 = OpTypeStruct %uint %uint\n";
+    for (int i = 1; i < 70; ++i) {
+        deep += "%a" + number(i) + " = OpTypeArray %a" + number(i - 1) + " %one\n";
+        wide +=
+            "%s" + number(i) + " = OpTypeStruct %s" + number(i - 1) + " %s" + number(i - 1) + "\n";
+    }
+    const std::string types(doubling);
+    const std::size_t at = types.find("%in = OpVariable");
+    expect_refused(std::string(types).insert(at, deep), Code::too_large, "64 deep are the most");
+    expect_refused(std::string(types).insert(at, wide), Code::too_large, "100000 in all");
+    std::string functions;
+    std::string blocks;
+    std::string nested;
+    std::string ends;
+    for (int i = 0; i < 1000; ++i) {
+        functions += "%f" + number(i) + " = OpFunction %void None %fn\n%l" + number(i) +
+                     " = OpLabel\nOpReturn\nOpFunctionEnd\n";
+    }
+    for (int i = 0; i < 10000; ++i) {
+        blocks += "OpBranch %b" + number(i) + "\n%b" + number(i) + " = OpLabel\n";
+    }
+    for (int i = 0; i < 101; ++i) {
+        nested += "OpSelectionMerge %m" + number(i) + " None\nOpBranchConditional %true %t" +
+                  number(i) + " %m" + number(i) + "\n%t" + number(i) + " = OpLabel\n";
+        ends.insert(0, "OpBranch %m" + number(i) + "\n%m" + number(i) + " = OpLabel\n");
+    }
+    expect_refused(with(doubling, "%main = OpFunction", functions + "%main = OpFunction"),
+                   Code::too_large, "more than 1000 functions");
+    expect_refused(with(doubling, "OpReturn", blocks + "OpReturn"), Code::too_large,
+                   "more than 10000 blocks");
+    const std::string deep_blocks =
+        with(with(doubling, "OpReturn", nested + ends + "OpReturn"), "%zero = OpConstant",
+             "%bool = OpTypeBool\n%true = OpConstantTrue %bool\n%zero = OpConstant");
+    expect_refused(deep_blocks, Code::malformed, "nesting depth exceeded");
+}
+
 TEST(Inspect, SpecializationConstants) {
     const std::string two =
         with(with(doubling, "%scale = OpSpecConstant %float 1.5",

@@ -117,7 +117,7 @@ Result<void> specialize(std::vector<std::uint32_t>& words, std::span<const Const
         by_spec_id[constant->id] = *bits;
     }
     std::unordered_map<std::uint32_t, std::uint64_t> by_id;
-    for (std::size_t at = 5; at < words.size() && by_spec_id.size() > 0;) {
+    for (std::size_t at = 5; at < words.size() && !by_spec_id.empty();) {
         const std::span instruction = std::span(words).subspan(at, words[at] >> 16U);
         const auto op = static_cast<spv::Op>(words[at] & 0xffffU);
         if (op == spv::Op::OpDecorate && instruction.size() == 4 &&

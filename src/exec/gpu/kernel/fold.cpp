@@ -6,7 +6,27 @@ namespace {
 
 using enum spv::Op;
 
-/// @return a op b for integers of 32 bits, 0 or 1 for a boolean; nothing where it has no value or
+/// @return a op b, 1 for true; nothing where it is no comparison that is followed.
+std::optional<std::uint32_t> compared(spv::Op op, std::uint32_t a, std::uint32_t b) {
+    switch (op) {
+        case OpIEqual:
+            return a == b ? 1 : 0;
+        case OpINotEqual:
+            return a != b ? 1 : 0;
+        case OpULessThan:
+            return a < b ? 1 : 0;
+        case OpULessThanEqual:
+            return a <= b ? 1 : 0;
+        case OpUGreaterThan:
+            return a > b ? 1 : 0;
+        case OpUGreaterThanEqual:
+            return a >= b ? 1 : 0;
+        default:
+            return std::nullopt;
+    }
+}
+
+/// @return a op b for integers of 32 bits; nothing where it has no value or
 /// is not followed.
 std::optional<std::uint32_t> computed(spv::Op op, std::uint32_t a, std::uint32_t b) {
     switch (op) {
@@ -33,20 +53,8 @@ std::optional<std::uint32_t> computed(spv::Op op, std::uint32_t a, std::uint32_t
             return a & b;
         case OpBitwiseOr:
             return a | b;
-        case OpIEqual:
-            return a == b ? 1 : 0;
-        case OpINotEqual:
-            return a != b ? 1 : 0;
-        case OpULessThan:
-            return a < b ? 1 : 0;
-        case OpULessThanEqual:
-            return a <= b ? 1 : 0;
-        case OpUGreaterThan:
-            return a > b ? 1 : 0;
-        case OpUGreaterThanEqual:
-            return a >= b ? 1 : 0;
         default:
-            return std::nullopt;
+            return compared(op, a, b);
     }
 }
 

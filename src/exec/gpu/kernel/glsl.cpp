@@ -109,6 +109,7 @@ Result<std::vector<std::uint32_t>> compile(std::string_view source) {
     shader.setEnvClient(glslang::EShClientVulkan, glslang::EShTargetVulkan_1_2);
     shader.setEnvTarget(glslang::EShTargetSpv, glslang::EShTargetSpv_1_5);
     constexpr auto rules =
+        // NOLINTNEXTLINE(clang-analyzer-optin.core.EnumCastOutOfRange): a set of its bits
         static_cast<EShMessages>(EShMsgSpvRules | EShMsgVulkanRules | EShMsgCascadingErrors);
     constexpr int version = 460;  // of a shader that does not say
     NoFiles files;

@@ -21,7 +21,9 @@ class GlslTables {
 };
 
 /// Compiles a compute shader for Vulkan 1.2. Files cannot be included. Any thread, several at once.
-/// Errors (Domain::gpu): malformed (diagnostic.hpp), too_large, out_of_resources.
+/// A text that is made for it (macros that double, again and again) can take time and memory
+/// without end, so this is for texts of the caller's own; what others send is SPIR-V. Errors
+/// (Domain::gpu): malformed (diagnostic.hpp), too_large, out_of_resources.
 [[nodiscard]] Result<std::vector<std::uint32_t>> compile_glsl(std::string_view source);
 
 }  // namespace repartir::gpu

@@ -57,7 +57,7 @@ class Reflection {
     }
     [[nodiscard]] const std::string& name(Id id) const { return of(module_.names, id); }
 
-    Result<const EntryPoint*> choose(std::string_view wanted) const {
+    [[nodiscard]] Result<const EntryPoint*> choose(std::string_view wanted) const {
         const std::vector<EntryPoint>& all = module_.entry_points;
         if (wanted.empty() && all.size() == 1) {
             return all.data();
