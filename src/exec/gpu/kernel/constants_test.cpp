@@ -101,10 +101,10 @@ TEST_F(Constants, WhatDoesNotFit) {
 }
 
 TEST_F(Constants, UnknownNames) {
-    const Result<std::uint64_t> told = bits("smal", 1);
+    const Result<std::uint64_t> told = bits("tiny", 1);
     EXPECT_EQ(told.error().code(), Code::not_found);
     EXPECT_THAT(told.error().sentence(),
-                HasSubstr("no constant `smal`; it has 1 (`flag`), 2 (`small`), 3, 4, 5, 6"));
+                HasSubstr("no constant `tiny`; it has 1 (`flag`), 2 (`small`), 3, 4, 5, 6"));
 }
 
 }  // namespace
