@@ -2,7 +2,6 @@
 #include "exec/gpu/kernel/module.hpp"
 
 #include <algorithm>
-#include <string_view>
 #include <utility>
 
 #include "exec/gpu/kernel/check.hpp"

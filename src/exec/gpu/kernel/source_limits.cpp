@@ -4,7 +4,6 @@
 #include <pthread.h>
 
 #include <exception>
-#include <memory>
 #include <new>
 #include <string>
 

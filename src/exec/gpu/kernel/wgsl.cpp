@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "exec/gpu/kernel/wgsl.hpp"
 
+#ifdef REPARTIR_WGSL
 #include "exec/gpu/kernel/diagnostic.hpp"
-#include "exec/gpu/kernel/refusal.hpp"
 #include "exec/gpu/kernel/source_limits.hpp"
+#else
+#include "exec/gpu/kernel/refusal.hpp"
+#endif
 
 namespace repartir::gpu {
 
