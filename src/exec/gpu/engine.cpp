@@ -66,29 +66,38 @@ void Engine::submit(Job job) {
         return;
     }
     waiting_[static_cast<std::size_t>(job.priority)].push_back(std::move(job));
-    if (flying_.size() < depth) {
+    ++waiting_count_;
+    if (may_launch()) {
         launch();
     }
 }
 
+bool Engine::may_launch() const noexcept {
+    if (lost_ || waiting_count_ == 0 || flying_.size() >= depth) {
+        return false;
+    }
+    return flying_.empty() || waiting_count_ >= options_.early_jobs ||
+           base::now() - flying_.front().since > options_.early_after;
+}
+
 bool Engine::withdraw(std::uint64_t id) {
     return std::ranges::any_of(waiting_, [&](std::deque<Job>& lane) {
-        return std::erase_if(lane, [&](const Job& job) { return job.id == id; }) != 0;
+        const std::size_t erased =
+            std::erase_if(lane, [&](const Job& job) { return job.id == id; });
+        waiting_count_ -= erased;
+        return erased != 0;
     });
 }
 
 bool Engine::advance() {
     end_finished();
-    while (!lost_ && flying_.size() < depth && next_lane() != nullptr) {
+    while (may_launch()) {
         launch();
     }
     return busy();
 }
 
-bool Engine::busy() const noexcept {
-    const auto waits = [](const std::deque<Job>& lane) { return !lane.empty(); };
-    return !lost_ && (!flying_.empty() || std::ranges::any_of(waiting_, waits));
-}
+bool Engine::busy() const noexcept { return !lost_ && (!flying_.empty() || waiting_count_ != 0); }
 
 std::deque<Job>* Engine::next_lane() noexcept {
     const auto lane = std::ranges::find_if(waiting_, [](const auto& one) { return !one.empty(); });
@@ -140,7 +149,9 @@ void Engine::end_finished() {
             flying_.front().since = base::now();
         }
         finishing_ = true;
-        launch();  // first, so that the device has something to do meanwhile
+        if (may_launch()) {  // first, so that the device has something to do meanwhile
+            launch();
+        }
         finishing_ = false;
         finish(batch);
     }
@@ -160,9 +171,6 @@ void Engine::finish(Batch& batch) {
 }
 
 void Engine::launch() {
-    if (next_lane() == nullptr) {
-        return;
-    }
     Batch batch = gather();
     if (batch.jobs.empty()) {
         return;
@@ -202,6 +210,7 @@ Engine::Batch Engine::gather() {
         }
         Running one{std::move(lane->front()), nullptr};
         lane->pop_front();
+        --waiting_count_;
         if (!setup) {
             sink_.done(one.job.id, fail(setup.error()), false);
             continue;
@@ -280,6 +289,7 @@ void Engine::drop_waiting(const Error& error) {
     while (std::deque<Job>* lane = next_lane()) {
         const std::uint64_t id = lane->front().id;
         lane->pop_front();
+        --waiting_count_;
         sink_.done(id, fail(error), false);
     }
 }

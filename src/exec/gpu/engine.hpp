@@ -19,14 +19,16 @@ namespace repartir::gpu {
 struct EngineOptions {
     std::uint32_t batch_jobs_max = 256;             ///< in one submission
     std::uint64_t batch_bytes_max = 256ULL << 20U;  ///< of operands in one submission
-    std::uint64_t device_bytes_max = UINT64_MAX;    ///< of the device's own memory
-    bool copies = false;                            ///< Ways::copies
+    std::uint32_t early_jobs = 64;  ///< so many go before the device is done with what it has
+    std::chrono::nanoseconds early_after = std::chrono::microseconds(20);  ///< or what is there
+    std::uint64_t device_bytes_max = UINT64_MAX;  ///< of the device's own memory
+    bool copies = false;                          ///< Ways::copies
 };
 
 /// Hands jobs to a device in the order of their priority, and tells how they ended. A job goes to
-/// the device at once as long as fewer than two submissions are there; what comes meanwhile goes
-/// with the next one, as one list of commands with two barriers in all. So that a lone job waits
-/// for nothing, and ten thousand cost half a microsecond each (docs/decisions/0015).
+/// an idle device at once. What comes while it works goes with the next submission, as one list of
+/// commands with two barriers in all: once the device is done, or before that, so that it does not
+/// idle, when there is enough or the device takes long (docs/decisions/0015).
 ///
 /// Never blocks but in wait(). One thread at a time ("the engine's thread"), besides reached() and
 /// wait().
@@ -95,6 +97,7 @@ class Engine {
     [[nodiscard]] Result<VkCommandBuffer> spare_commands();
     void end_finished();
     void finish(Batch& batch);
+    [[nodiscard]] bool may_launch() const noexcept;
     void launch();
     [[nodiscard]] Batch gather();
     [[nodiscard]] std::deque<Job>* next_lane() noexcept;
@@ -119,6 +122,7 @@ class Engine {
     Owned<VkCommandPool> pool_;
     Owned<VkSemaphore> timeline_;
     std::array<std::deque<Job>, priorities> waiting_;
+    std::size_t waiting_count_ = 0;
     std::deque<Batch> flying_;
     std::uint64_t submitted_ = 0;
     std::uint64_t barriers_ = 1;  ///< in the order of the queue, between dispatches

@@ -19,8 +19,18 @@ class Engines : public OnDevice, public testing::WithParamInterface<bool> {
     void SetUp() override {
         OnDevice::SetUp();
         if (!IsSkipped()) {
-            make_engine({.copies = GetParam()});
+            EngineOptions options;
+            options.copies = GetParam();
+            make_engine(options);
         }
+    }
+    /// Two submissions of one job each at the device, the others wait.
+    void one_by_one() {
+        EngineOptions options;
+        options.copies = GetParam();
+        options.batch_jobs_max = 1;
+        options.early_jobs = 1;
+        make_engine(options);
     }
 };
 
@@ -115,7 +125,7 @@ TEST_P(Engines, AChainOnBuffersThatStayIsInOrder) {
 }
 
 TEST_P(Engines, TheUrgentGoFirst) {
-    make_engine({.batch_jobs_max = 1, .copies = GetParam()});
+    one_by_one();
     const auto twice = pipeline(twice_glsl);
     const std::vector<float> from(100'000, 1.0F);
     std::vector<std::vector<float>> to(6, std::vector<float>(from.size()));
@@ -130,7 +140,7 @@ TEST_P(Engines, TheUrgentGoFirst) {
 }
 
 TEST_P(Engines, WhatWaitsCanBeWithdrawn) {
-    make_engine({.batch_jobs_max = 1, .copies = GetParam()});
+    one_by_one();
     const auto twice = pipeline(twice_glsl);
     const std::vector<float> from(64, 1.0F);
     std::vector<float> to(64);
@@ -170,7 +180,7 @@ TEST_P(Engines, NothingIsLeftWhenItGoes) {
 }
 
 TEST_P(Engines, DroppedJobsAreTold) {
-    make_engine({.batch_jobs_max = 1, .copies = GetParam()});
+    one_by_one();
     const auto twice = pipeline(twice_glsl);
     std::vector<float> to(64);
     const std::vector<float> from(64, 1.0F);

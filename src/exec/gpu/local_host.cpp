@@ -14,10 +14,13 @@ using namespace std::chrono_literals;
 
 constexpr std::uint64_t import_bytes_min = 64ULL << 10U;  ///< less is copied: pages cost, too
 constexpr std::size_t pipelines_max = 256;
-constexpr base::BootTime spin_time = 50us;     ///< about what waking a thread up costs
-constexpr std::chrono::nanoseconds nap = 1ms;  ///< of the thread's, between two looks
-constexpr base::BootTime rest_after = 50ms;    ///< without work
-constexpr base::BootTime end_patience = 5s;    ///< with a device that is to stop
+constexpr base::BootTime spin_min = 30us;       ///< about what a blocking wait costs beside
+constexpr base::BootTime spin_max = 500us;      ///< where waits are longer, that matters little
+constexpr std::chrono::nanoseconds look = 5ms;  ///< between two, at whether the wait is over
+constexpr std::chrono::nanoseconds nap = 1ms;   ///< of the thread's, between two looks
+constexpr std::uint32_t stream = 4;             ///< who starts so many without a pause sees to them
+constexpr base::BootTime rest_after = 50ms;     ///< without work
+constexpr base::BootTime end_patience = 5s;     ///< with a device that is to stop
 
 Error shut_down_error() {
     return Error(Domain::gpu, Code::shut_down, Fault::user, "the GPU was shut down");
@@ -73,6 +76,7 @@ LocalHost::~LocalHost() {
 void LocalHost::start(Work work) {
     Lock lock(mutex_);
     last_work_ = base::now();
+    ++started_;
     if (closed_ || engine_->lost()) {
         const Error error = engine_->lost().value_or(shut_down_error());
         ended_.emplace_back(work.id, Ended{.how = Ended::How::not_begun, .error = error});
@@ -217,22 +221,24 @@ void LocalHost::help(const Awaited& until) {
 }
 
 void LocalHost::wait_for_device(const Engine& engine, std::uint64_t submission) noexcept {
-    constexpr std::uint32_t vain_max = 8;
-    constexpr std::uint32_t seldom = 16;
-    // ORDER: relaxed: a count by which nothing else is judged
-    const std::uint32_t vain = vain_spins_.load(std::memory_order_relaxed);
-    if (vain < vain_max || vain % seldom == 0) {
-        const base::BootTime end = base::now() + spin_time;
-        do {
-            if (engine.reached(submission)) {
-                vain_spins_.store(0, std::memory_order_relaxed);  // ORDER: as above
-                return;
-            }
-        } while (base::now() < end);
+    const base::BootTime begin = base::now();
+    // ORDER: relaxed: a measure by which nothing else is judged
+    const base::BootTime usual(usual_wait_ns_.load(std::memory_order_relaxed));
+    const bool own_cores = device_->info().type != DeviceType::cpu;
+    const base::BootTime patience = !own_cores          ? spin_min
+                                    : usual <= spin_max ? std::max(2 * usual, spin_min)
+                                                        : base::BootTime(0);
+    bool there = engine.reached(submission);
+    while (!there && base::now() - begin < patience) {
+        there = engine.reached(submission);
     }
-    vain_spins_.fetch_add(1, std::memory_order_relaxed);  // ORDER: as above
-    constexpr auto look = 5ms;
-    engine.wait(submission, look);
+    if (!there) {
+        engine.wait(submission, look);
+    }
+    const base::BootTime took = base::now() - begin;
+    constexpr int weight = 8;
+    usual_wait_ns_.store((usual + (took - usual) / weight).count(),
+                         std::memory_order_relaxed);  // ORDER: as above
 }
 
 void LocalHost::work_through() {
@@ -286,7 +292,8 @@ void LocalHost::compile_one(Lock& lock) {
 }
 
 void LocalHost::look_after(Lock& lock) {
-    if (helpers_ != 0 && !hangs()) {  // they do it
+    if (const bool streams = std::exchange(started_, 0) >= stream;
+        (streams || helpers_ != 0) && !hangs()) {  // they do it
         wake_.wait_for(lock, nap);
         return;
     }

@@ -101,7 +101,8 @@ class LocalHost final : public Host, private JobSink {
     bool resting_ = false;       ///< the thread is to be woken for work
     bool closed_ = false;
     std::atomic<std::uint32_t> helpers_{0};
-    std::atomic<std::uint32_t> vain_spins_{0};
+    std::uint32_t started_ = 0;                   ///< since the thread looked last
+    std::atomic<std::int64_t> usual_wait_ns_{0};  ///< for a submission, smoothed
     std::thread thread_;
 };
 

@@ -114,6 +114,7 @@ Result<RegionPtr> Memory::make(std::uint32_t type, std::uint64_t bytes) {
     // Not yet a RegionPtr, since that one keeps what it gives back.
     std::unique_ptr<Region> region(new Region());
     region->buffer_ = *std::move(buffer);
+    region->serial_ = ++last_serial_;
     region->bytes_ = bytes;
     if (Result<void> placed = place(*region, type); !placed) {
         return fail(placed.error());
@@ -231,6 +232,7 @@ Result<RegionPtr> Memory::import(std::span<std::byte> bytes) {
     std::unique_ptr<Region> region(new Region());
     region->buffer_ = *std::move(buffer);
     region->import_ = *std::move(memory);
+    region->serial_ = ++last_serial_;
     region->bytes_ = bytes.size();
     region->host_ = bytes.data();
     if (const VkResult bound = device_.call.bind_buffer_memory(device_.handle(), region->buffer(),

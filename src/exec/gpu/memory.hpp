@@ -27,6 +27,8 @@ class Region {
 
     [[nodiscard]] VkBuffer buffer() const noexcept { return buffer_.get(); }
     [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+    /// @return a number that no other region of its memory has, nor had.
+    [[nodiscard]] std::uint64_t serial() const noexcept { return serial_; }
     /// @return its bytes where the host sees them, else nothing.
     [[nodiscard]] std::byte* host() const noexcept { return host_; }
 
@@ -37,6 +39,7 @@ class Region {
 
     Owned<VkBuffer> buffer_;
     Owned<VkDeviceMemory> import_;  ///< of the host's memory
+    std::uint64_t serial_ = 0;
     std::uint64_t bytes_ = 0;
     std::byte* host_ = nullptr;
     Block* block_ = nullptr;
@@ -102,6 +105,7 @@ class Memory {
     std::vector<std::unique_ptr<Block>> blocks_;
     std::map<Size, std::vector<Region*>> kept_;
     Use use_;
+    std::uint64_t last_serial_ = 0;
 };
 
 }  // namespace repartir::gpu

@@ -61,7 +61,7 @@ Result<VkCommandBuffer> Engine::spare_commands() {
 Result<VkCommandBuffer> Engine::commands_for(Batch& batch) {
     Running& first = batch.jobs.front();
     Setup::Recorded& kept = first.setup->recorded;
-    const bool alone = batch.jobs.size() == 1 && first.setup->own();
+    const bool alone = batch.jobs.size() == 1 && first.setup->repeats();
     if (alone && kept.valid && kept.workgroups == first.job.workgroups &&
         kept.push == first.job.push) {
         return kept.commands;

@@ -76,7 +76,7 @@ Result<void> Setup::take_regions(Memory& memory, const Ways& ways, const Job& jo
         const bool copied = way == Way::staged || way == Way::imported;
         uploads_ = uploads_ || (copied && operand.bytes != 0);
         downloads_ = downloads_ || (copied && comes_out(operand.use) && operand.bytes != 0);
-        own_ = own_ && (way == Way::direct || way == Way::staged);
+        repeats_ = repeats_ && way != Way::resident;
         slots_.push_back(std::move(slot));
     }
     return {};
@@ -121,12 +121,10 @@ Result<void> Setup::make_sets() {
     return {};
 }
 
-VkBuffer Setup::bound_of(const Slot& slot, const Operand& operand) const noexcept {
-    if (slot.bound) {
-        return slot.bound->buffer();
-    }
-    return slot.layout.way == Way::in_place ? operand.imported->buffer()
-                                            : operand.resident->region->buffer();
+const Region& Setup::bound_of(const Slot& slot, const Operand& operand) noexcept {
+    return slot.bound                         ? *slot.bound
+           : slot.layout.way == Way::in_place ? *operand.imported
+                                              : *operand.resident->region;
 }
 
 void Setup::load(const Job& job) {
@@ -141,26 +139,30 @@ void Setup::load(const Job& job) {
         } else if (slot.layout.way == Way::in_place && operand.use == Use::out) {
             std::memset(operand.to.data(), 0, operand.to.size());
         }
-        const VkBuffer bound = bound_of(slot, operand);
-        if (bound == slot.written) {
-            continue;
+        if (const Region& bound = bound_of(slot, operand); bound.serial() != slot.written) {
+            bind(i, bound, operand.bytes);
+            slot.written = bound.serial();
+            recorded.valid = false;
         }
-        slot.written = bound;
-        const Binding& binding = pipeline_->interface().bindings[i];
-        // Vulkan knows no empty range. One byte holds no element, so that the length is 0.
-        const VkDescriptorBufferInfo buffer{bound, 0, std::max<std::uint64_t>(operand.bytes, 1)};
-        VkWriteDescriptorSet write{};
-        write.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET;
-        write.dstSet = sets_[binding.set];
-        write.dstBinding = binding.binding;
-        write.descriptorCount = 1;
-        write.descriptorType = binding.kind == BindingKind::storage
-                                   ? VK_DESCRIPTOR_TYPE_STORAGE_BUFFER
-                                   : VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER;
-        write.pBufferInfo = &buffer;
-        device_.call.update_descriptor_sets(device_.handle(), 1, &write, 0, nullptr);
-        recorded.valid = false;
+        const std::uint64_t imported = operand.imported == nullptr ? 0 : operand.imported->serial();
+        recorded.valid = recorded.valid && imported == slot.imported;
+        slot.imported = imported;
     }
+}
+
+void Setup::bind(std::size_t index, const Region& region, std::uint64_t bytes) {
+    const Binding& binding = pipeline_->interface().bindings[index];
+    // Vulkan knows no empty range. One byte holds no element, so that the length is 0.
+    const VkDescriptorBufferInfo buffer{region.buffer(), 0, std::max<std::uint64_t>(bytes, 1)};
+    VkWriteDescriptorSet write{};
+    write.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET;
+    write.dstSet = sets_[binding.set];
+    write.dstBinding = binding.binding;
+    write.descriptorCount = 1;
+    write.descriptorType = binding.kind == BindingKind::storage ? VK_DESCRIPTOR_TYPE_STORAGE_BUFFER
+                                                                : VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER;
+    write.pBufferInfo = &buffer;
+    device_.call.update_descriptor_sets(device_.handle(), 1, &write, 0, nullptr);
 }
 
 void Setup::unload(const Job& job) const {

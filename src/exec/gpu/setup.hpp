@@ -60,8 +60,9 @@ class Setup {
     void record_downloads(VkCommandBuffer into, const Job& job) const;
     [[nodiscard]] bool uploads() const noexcept { return uploads_; }
     [[nodiscard]] bool downloads() const noexcept { return downloads_; }
-    /// @return whether all that is bound and copied is its own, so that commands stay right.
-    [[nodiscard]] bool own() const noexcept { return own_; }
+    /// @return whether its commands depend on nothing but what load() sees; not so with buffers
+    /// that stay on the device, for which barriers come and go.
+    [[nodiscard]] bool repeats() const noexcept { return repeats_; }
     /// @return bytes of the device's own memory that it holds.
     [[nodiscard]] std::uint64_t device_bytes() const noexcept { return device_bytes_; }
 
@@ -80,13 +81,15 @@ class Setup {
         Layout layout;
         RegionPtr bound;
         RegionPtr stage;
-        VkBuffer written{};  ///< what its descriptor names
+        std::uint64_t written = 0;   ///< the region that its descriptor names
+        std::uint64_t imported = 0;  ///< the one of the caller's that it was last
     };
     Setup(const Device& device, std::shared_ptr<const Pipeline> pipeline)
         : device_(device), pipeline_(std::move(pipeline)) {}
     [[nodiscard]] Result<void> take_regions(Memory& memory, const Ways& ways, const Job& job);
     [[nodiscard]] Result<void> make_sets();
-    [[nodiscard]] VkBuffer bound_of(const Slot& slot, const Operand& operand) const noexcept;
+    [[nodiscard]] static const Region& bound_of(const Slot& slot, const Operand& operand) noexcept;
+    void bind(std::size_t index, const Region& region, std::uint64_t bytes);
 
     const Device& device_;
     std::shared_ptr<const Pipeline> pipeline_;  // shared with jobs, see Pipelines
@@ -96,7 +99,7 @@ class Setup {
     std::uint64_t device_bytes_ = 0;
     bool uploads_ = false;
     bool downloads_ = false;
-    bool own_ = true;
+    bool repeats_ = true;
 };
 
 /// Setups that wait for the next job of their kind: the same pipeline and operands of the same
