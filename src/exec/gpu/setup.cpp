@@ -2,7 +2,6 @@
 #include "exec/gpu/setup.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 namespace repartir::gpu {
@@ -133,11 +132,11 @@ void Setup::load(const Job& job) {
         const Operand& operand = job.operands[i];
         Region* const seen = slot.layout.way == Way::direct ? slot.bound.get() : slot.stage.get();
         if (seen != nullptr && goes_in(operand.use)) {
-            std::memcpy(seen->host(), operand.from.data(), operand.from.size());
+            std::ranges::copy(operand.from, seen->host());
         } else if (slot.layout.way == Way::direct) {
-            std::memset(slot.bound->host(), 0, operand.bytes);
+            std::fill_n(slot.bound->host(), operand.bytes, std::byte{0});
         } else if (slot.layout.way == Way::in_place && operand.use == Use::out) {
-            std::memset(operand.to.data(), 0, operand.to.size());
+            std::ranges::fill(operand.to, std::byte{0});
         }
         if (const Region& bound = bound_of(slot, operand); bound.serial() != slot.written) {
             bind(i, bound, operand.bytes);
@@ -171,7 +170,7 @@ void Setup::unload(const Job& job) const {
         const Region* const seen =
             slot.layout.way == Way::direct ? slot.bound.get() : slot.stage.get();
         if (seen != nullptr && comes_out(job.operands[i].use)) {
-            std::memcpy(job.operands[i].to.data(), seen->host(), job.operands[i].to.size());
+            std::copy_n(seen->host(), job.operands[i].to.size(), job.operands[i].to.data());
         }
     }
 }
