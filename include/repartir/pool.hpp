@@ -195,7 +195,8 @@ class PoolBuilder {
         program_slots_ = count;
         return *this;
     }
-    /// GPUs to use. This release has no GPU executor: build() refuses any number but 0.
+    /// GPUs to use, by number. Not in this release, where build() refuses any number but 0: name
+    /// each with gpu().
     PoolBuilder& gpu_workers(std::uint32_t count) & {
         gpu_workers_ = count;
         return *this;

@@ -17,7 +17,7 @@ std::unexpected<Error> unsupported(const char* sentence) {
 Result<Pool> PoolBuilder::build() {
     if (gpu_workers_ != 0) {
         return unsupported(
-            "gpu_workers was asked for, but this release has no GPU executor: use 0");
+            "gpu_workers was asked for, which this release has not: name each GPU with gpu()");
     }
     if (options_.topology.cpus.empty()) {
         options_.topology = CpuExecutor::this_machine();

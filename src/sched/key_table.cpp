@@ -1,13 +1,34 @@
 // SPDX-License-Identifier: MIT
 #include "sched/key_table.hpp"
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace repartir::detail {
 namespace {
 
 std::uint64_t kept_bytes(const Outcome& outcome) noexcept {
-    return outcome.out.bytes().size() + outcome.err.bytes().size();
+    std::uint64_t bytes = outcome.out.bytes().size() + outcome.err.bytes().size();
+    for (const gpu::Bytes& buffer : outcome.buffers) {
+        bytes += buffer.size();
+    }
+    return bytes;
+}
+
+bool same_buffer(const gpu::BufferArgument& left, const gpu::BufferArgument& right) {
+    const auto place = [](const gpu::BufferArgument& one) {
+        return one.into ? one.into->bytes().data() : nullptr;
+    };
+    return left.use == right.use && left.bytes == right.bytes && place(left) == place(right) &&
+           std::ranges::equal(left.from.view(), right.from.view());
+}
+
+bool same_dispatch(const gpu::Dispatch& left, const gpu::Dispatch& right) {
+    return left.shader == right.shader && left.entry == right.entry &&
+           left.workgroups == right.workgroups && left.push == right.push &&
+           left.constants == right.constants &&
+           std::ranges::equal(left.buffers, right.buffers, same_buffer);
 }
 
 }  // namespace
@@ -62,6 +83,11 @@ void KeyTable::evict() noexcept {
 }
 
 bool same_work(const Task& left, const Task& right) {
+    const std::optional<gpu::Dispatch>& a_shader = left.extras().dispatch;
+    const std::optional<gpu::Dispatch>& b_shader = right.extras().dispatch;
+    if (a_shader || b_shader) {
+        return a_shader && b_shader && same_dispatch(*a_shader, *b_shader);
+    }
     if (left.stage_count() != right.stage_count() || left.env_mode() != right.env_mode() ||
         left.stdin_kind() != right.stdin_kind()) {
         return false;

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "repartir/scheduler.hpp"
 #include "sched/fake_executor.hpp"
@@ -23,6 +24,28 @@ TEST(SameWork, LooksAtAllThatChangesTheResult) {
     EXPECT_FALSE(same_work(task, Task(task).stdin_bytes("other")));
     EXPECT_FALSE(same_work(task, Task(task).stdin_file("in")));
     EXPECT_FALSE(same_work(task, Task::pipeline(Task(task), Task::binary("q"))));
+}
+
+TEST(SameWork, OfShadersIsAllThatTheyAreGiven) {
+    const std::vector<int> values{1, 2};
+    const SharedBuffer out = SharedBuffer::create(8).value();
+    const auto task = [&] {
+        return Task::shader(Shader::glsl("a"), "main").workgroups(2).input_buffer(values);
+    };
+    EXPECT_TRUE(same_work(task(), task().name("x")));
+    EXPECT_TRUE(same_work(task().output_buffer(out), task().output_buffer(out)));
+    EXPECT_FALSE(same_work(task(), Task::binary("p")));
+    EXPECT_FALSE(same_work(Task::binary("p"), task()));
+    EXPECT_FALSE(same_work(task(), task().workgroups(3)));
+    EXPECT_FALSE(same_work(task(), task().push_constants(1)));
+    EXPECT_FALSE(same_work(task(), task().constant("c", 1)));
+    EXPECT_FALSE(same_work(task(), task().output_buffer(8)));
+    EXPECT_FALSE(same_work(task().output_buffer(8), task().output_buffer(out)));
+    EXPECT_FALSE(same_work(task(), Task::shader(Shader::glsl("a"), "main")
+                                       .workgroups(2)
+                                       .input_buffer(std::vector<int>{1, 3})));
+    EXPECT_FALSE(same_work(
+        task(), Task::shader(Shader::glsl("b"), "main").workgroups(2).input_buffer(values)));
 }
 
 TEST(KeyTable, RemembersTheLatestThousandsOfKeys) {

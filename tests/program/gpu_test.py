@@ -23,8 +23,9 @@ class Gpus(ProgramTest):
         super().setUp()
         for name in [name for name in self.env if name.startswith("VK_")]:
             del self.env[name]
-        if "ASAN_OPTIONS" in self.env:  # a sanitizer would make an exit code of a signal
-            self.env["ASAN_OPTIONS"] += ":handle_segv=0"
+        for name in ("ASAN_OPTIONS", "TSAN_OPTIONS"):  # would make an exit code of a signal
+            if name in self.env:
+                self.env[name] += ":handle_segv=0"
 
     def drive(self, file):
         self.env["VK_DRIVER_FILES"] = file

@@ -174,7 +174,6 @@ Result<void> Device::start(const RawDevice& raw) {
     if (raw.buffer_sizes.maxBufferSize != 0) {
         buffer_bytes_max_ = std::min(buffer_bytes_max_, raw.buffer_sizes.maxBufferSize);
     }
-    std::ranges::copy(raw.properties.pipelineCacheUUID, cache_uuid_.begin());
     family_ = computing_family(raw.queues);
     const Wanted features(raw);
     constexpr float priority = 1.0F;

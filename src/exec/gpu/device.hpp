@@ -54,11 +54,6 @@ class Device {
     [[nodiscard]] const VkPhysicalDeviceMemoryProperties& memory() const noexcept {
         return memory_;
     }
-    /// @return what tells the driver's caches of pipelines apart.
-    [[nodiscard]] const std::array<std::uint8_t, VK_UUID_SIZE>& cache_uuid() const noexcept {
-        return cache_uuid_;
-    }
-
     /// An owner for an object of this device's.
     template <class Object>
     [[nodiscard]] Owned<Object> own(Object object, typename Owned<Object>::Destroy destroy) const {
@@ -78,7 +73,6 @@ class Device {
     DeviceInfo info_;
     Features features_;
     VkPhysicalDeviceMemoryProperties memory_{};
-    std::array<std::uint8_t, VK_UUID_SIZE> cache_uuid_{};
     VkDevice handle_ = nullptr;
     VkQueue queue_ = nullptr;
     std::uint32_t family_ = 0;

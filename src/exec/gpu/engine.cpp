@@ -91,9 +91,7 @@ bool Engine::withdraw(std::uint64_t id) {
 
 bool Engine::advance() {
     end_finished();
-    while (may_launch()) {
-        launch();
-    }
+    while (may_launch() && launch()) {}
     return busy();
 }
 
@@ -170,24 +168,28 @@ void Engine::finish(Batch& batch) {
     }
 }
 
-void Engine::launch() {
+bool Engine::launch() {
+    const std::size_t waited = waiting_count_;
     Batch batch = gather();
     if (batch.jobs.empty()) {
-        return;
+        return waiting_count_ != waited;  // else there is no room until others have ended
     }
-    const Result<VkCommandBuffer> commands = commands_for(batch);
-    if (!commands) {
-        fail_batch(batch, commands.error(), false);
-        return;
+    Result<VkCommandBuffer> commands = commands_for(batch);
+    const Result<void> handed =
+        commands ? hand_over(batch, *commands) : fail(std::move(commands).error());
+    if (handed) {
+        flying_.push_back(std::move(batch));
+        return true;
     }
-    if (Result<void> handed = hand_over(batch, *commands); !handed) {
-        fail_batch(batch, handed.error(), false);
-        if (handed.error().code() == Code::driver_failed) {
-            lose(handed.error());
-        }
-        return;
+    const bool failed = handed.error().code() == Code::driver_failed;
+    if (failed) {
+        lost_ = handed.error();
     }
-    flying_.push_back(std::move(batch));
+    fail_batch(batch, handed.error(), false);
+    if (failed) {
+        drop(handed.error());
+    }
+    return true;
 }
 
 Engine::Batch Engine::gather() {

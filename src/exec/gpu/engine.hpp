@@ -98,7 +98,8 @@ class Engine {
     void end_finished();
     void finish(Batch& batch);
     [[nodiscard]] bool may_launch() const noexcept;
-    void launch();
+    /// @return whether something was taken from what waits.
+    bool launch();
     [[nodiscard]] Batch gather();
     [[nodiscard]] std::deque<Job>* next_lane() noexcept;
     void drop_waiting(const Error& error);

@@ -168,6 +168,28 @@ TEST_P(Engines, MoreThanTheDeviceHasIsAnErrorAndTheNextIsFine) {
     EXPECT_TRUE(ends_.ends[2].ok);
 }
 
+TEST_P(Engines, WhatFindsNoRoomWaitsUntilOthersHaveEnded) {
+    EngineOptions options;
+    options.copies = GetParam();
+    options.early_jobs = 1;  // it is tried at once, and again with each look
+    // Of one job, not of two. SwiftShader has one kind of memory, so that copies count twice.
+    options.device_bytes_max = (GetParam() ? 200ULL : 100ULL) << 20U;
+    make_engine(options);
+    const auto twice = pipeline(twice_glsl);
+    for (std::uint64_t id = 1; id <= 3; ++id) {
+        const std::size_t count = (9U << 20U) + id;  // of each 36 MiB in, and as much out
+        const std::vector<float> from(count, 1.0F);
+        std::vector<float> to(count);
+        std::vector<float> other(count);
+        engine_->submit(job(2 * id, twice, 1, {in(from), out(to)}));
+        engine_->submit(job(2 * id + 1, twice, 1, {in(from), out(other)}));
+        finish();
+        EXPECT_TRUE(ends_.ends[2 * id].ok);
+        EXPECT_TRUE(ends_.ends[2 * id + 1].ok);
+        EXPECT_EQ(other[63], 2.0F);
+    }
+}
+
 TEST_P(Engines, NothingIsLeftWhenItGoes) {
     {
         const auto twice = pipeline(twice_glsl);

@@ -60,14 +60,18 @@ class GpuExecutor::Impl final : public gpu::HostSink {
     [[nodiscard]] gpu::Host& host() noexcept { return *host_; }
 
   private:
+    using Deadlines = std::multimap<base::BootTime, AttemptId>;
     struct Running {
         AttemptId attempt;
         AttemptSink* sink = nullptr;
         std::chrono::system_clock::time_point started;
         base::BootTime since{};
+        std::optional<Deadlines::iterator> deadline{};
     };
-    using Deadlines = std::multimap<base::BootTime, AttemptId>;
+    using RunningTasks = std::unordered_map<std::uint64_t, Running>;
 
+    void watch(Running& running, std::chrono::milliseconds timeout);
+    [[nodiscard]] Running leave(RunningTasks::iterator found);
     void finish(const Running& running, AttemptResult&& result) const noexcept;
     void keep_time();
 
@@ -75,7 +79,7 @@ class GpuExecutor::Impl final : public gpu::HostSink {
     gpu::Kernels kernels_;
     std::unique_ptr<gpu::Host> host_;
     std::mutex mutex_;  ///< guards what follows
-    std::unordered_map<std::uint64_t, Running> running_;
+    RunningTasks running_;
     std::uint64_t last_ = 0;
     Deadlines deadlines_;
     std::condition_variable due_;
@@ -140,16 +144,31 @@ void GpuExecutor::Impl::start(const AttemptId& id, const Task& task, AttemptSink
     {
         const std::lock_guard lock(mutex_);
         work.id = ++last_;
-        running_.emplace(work.id, running);
+        Running& kept = running_.emplace(work.id, running).first->second;
         if (task.timeout().count() > 0) {
-            deadlines_.emplace(base::later(running.since, task.timeout()), id);
-            if (!timekeeper_.joinable()) {
-                timekeeper_ = std::thread([this] { keep_time(); });
-            }
-            due_.notify_one();
+            watch(kept, task.timeout());
         }
     }
     host_->start(std::move(work));
+}
+
+void GpuExecutor::Impl::watch(Running& running, std::chrono::milliseconds timeout) {
+    const auto deadline = deadlines_.emplace(base::later(running.since, timeout), running.attempt);
+    running.deadline = deadline;
+    if (!timekeeper_.joinable()) {
+        timekeeper_ = std::thread([this] { keep_time(); });
+    } else if (deadline == deadlines_.begin()) {
+        due_.notify_one();
+    }
+}
+
+GpuExecutor::Impl::Running GpuExecutor::Impl::leave(RunningTasks::iterator found) {
+    const Running running = found->second;
+    if (running.deadline) {
+        deadlines_.erase(*running.deadline);
+    }
+    running_.erase(found);
+    return running;
 }
 
 void GpuExecutor::Impl::ended(std::uint64_t id, gpu::Ended&& how) noexcept {
@@ -158,8 +177,7 @@ void GpuExecutor::Impl::ended(std::uint64_t id, gpu::Ended&& how) noexcept {
     if (found == running_.end()) {
         return;  // its end was told before the device's
     }
-    const Running running = found->second;
-    running_.erase(found);
+    const Running running = leave(found);
     lock.unlock();
     finish(running, result_of(std::move(how)));
 }
@@ -180,8 +198,8 @@ void GpuExecutor::Impl::cancel(const AttemptId& id, CancelReason reason) {
     if (found == running_.end()) {
         return;
     }
-    const auto [work, running] = *found;
-    running_.erase(found);  // whatever the device makes of it, nobody waits for it
+    const std::uint64_t work = found->first;
+    const Running running = leave(found);  // what the device makes of it, nobody waits for
     lock.unlock();
     AttemptResult result;
     result.attempt.ending = {reason == CancelReason::cancelled ? End::cancelled : End::timed_out,
@@ -206,7 +224,6 @@ void GpuExecutor::Impl::keep_time() {
             continue;
         }
         const AttemptId id = first->second;
-        deadlines_.erase(first);
         lock.unlock();
         cancel(id, CancelReason::timed_out);
         lock.lock();

@@ -180,11 +180,10 @@ void LocalHost::done(std::uint64_t id, const Result<void>& how, bool begun) noex
     if (how) {
         ended.buffers = std::move(found->second.out);
     } else {
-        const bool driver = how.error().code() != Code::out_of_resources;
-        ended.how = !driver   ? Ended::How::failed
-                    : !begun  ? Ended::How::not_begun
-                    : hangs() ? Ended::How::hung
-                              : Ended::How::lost;
+        ended.how = !engine_->lost() ? Ended::How::failed
+                    : !begun         ? Ended::How::not_begun
+                    : hangs()        ? Ended::How::hung
+                                     : Ended::How::lost;
         ended.error = how.error();
     }
     ended_.emplace_back(id, std::move(ended));
@@ -208,7 +207,7 @@ void LocalHost::help(const Awaited& until) {
         callers_help_ = true;
         engine_->advance();
         const Engine& engine = *engine_;  // stays where it is, also when it is left to the device
-        const std::uint64_t submission = engine.awaited();
+        const std::uint64_t submission = engine.lost() ? 0 : engine.awaited();
         deliver(lock);
         if (submission == 0) {
             break;  // it waits for something else: a pipeline, say

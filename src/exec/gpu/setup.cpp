@@ -63,7 +63,6 @@ Result<void> Setup::take_regions(Memory& memory, const Ways& ways, const Job& jo
                 return fail(bound.error());
             }
             slot.bound = *std::move(bound);
-            device_bytes_ += slot.bound->bytes();
         }
         if (way == Way::staged) {
             Result<RegionPtr> stage = memory.take(slot.layout.stage, operand.bytes);
@@ -266,12 +265,6 @@ void Setups::drop_oldest() {
         spare_.push_back(kept_.front().setup->recorded.commands);
     }
     kept_.pop_front();
-}
-
-void Setups::clear() {
-    while (!kept_.empty()) {
-        drop_oldest();
-    }
 }
 
 }  // namespace repartir::gpu

@@ -63,8 +63,6 @@ class Setup {
     /// @return whether its commands depend on nothing but what load() sees; not so with buffers
     /// that stay on the device, for which barriers come and go.
     [[nodiscard]] bool repeats() const noexcept { return repeats_; }
-    /// @return bytes of the device's own memory that it holds.
-    [[nodiscard]] std::uint64_t device_bytes() const noexcept { return device_bytes_; }
 
     /// The commands of the last time that it ran alone.
     struct Recorded {
@@ -96,7 +94,6 @@ class Setup {
     std::vector<Slot> slots_;
     Owned<VkDescriptorPool> pool_;
     std::vector<VkDescriptorSet> sets_;
-    std::uint64_t device_bytes_ = 0;
     bool uploads_ = false;
     bool downloads_ = false;
     bool repeats_ = true;
@@ -114,8 +111,6 @@ class Setups {
     [[nodiscard]] Result<std::unique_ptr<Setup>> take(const Job& job);
     /// Gives one back, that a job like this used; the device is done with it.
     void give_back(const Job& job, std::unique_ptr<Setup> setup);
-    /// Gives up all that wait.
-    void clear();
     /// @return commands of setups that were given up, which may be used for others.
     [[nodiscard]] std::vector<VkCommandBuffer>& spare_commands() noexcept { return spare_; }
 
