@@ -19,8 +19,13 @@ struct GpuOptions {
     bool allow_cpu = false;      ///< drivers that compute on the CPU, too
     /// The driver works in this process: the quickest way, for kernels that are trusted. A driver
     /// that crashes takes the process with it; a kernel that never ends keeps the device, and the
-    /// memory that it was given, until the process ends.
+    /// memory that it was given, until the process ends. Else it works in a process of its own,
+    /// which is replaced when that happens: the task that did it ends as device_failed or
+    /// timed_out, and the others run again.
     bool in_process = false;
+    /// The `repartir` program, which then is that process. Empty: what REPARTIR_GPU_HOST names,
+    /// else `repartir` in PATH.
+    std::string host_program;
     /// How long the device may work at one submission before it is given up.
     std::chrono::milliseconds dispatch_time_max{60'000};
     std::uint32_t tasks_max = 1024;  ///< that are handed to the device's queue at once

@@ -28,6 +28,11 @@ class SharedBuffer {
     /// file became shorter meanwhile).
     [[nodiscard]] static Result<SharedBuffer> copy_of_file(const std::string& path);
 
+    /// Maps a buffer of another process's, by its fd() there; the descriptor stays the caller's.
+    /// Errors: invalid_argument (no memfd that is sealed against resizing), too_large,
+    /// out_of_resources.
+    [[nodiscard]] static Result<SharedBuffer> of_descriptor(int fd);
+
     [[nodiscard]] std::size_t size() const noexcept;         ///< in bytes
     [[nodiscard]] std::span<std::byte> writable() noexcept;  ///< empty once sealed
     /// @return what it holds; good as long as a handle lives, also across seal().

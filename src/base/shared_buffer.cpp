@@ -155,6 +155,38 @@ Result<SharedBuffer> SharedBuffer::copy_of_file(const std::string& path) {
     return buffer;
 }
 
+Result<SharedBuffer> SharedBuffer::of_descriptor(int fd) {
+    constexpr int fixed = F_SEAL_SHRINK | F_SEAL_GROW;
+    const int seals = ::fcntl(fd, F_GET_SEALS);
+    struct ::stat status{};
+    if (seals < 0 || (seals & fixed) != fixed || ::fstat(fd, &status) != 0) {
+        return fail(Error(Domain::buffer, Code::invalid_argument, Fault::user,
+                          "a descriptor is no shared buffer's: its size can change"));
+    }
+    base::Fd own(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (!own) {
+        return fail(errno_error(Code::out_of_resources, Fault::system,
+                                "cannot keep a shared buffer's descriptor", errno));
+    }
+    const auto bytes = static_cast<std::size_t>(status.st_size);
+    const bool sealed = (seals & F_SEAL_WRITE) != 0;
+    void* address = nullptr;
+    if (bytes > 0) {
+        // As seal() has it: kernels before 6.7 refuse a shared mapping of what is sealed.
+        address = ::mmap(nullptr, bytes, sealed ? PROT_READ : PROT_READ | PROT_WRITE,
+                         sealed ? MAP_PRIVATE : MAP_SHARED, own.get(), 0);
+        if (address == MAP_FAILED) {
+            return fail(errno_error(
+                Code::too_large, Fault::user,
+                "cannot map a shared buffer of " + std::to_string(bytes) + " bytes", errno));
+        }
+    }
+    auto mapping = std::make_shared<Mapping>(std::move(own), address, bytes);
+    mapping->writable = !sealed;
+    mapping->sealed = sealed;
+    return SharedBuffer(std::move(mapping));
+}
+
 std::size_t SharedBuffer::size() const noexcept { return mapping_->size; }
 
 std::span<std::byte> SharedBuffer::writable() noexcept {

@@ -32,6 +32,10 @@ inline constexpr std::array gpu_discovery_options{
     OptionSpec{Opt::help, 'h', "help", "", "", "", "", "Print this help."},
 };
 
+inline constexpr std::array gpu_host_options{
+    OptionSpec{Opt::help, 'h', "help", "", "", "", "", "Print this help."},
+};
+
 inline constexpr OptionSpec shader_entry_option{Opt::shader_entry,
                                                 'e',
                                                 "entry",
@@ -109,6 +113,13 @@ inline constexpr std::array gpu_commands{
                 "tell repartir gpu list, which starts it, of the GPUs",
                 "",
                 gpu_discovery_options,
+                {},
+                true},
+    CommandSpec{"gpu-host",
+                "repartir gpu-host",
+                "run shaders for the pool that starts it",
+                "",
+                gpu_host_options,
                 {},
                 true},
 };

@@ -151,6 +151,9 @@ int dispatch(const CommandSpec& command, std::span<const std::string> words) {
     if (command.name == "gpu-discovery") {
         return gpu_discovery_command(*parsed);
     }
+    if (command.name == "gpu-host") {
+        return gpu_host_command();
+    }
     if (command.name == "worker") {
         return worker_command(*std::move(parsed), environment);
     }

@@ -7,6 +7,7 @@
 #include "cli/exit_code.hpp"
 #include "cli/plain_output.hpp"
 #include "exec/gpu/child_discovery.hpp"
+#include "exec/gpu/serve.hpp"
 
 namespace repartir::cli {
 namespace {
@@ -42,6 +43,14 @@ int gpu_discovery_command(const Parsed& parsed) {
     gpu::DiscoveryOptions options;
     options.allow_cpu = parsed.on(Opt::gpu_allow_cpu);
     ::_exit(gpu::report_devices(options));
+}
+
+int gpu_host_command() {
+    if (::fcntl(gpu::host_descriptor, F_GETFD) == -1) {
+        complain("gpu-host is what a pool with a GPU starts; it is of no use by hand");
+        return exit_usage;
+    }
+    ::_exit(gpu::serve_gpu());
 }
 
 }  // namespace repartir::cli

@@ -13,5 +13,7 @@ namespace repartir::cli {
 [[nodiscard]] int gpu_list_command(const Parsed& parsed);
 /// That child. Returns only where it was started by somebody else. @return the exit code
 [[nodiscard]] int gpu_discovery_command(const Parsed& parsed);
+/// The process that hosts a GPU for a pool. Hidden.
+[[nodiscard]] int gpu_host_command();
 
 }  // namespace repartir::cli

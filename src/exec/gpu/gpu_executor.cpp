@@ -2,6 +2,7 @@
 #include "repartir/gpu_executor.hpp"
 
 #include <condition_variable>
+#include <cstdlib>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <utility>
 
 #include "base/clock.hpp"
+#include "exec/gpu/child_host.hpp"
 #include "exec/gpu/fit.hpp"
 #include "exec/gpu/kernels.hpp"
 #include "exec/gpu/local_host.hpp"
@@ -70,6 +72,8 @@ class GpuExecutor::Impl final : public gpu::HostSink {
     };
     using RunningTasks = std::unordered_map<std::uint64_t, Running>;
 
+    [[nodiscard]] Result<void> open_child();
+    [[nodiscard]] std::string host_program() const;
     void watch(Running& running, std::chrono::milliseconds timeout);
     [[nodiscard]] Running leave(RunningTasks::iterator found);
     void finish(const Running& running, AttemptResult&& result) const noexcept;
@@ -89,9 +93,7 @@ class GpuExecutor::Impl final : public gpu::HostSink {
 
 Result<void> GpuExecutor::Impl::open() {
     if (!options_.in_process) {
-        return fail(
-            refusal("GPUs run in this process only in this release:"
-                    " set GpuOptions::in_process"));
+        return open_child();
     }
     gpu::LocalHostOptions local;
     local.discovery.allow_cpu = options_.allow_cpu;
@@ -103,6 +105,29 @@ Result<void> GpuExecutor::Impl::open() {
     }
     host_ = *std::move(host);
     return {};
+}
+
+Result<void> GpuExecutor::Impl::open_child() {
+    constexpr std::chrono::milliseconds grace{5'000};  // for the child to say it itself
+    gpu::ChildHostOptions child;
+    child.program = host_program();
+    child.arguments = {"repartir", "gpu-host"};
+    child.open = {options_.device, options_.allow_cpu, options_.dispatch_time_max};
+    child.silence_max = options_.dispatch_time_max + grace;
+    Result<std::unique_ptr<gpu::ChildHost>> host = gpu::ChildHost::open(std::move(child), *this);
+    if (!host) {
+        return fail(host.error());
+    }
+    host_ = *std::move(host);
+    return {};
+}
+
+std::string GpuExecutor::Impl::host_program() const {
+    if (!options_.host_program.empty()) {
+        return options_.host_program;
+    }
+    const char* named = std::getenv("REPARTIR_GPU_HOST");
+    return named != nullptr && *named != '\0' ? named : "repartir";
 }
 
 Result<gpu::KernelPtr> GpuExecutor::Impl::check(const Task& task) {

@@ -3,65 +3,18 @@
 
 #include <gtest/gtest.h>
 
-#include <condition_variable>
-#include <map>
-#include <mutex>
-
-#include "exec/gpu/engine_fixture.hpp"
+#include "exec/gpu/host_fixture.hpp"
 
 namespace repartir::gpu {
 namespace {
 
 using namespace std::chrono_literals;
 
-class Ends final : public HostSink {
-  public:
-    void ended(std::uint64_t id, Ended&& how) noexcept override {
-        const std::lock_guard lock(mutex_);
-        EXPECT_FALSE(ends_.contains(id));
-        ends_[id] = std::move(how);
-        came_.notify_all();
-    }
-    Ended wait(std::uint64_t id) {
-        std::unique_lock lock(mutex_);
-        EXPECT_TRUE(came_.wait_for(lock, 60s, [&] { return ends_.contains(id); })) << id;
-        return std::move(ends_[id]);
-    }
-    bool has(std::uint64_t id) {
-        const std::lock_guard lock(mutex_);
-        return ends_.contains(id);
-    }
-
-  private:
-    std::mutex mutex_;
-    std::condition_variable came_;
-    std::map<std::uint64_t, Ended> ends_;
-};
-
 class LocalHosts : public OnSwiftShader {
   protected:
     void open(LocalHostOptions options = {}) {
         options.discovery.allow_cpu = true;
         host_ = LocalHost::open(options, ends_).value();
-    }
-    static Work twice(std::uint64_t id, SharedBuffer from, SharedBuffer to) {
-        static const KernelPtr kernel = kernel_of(twice_glsl);
-        Work work;
-        work.id = id;
-        work.kernel = kernel;
-        work.workgroups = {static_cast<std::uint32_t>(from.size() / 256 + 1), 1, 1};
-        const std::size_t size = to.size();
-        work.buffers = {{BufferUse::in, from.size(), Bytes(from), {}},
-                        {BufferUse::out, size, {}, std::move(to)}};
-        return work;
-    }
-    static Work endless(std::uint64_t id) {
-        Work work;
-        work.id = id;
-        work.kernel = kernel_of(endless_glsl);
-        work.workgroups = {1, 1, 1};
-        work.buffers = {{BufferUse::out, 64, {}, {}}};
-        return work;
     }
 
     Ends ends_;

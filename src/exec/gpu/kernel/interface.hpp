@@ -51,6 +51,13 @@ class Features {
     void add(Features others) noexcept { bits_ |= others.bits_; }
     [[nodiscard]] bool has(Feature feature) const noexcept { return (bits_ & bit(feature)) != 0; }
     [[nodiscard]] bool empty() const noexcept { return bits_ == 0; }
+    // As a number, to travel.
+    [[nodiscard]] std::uint32_t bits() const noexcept { return bits_; }
+    [[nodiscard]] static Features of_bits(std::uint32_t bits) noexcept {
+        Features features;
+        features.bits_ = bits;
+        return features;
+    }
     bool operator==(const Features&) const = default;
 
   private:

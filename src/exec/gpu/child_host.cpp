@@ -1,0 +1,573 @@
+// SPDX-License-Identifier: MIT
+#include "exec/gpu/child_host.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+#include "base/in_words.hpp"
+#include "base/os_error.hpp"
+#include "exec/gpu/serve.hpp"
+#include "repartir/codec.hpp"
+
+namespace repartir::gpu {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint32_t failures_max = 3;
+constexpr base::BootTime spin_time = 100us;  ///< for an answer, before a blocking wait
+constexpr std::chrono::nanoseconds nap = 1ms;
+constexpr int look_ms = 5;
+constexpr std::chrono::milliseconds end_patience = 1s;
+
+Error driver_failed(const std::string& sentence) {
+    return Error(Domain::gpu, Code::driver_failed, Fault::node, sentence);
+}
+
+Error shut_down_error() {
+    return Error(Domain::gpu, Code::shut_down, Fault::user, "the GPU was shut down");
+}
+
+/// Waits for a descriptor. @return whether something happened there
+bool wait_for(int fd, std::chrono::milliseconds limit) {
+    pollfd ready{.fd = fd, .events = POLLIN, .revents = 0};
+    return ::poll(&ready, 1, static_cast<int>(limit.count())) > 0;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ChildHost>> ChildHost::open(ChildHostOptions options, HostSink& sink) {
+    std::unique_ptr<ChildHost> host(new ChildHost(std::move(options), sink));
+    if (Result<void> begun = host->begin(); !begun) {
+        return fail(begun.error());
+    }
+    return host;
+}
+
+Result<void> ChildHost::begin() {
+    if (Result<void> waits = proc::check_sigchld(); !waits) {
+        return fail(waits.error());
+    }
+    Result<std::unique_ptr<proc::Spawner>> spawner = proc::Spawner::create();
+    if (!spawner) {
+        return fail(spawner.error());
+    }
+    spawner_ = *std::move(spawner);
+    Result<std::unique_ptr<Child>> child = start_child();
+    if (!child) {
+        return fail(child.error());
+    }
+    child_ = *std::move(child);
+    thread_ = std::thread([this] { look_after(); });
+    return {};
+}
+
+ChildHost::~ChildHost() { close(); }
+
+Result<std::unique_ptr<ChildHost::Child>> ChildHost::start_child() {
+    std::array<int, 2> pair{-1, -1};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) {
+        return fail(
+            base::os_error(Domain::gpu, "no socket for a GPU's process can be made", errno));
+    }
+    auto child = std::make_unique<Child>();
+    child->socket = base::Fd(pair[0]);
+    base::Fd theirs(pair[1]);
+    constexpr int room = 1 << 20;  // the kernel gives what it allows
+    for (const int end : pair) {
+        ::setsockopt(end, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+    }
+    std::vector<const char*> arguments;
+    for (const std::string& argument : options_.arguments) {
+        arguments.push_back(argument.c_str());
+    }
+    arguments.push_back(nullptr);
+    const proc::FdMapping socket{.child = host_descriptor, .parent = theirs.get()};
+    proc::SpawnPlan plan;
+    plan.program = options_.program.c_str();
+    plan.argv = arguments.data();
+    plan.envp = environ;
+    plan.out = STDERR_FILENO;  // what drivers print is no part of an answer of ours
+    plan.err = STDERR_FILENO;
+    plan.extra_fds = {&socket, 1};
+    plan.group = proc::Group::session;
+    Result<proc::Spawned> spawned = spawner_->spawn(plan);
+    if (!spawned) {
+        return fail(spawned.error());
+    }
+    child->process = *std::move(spawned);
+    theirs.reset();  // so that its end is the end of the socket
+    static_cast<void>(
+        send_packet(child->socket.get(), HostVerb::open, codec::encode(options_.open)));
+    Result<ReadyMessage> ready = first_word(*child);
+    if (!ready || ready->refusal) {
+        const std::string how = end_child(*child);
+        return fail(ready ? error_of(*ready->refusal)
+                          : driver_failed("the process that hosts the GPU did not begin: " + how));
+    }
+    ++children_;
+    info_ = std::move(ready->info);
+    features_ = Features::of_bits(ready->features);
+    return child;
+}
+
+Result<ReadyMessage> ChildHost::first_word(const Child& child) const {
+    if (!wait_for(child.socket.get(), options_.start_time_max)) {
+        return fail(driver_failed("it was silent"));
+    }
+    std::string buffer;
+    Result<std::optional<HostPacket>> packet = receive_packet(child.socket.get(), buffer);
+    if (!packet || !*packet || (*packet)->verb != HostVerb::ready) {
+        return fail(driver_failed("it ended"));
+    }
+    return codec::decode<ReadyMessage>((*packet)->body);
+}
+
+std::string ChildHost::end_child(Child& child) {
+    constexpr std::chrono::milliseconds own_end = 20ms;  // of one that crashes just now
+    static_cast<void>(wait_for(child.process.pidfd.get(), own_end));
+    ::kill(-child.process.pid, SIGKILL);  // its group is its own until it is waited for
+    siginfo_t how{};
+    if (!wait_for(child.process.pidfd.get(), end_patience)) {
+        return "it is stuck in the kernel";
+    }
+    while (::waitid(P_PID, static_cast<id_t>(child.process.pid), &how, WEXITED) != 0 &&
+           errno == EINTR) {}
+    if (how.si_code == CLD_EXITED) {
+        return "it exited with " + std::to_string(how.si_status);
+    }
+    const char* name = ::sigabbrev_np(how.si_status);
+    return "signal " + std::to_string(how.si_status) +
+           (name == nullptr ? "" : ", SIG" + std::string(name));
+}
+
+void ChildHost::start(Work work) {
+    Lock lock(mutex_);
+    const std::uint64_t id = work.id;
+    if (closed_ || lost_) {
+        ended_.emplace_back(
+            id, Ended{.how = Ended::How::not_begun, .error = lost_.value_or(shut_down_error())});
+        deliver(lock);
+        return;
+    }
+    running_[id].work = std::move(work);
+    waiting_.push_back(id);
+    send_waiting();
+    deliver(lock);
+}
+
+bool ChildHost::next_may_go() const {
+    if (!child_ || failed_alone_ || waiting_.empty()) {
+        return false;
+    }
+    if (suspects_ == 0) {
+        return true;
+    }
+    return sent_ == 0 && running_.at(waiting_.front()).suspect;
+}
+
+void ChildHost::send_waiting() {
+    while (next_may_go()) {
+        const auto found = running_.find(waiting_.front());
+        const Result<bool> sent = send(found->second);
+        if (!sent && sent.error().code() != Code::io_error) {
+            waiting_.pop_front();
+            finish(found, {.how = Ended::How::failed, .error = sent.error()});
+            continue;
+        }
+        if (!sent || !*sent) {
+            return;  // no room, or the child is gone: it is sent later, or to the next one
+        }
+        waiting_.pop_front();
+        if (sent_ == 0) {
+            heard_ = base::now();
+        }
+        found->second.sent = true;
+        ++sent_;
+    }
+}
+
+Result<bool> ChildHost::send(Running& running) {
+    WorkMessage message;
+    Work& work = running.work;
+    message.id = work.id;
+    message.priority = work.priority;
+    message.workgroups = work.workgroups;
+    // SAFETY: any object may be read as characters.
+    message.push.assign(reinterpret_cast<const char*>(work.push.data()), work.push.size());
+    Result<bool> known = send_kernel(work.kernel, message.kernel);
+    if (!known || !*known) {
+        return known;
+    }
+    running.out.clear();
+    for (BufferArgument& buffer : work.buffers) {
+        OperandMessage operand;
+        known = operand_of(buffer, running, operand);
+        if (!known || !*known) {
+            return known;
+        }
+        message.operands.push_back(std::move(operand));
+    }
+    return send_packet(child_->socket.get(), HostVerb::work, codec::encode(message));
+}
+
+Result<bool> ChildHost::send_kernel(const KernelPtr& kernel, std::uint64_t& id) {
+    if (const auto known = child_->kernels.find(kernel.get()); known != child_->kernels.end()) {
+        id = known->second.second;
+        return true;
+    }
+    const auto bytes = std::as_bytes(std::span(kernel->words));
+    Result<SharedBuffer> memory = SharedBuffer::create(bytes.size());
+    if (!memory) {
+        return fail(memory.error());
+    }
+    std::ranges::copy(bytes, memory->writable().data());
+    KernelMessage message;
+    message.id = id = ++last_id_;
+    message.entry = kernel->interface.entry;
+    message.words = kernel->words.size();
+    Result<bool> sent =
+        send_packet(child_->socket.get(), HostVerb::kernel, codec::encode(message), memory->fd());
+    if (sent && *sent) {
+        child_->kernels[kernel.get()] = {kernel, id};
+    }
+    return sent;
+}
+
+Result<bool> ChildHost::send_buffer(const SharedBuffer& buffer, std::uint64_t& id) {
+    const std::weak_ptr<const void> identity = buffer.identity();
+    auto& known = child_->buffers;
+    if (const auto found = known.find(buffer.bytes().data()); found != known.end()) {
+        const auto& other = found->second.identity;
+        if (!identity.owner_before(other) && !other.owner_before(identity)) {
+            id = found->second.id;
+            return true;
+        }
+    }
+    for (auto one = known.begin(); one != known.end();) {
+        if (!one->second.identity.expired()) {
+            ++one;
+            continue;
+        }
+        const Result<bool> told = send_packet(child_->socket.get(), HostVerb::buffer,
+                                              codec::encode(BufferMessage{one->second.id, true}));
+        if (!told || !*told) {
+            return told;
+        }
+        one = known.erase(one);
+    }
+    id = ++last_id_;
+    Result<bool> sent = send_packet(child_->socket.get(), HostVerb::buffer,
+                                    codec::encode(BufferMessage{id, false}), buffer.fd());
+    if (sent && *sent) {
+        known[buffer.bytes().data()] = {identity, id};
+    }
+    return sent;
+}
+
+Result<bool> ChildHost::operand_of(BufferArgument& buffer, Running& running, OperandMessage& into) {
+    into.use = buffer.use;
+    into.bytes = buffer.bytes;
+    const bool comes_out = buffer.use != BufferUse::in;
+    if (buffer.bytes <= inline_bytes_max && !(comes_out && buffer.into)) {
+        // SAFETY: any object may be read as characters.
+        into.inline_bytes.assign(reinterpret_cast<const char*>(buffer.from.view().data()),
+                                 buffer.from.size());
+        if (comes_out) {
+            running.out.emplace_back();
+        }
+        return true;
+    }
+    const SharedBuffer* memory = buffer.from.shared();
+    const bool shares = comes_out ? buffer.into.has_value() : memory != nullptr;
+    if (!shares) {  // memory that both can map, once: another try finds it
+        Result<SharedBuffer> made = SharedBuffer::create(buffer.bytes);
+        if (!made) {
+            return fail(made.error());
+        }
+        std::ranges::copy(buffer.from.view(), made->writable().data());
+        if (comes_out) {
+            buffer.into = *std::move(made);
+        } else {
+            buffer.from = Bytes(*std::move(made));
+        }
+    } else if (buffer.use == BufferUse::in_out &&
+               buffer.from.view().data() != buffer.into->bytes().data()) {
+        std::ranges::copy(buffer.from.view(), buffer.into->writable().data());
+    }
+    if (comes_out) {
+        running.out.emplace_back(*buffer.into);
+        return send_buffer(*buffer.into, into.buffer);
+    }
+    return send_buffer(*buffer.from.shared(), into.buffer);
+}
+
+bool ChildHost::withdraw(std::uint64_t id) {
+    const Lock lock(mutex_);
+    const auto found = running_.find(id);
+    if (found == running_.end()) {
+        return false;
+    }
+    if (found->second.sent) {
+        static_cast<void>(send_packet(child_->socket.get(), HostVerb::withdraw,
+                                      codec::encode(WithdrawMessage{id})));
+        return false;  // it may have begun
+    }
+    std::erase(waiting_, id);
+    suspects_ -= found->second.suspect ? 1 : 0;
+    running_.erase(found);
+    return true;
+}
+
+void ChildHost::receive() {
+    while (child_) {
+        Result<std::optional<HostPacket>> packet = receive_packet(child_->socket.get(), buffer_);
+        if (packet && !*packet) {
+            break;
+        }
+        std::optional<EndedMessage> message;
+        if (packet && (*packet)->verb == HostVerb::ended) {
+            if (Result<EndedMessage> decoded = codec::decode<EndedMessage>((*packet)->body)) {
+                message = *std::move(decoded);
+            }
+        }
+        if (!message) {
+            child_failed(end_child(*child_), Ended::How::lost);
+            break;
+        }
+        heard_ = base::now();
+        take(*std::move(message));
+    }
+    send_waiting();
+}
+
+void ChildHost::take(EndedMessage&& message) {
+    const auto found = running_.find(message.id);
+    if (found == running_.end() || !found->second.sent) {
+        return;
+    }
+    Ended ended;
+    ended.how = message.how;
+    if (message.error) {
+        ended.error = error_of(*message.error);
+    }
+    const bool device_failed = ended.how == Ended::How::hung || ended.how == Ended::How::lost;
+    if (ended.how == Ended::How::not_begun && !message.withdrawn) {
+        again(message.id, found->second, false);
+        return;
+    }
+    if (device_failed && !failed_alone_) {
+        failed_alone_ = sent_ == 1;
+    }
+    if (device_failed && !*failed_alone_) {
+        again(message.id, found->second, true);  // which of them it was, nobody knows
+        return;
+    }
+    if (ended.how == Ended::How::done && !message.withdrawn) {
+        failures_ = 0;
+        auto text = message.buffers.begin();
+        for (Bytes& bytes : found->second.out) {
+            if (bytes.shared() == nullptr && text != message.buffers.end()) {
+                bytes = Bytes::copy_of(std::as_bytes(std::span(*text++)));
+            }
+        }
+        ended.buffers = std::move(found->second.out);
+    }
+    finish(found, std::move(ended));
+}
+
+void ChildHost::finish(std::unordered_map<std::uint64_t, Running>::iterator running, Ended&& how) {
+    sent_ -= running->second.sent ? 1 : 0;
+    suspects_ -= running->second.suspect ? 1 : 0;
+    ended_.emplace_back(running->first, std::move(how));
+    running_.erase(running);
+}
+
+void ChildHost::again(std::uint64_t id, Running& running, bool suspect) {
+    sent_ -= running.sent ? 1 : 0;
+    running.sent = false;
+    if (suspect && !running.suspect) {
+        running.suspect = true;
+        ++suspects_;
+    }
+    if (running.suspect) {
+        waiting_.push_front(id);
+    } else {
+        waiting_.push_back(id);
+    }
+}
+
+void ChildHost::child_failed(const std::string& how, Ended::How as) {
+    child_.reset();
+    ++failures_;
+    const bool alone = !failed_alone_ && sent_ == 1;  // else it is told who was there
+    failed_alone_.reset();
+    std::vector<std::uint64_t> there;
+    for (const auto& [id, running] : running_) {
+        if (running.sent) {
+            there.push_back(id);
+        }
+    }
+    for (const std::uint64_t id : there) {
+        const auto found = running_.find(id);
+        if (alone) {
+            failures_ = 0;  // the task's, not the child's
+            finish(found, {.how = as,
+                           .error = driver_failed(
+                               "the process that hosts the GPU ended while it ran this task (" +
+                               how + "): see that its shader stays inside its buffers")});
+        } else {
+            again(id, found->second, true);
+        }
+    }
+    // Those that run alone go first.
+    std::ranges::stable_partition(waiting_,
+                                  [&](std::uint64_t id) { return running_.at(id).suspect; });
+}
+
+void ChildHost::deliver(Lock& lock) noexcept {
+    std::vector<std::pair<std::uint64_t, Ended>> ended = std::exchange(ended_, {});
+    lock.unlock();
+    for (auto& [id, how] : ended) {
+        sink_.ended(id, std::move(how));
+    }
+}
+
+void ChildHost::help(const Awaited& until) {
+    ++helpers_;
+    base::BootTime begin = base::now();
+    while (!until.there()) {
+        Lock lock(mutex_);
+        receive();
+        const bool any = !ended_.empty();
+        const int socket = child_ ? child_->socket.get() : -1;
+        const bool idle = sent_ == 0;
+        deliver(lock);
+        if (idle || socket < 0) {
+            break;  // it waits for something else: the next child, say
+        }
+        if (any) {
+            begin = base::now();
+        } else if (base::now() - begin > spin_time) {
+            pollfd ready{.fd = socket, .events = POLLIN, .revents = 0};
+            ::poll(&ready, 1, look_ms);
+        } else {
+            std::this_thread::yield();  // the child may want this core
+        }
+    }
+    --helpers_;
+}
+
+void ChildHost::look_after() {
+    Lock lock(mutex_);
+    while (!closed_) {
+        if (!child_) {
+            replace_child(lock);
+            continue;
+        }
+        if (helpers_ != 0) {
+            wake_.wait_for(lock, nap);
+            continue;
+        }
+        const int socket = child_->socket.get();
+        const bool works = sent_ != 0 || failed_alone_;
+        lock.unlock();
+        pollfd ready{.fd = socket, .events = POLLIN, .revents = 0};
+        constexpr int check_ms = 1000;
+        ::poll(&ready, 1, works ? check_ms : -1);
+        lock.lock();
+        if (helpers_ == 0) {
+            receive();
+            end_if_silent();
+            deliver(lock);
+            lock.lock();
+        }
+    }
+}
+
+void ChildHost::end_if_silent() {
+    const base::BootTime silent = base::now() - heard_;
+    const base::BootTime most = failed_alone_ ? base::BootTime(end_patience) : options_.silence_max;
+    if (child_ && (sent_ != 0 || failed_alone_) && silent > most) {
+        child_failed(
+            "it was silent for " + base::in_words(options_.silence_max) + "; " + end_child(*child_),
+            Ended::How::hung);
+    }
+}
+
+void ChildHost::replace_child(Lock& lock) {
+    if (lost_) {
+        wake_.wait(lock, [&] { return closed_; });
+        return;
+    }
+    if (failures_ >= failures_max) {
+        give_up(driver_failed("the process that hosts the GPU ended again and again"));
+        deliver(lock);
+        lock.lock();
+        return;
+    }
+    lock.unlock();
+    Result<std::unique_ptr<Child>> child = start_child();
+    lock.lock();
+    if (child) {
+        child_ = *std::move(child);
+        send_waiting();
+    } else {
+        give_up(child.error());
+    }
+    deliver(lock);
+    lock.lock();
+}
+
+void ChildHost::give_up(const Error& error) {
+    lost_ = error;
+    for (auto& [id, running] : running_) {
+        ended_.emplace_back(id, Ended{.how = Ended::How::not_begun, .error = error});
+    }
+    running_.clear();
+    waiting_.clear();
+    sent_ = suspects_ = 0;
+}
+
+void ChildHost::close() {
+    {
+        const Lock lock(mutex_);
+        closed_ = true;
+        if (child_) {
+            ::shutdown(child_->socket.get(), SHUT_RDWR);  // wakes the thread, and ends the child
+        }
+        wake_.notify_one();
+    }
+    if (!thread_.joinable()) {
+        return;
+    }
+    thread_.join();
+    Lock lock(mutex_);
+    if (child_) {
+        static_cast<void>(end_child(*child_));
+        child_.reset();
+    }
+    give_up(shut_down_error());
+    deliver(lock);
+}
+
+int ChildHost::child_pid() {
+    const Lock lock(mutex_);
+    return child_ ? child_->process.pid : 0;
+}
+
+std::uint32_t ChildHost::children() {
+    const Lock lock(mutex_);
+    return children_;
+}
+
+}  // namespace repartir::gpu
