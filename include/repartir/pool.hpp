@@ -195,8 +195,7 @@ class PoolBuilder {
         program_slots_ = count;
         return *this;
     }
-    /// GPUs to use, by number. Not in this release, where build() refuses any number but 0: name
-    /// each with gpu().
+    /// So many GPUs, the best first (gpu::devices). More than there are is an error of build().
     PoolBuilder& gpu_workers(std::uint32_t count) & {
         gpu_workers_ = count;
         return *this;

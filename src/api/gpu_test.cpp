@@ -142,5 +142,36 @@ TEST_F(GpuPool, AllEndWhenThePoolGoes) {
     }
 }
 
+TEST(PoolBuilder, SaysWhichProgramHostsGpus) {
+    GpuOptions options;
+    options.host_program = "/nowhere/repartir";
+    const auto pool = Pool::builder().cpu_workers(1).gpu(options).build();
+    ASSERT_FALSE(pool.has_value());
+    EXPECT_EQ(pool.error().code(), Code::not_found);
+    EXPECT_THAT(pool.error().sentence(), HasSubstr("/nowhere/repartir"));
+    EXPECT_THAT(pool.error().sentence(), HasSubstr("REPARTIR_GPU_HOST"));
+}
+
+TEST_F(GpuPool, InAProcessOfItsOwn) {
+    const char* program = std::getenv("REPARTIR_GPU_HOST");
+    if (program == nullptr || !std::filesystem::exists(program)) {
+        GTEST_SKIP() << "no program to host a GPU; ctest names it";
+    }
+    GpuOptions options;
+    options.allow_cpu = true;
+    options.host_program = program;
+    Pool pool = Pool::builder().cpu_workers(2).gpu(options).build().value();
+    std::vector<Pending<Outcome>> pending;
+    for (std::uint32_t i = 0; i < 300; ++i) {
+        pending.push_back(pool.submit(twice(std::vector<std::uint32_t>(i * 30, i))));
+    }
+    for (std::uint32_t i = 0; i < 300; ++i) {
+        const auto outcome = std::move(pending[i]).get();
+        ASSERT_TRUE(outcome.has_value() && outcome->ok());
+        const auto out = outcome->buffers.at(0).as<std::uint32_t>();
+        ASSERT_EQ(std::ranges::count(out, 2 * i), i * 30);
+    }
+}
+
 }  // namespace
 }  // namespace repartir

@@ -6,18 +6,9 @@
 #include "repartir/cpu_executor.hpp"
 
 namespace repartir {
-namespace {
-
-std::unexpected<Error> unsupported(const char* sentence) {
-    return fail(Error(Domain::scheduler, Code::unsupported, Fault::user, sentence));
-}
-
-}  // namespace
-
 Result<Pool> PoolBuilder::build() {
-    if (gpu_workers_ != 0) {
-        return unsupported(
-            "gpu_workers was asked for, which this release has not: name each GPU with gpu()");
+    for (std::uint32_t i = 0; i < gpu_workers_; ++i) {
+        gpus_.emplace_back().device = std::to_string(i);
     }
     if (options_.topology.cpus.empty()) {
         options_.topology = CpuExecutor::this_machine();

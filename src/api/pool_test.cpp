@@ -257,9 +257,6 @@ TEST(PoolBuilder, RefusesMoreSlotsThanATableCouldHold) {
 }
 
 TEST(PoolBuilder, RefusesWhatThisReleaseLacks) {
-    const auto gpu = Pool::builder().gpu_workers(1).build();
-    ASSERT_FALSE(gpu.has_value());
-    EXPECT_EQ(gpu.error().code(), Code::unsupported);
     const auto remote = Pool::builder().remote_workers("host:9000").build();
     ASSERT_FALSE(remote.has_value());
     EXPECT_EQ(remote.error().code(), Code::permission_denied) << "TCP without certificates";

@@ -114,7 +114,15 @@ Result<void> GpuExecutor::Impl::open_child() {
     child.arguments = {"repartir", "gpu-host"};
     child.open = {options_.device, options_.allow_cpu, options_.dispatch_time_max};
     child.silence_max = options_.dispatch_time_max + grace;
-    Result<std::unique_ptr<gpu::ChildHost>> host = gpu::ChildHost::open(std::move(child), *this);
+    Result<std::unique_ptr<gpu::ChildHost>> host = gpu::ChildHost::open(child, *this);
+    if (!host && host.error().code() == Code::not_found && host.error().domain() != Domain::gpu) {
+        return fail(Error(Domain::gpu, Code::not_found, Fault::user,
+                          "the program that hosts GPUs, " + child.program +
+                              ", is not there: name the repartir program with"
+                              " GpuOptions::host_program or REPARTIR_GPU_HOST, or have the driver"
+                              " work in this process with in_process",
+                          host.error()));
+    }
     if (!host) {
         return fail(host.error());
     }
