@@ -27,7 +27,7 @@ constexpr std::uint32_t failures_max = 3;
 constexpr base::BootTime spin_time = 100us;  ///< for an answer, before a blocking wait
 constexpr std::chrono::nanoseconds nap = 1ms;
 constexpr int look_ms = 5;
-constexpr std::chrono::milliseconds end_patience = 1s;
+constexpr std::chrono::milliseconds end_patience = 15s;  // an H100 with a hung kernel takes 6
 
 Error driver_failed(const std::string& sentence) {
     return Error(Domain::gpu, Code::driver_failed, Fault::node, sentence);
@@ -350,7 +350,8 @@ void ChildHost::look_after() {
 
 void ChildHost::end_if_silent() {
     const base::BootTime silent = base::now() - heard_;
-    const base::BootTime most = failed_alone_ ? base::BootTime(end_patience) : options_.silence_max;
+    constexpr base::BootTime farewell = 1s;  // of a child that has said that it ends
+    const base::BootTime most = failed_alone_ ? farewell : options_.silence_max;
     if (child_ && (sent_ != 0 || failed_alone_) && silent > most) {
         child_failed(
             "it was silent for " + base::in_words(options_.silence_max) + "; " + end_child(*child_),
