@@ -283,9 +283,6 @@ void ChildHost::child_failed(const std::string& how, Ended::How as) {
             again(id, found->second, true);
         }
     }
-    // Those that run alone go first.
-    std::ranges::stable_partition(waiting_,
-                                  [&](std::uint64_t id) { return running_.at(id).suspect; });
 }
 
 void ChildHost::deliver(Lock& lock) noexcept {
