@@ -2,6 +2,7 @@
 #include "exec/gpu/child_host.hpp"
 
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,6 +28,8 @@ constexpr std::uint32_t failures_max = 3;
 constexpr base::BootTime spin_time = 100us;  ///< for an answer, before a blocking wait
 constexpr std::chrono::nanoseconds nap = 1ms;
 constexpr int look_ms = 5;
+constexpr base::BootTime rest_after = 1s;  ///< without work
+constexpr int check_ms = 1000;  ///< between two looks at a child that works and says nothing
 constexpr std::chrono::milliseconds end_patience = 15s;  // an H100 with a hung kernel takes 6
 
 Error driver_failed(const std::string& sentence) {
@@ -62,6 +65,10 @@ Result<void> ChildHost::begin() {
         return fail(spawner.error());
     }
     spawner_ = *std::move(spawner);
+    bell_ = base::Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!bell_) {
+        return fail(base::os_error(Domain::gpu, "no event counter can be made", errno));
+    }
     Result<std::unique_ptr<Child>> child = start_child();
     if (!child) {
         return fail(child.error());
@@ -120,9 +127,17 @@ Result<std::unique_ptr<ChildHost::Child>> ChildHost::start_child() {
     return child;
 }
 
-Result<ReadyMessage> ChildHost::first_word(const Child& child) const {
-    if (!wait_for(child.socket.get(), options_.start_time_max)) {
-        return fail(driver_failed("it was silent"));
+bool ChildHost::closed() {
+    const Lock lock(mutex_);
+    return closed_;
+}
+
+Result<ReadyMessage> ChildHost::first_word(const Child& child) {
+    const base::BootTime end = base::later(base::now(), options_.start_time_max);
+    while (!wait_for(child.socket.get(), 100ms)) {
+        if (base::now() > end || closed()) {
+            return fail(driver_failed("it was silent"));
+        }
     }
     std::string buffer;
     Result<std::optional<HostPacket>> packet = receive_packet(child.socket.get(), buffer);
@@ -172,6 +187,9 @@ bool ChildHost::withdraw(std::uint64_t id) {
         return false;
     }
     if (found->second.sent) {
+        if (!child_) {
+            return false;
+        }
         static_cast<void>(send_packet(child_->socket.get(), HostVerb::withdraw,
                                       codec::encode(WithdrawMessage{id})));
         return false;  // it may have begun
@@ -195,7 +213,7 @@ void ChildHost::receive() {
             }
         }
         if (!message) {
-            child_failed(end_child(*child_), Ended::How::lost);
+            end_of_child(Ended::How::lost);
             break;
         }
         heard_ = base::now();
@@ -260,8 +278,26 @@ void ChildHost::again(std::uint64_t id, Running& running, bool suspect) {
     }
 }
 
+void ChildHost::end_of_child(Ended::How as, std::string why) {
+    ::shutdown(child_->socket.get(), SHUT_RDWR);  // wakes the thread
+    dying_ = {std::move(child_), as, std::move(why)};
+    no_room_ = false;
+    asleep_ = false;
+    wake_.notify_one();
+}
+
+void ChildHost::bury(Lock& lock) {
+    const Dying dying = std::move(*dying_);
+    dying_.reset();
+    lock.unlock();
+    const std::string how = end_child(*dying.child);
+    lock.lock();
+    child_failed(dying.why + how, dying.as);
+    deliver(lock);
+    lock.lock();
+}
+
 void ChildHost::child_failed(const std::string& how, Ended::How as) {
-    child_.reset();
     ++failures_;
     const bool alone = !failed_alone_ && sent_ == 1;  // else it is told who was there
     failed_alone_.reset();
@@ -321,6 +357,10 @@ void ChildHost::help(const Awaited& until) {
 void ChildHost::look_after() {
     Lock lock(mutex_);
     while (!closed_) {
+        if (dying_) {
+            bury(lock);
+            continue;
+        }
         if (!child_) {
             replace_child(lock);
             continue;
@@ -330,12 +370,16 @@ void ChildHost::look_after() {
             continue;
         }
         const int socket = child_->socket.get();
-        const bool works = sent_ != 0 || failed_alone_;
+        const bool idle = sent_ == 0 && !no_room_ && !failed_alone_;
+        asleep_ = idle && base::now() - heard_ > rest_after;
+        const int limit_ms = no_room_ ? look_ms : asleep_ ? -1 : check_ms;
         lock.unlock();
-        pollfd ready{.fd = socket, .events = POLLIN, .revents = 0};
-        constexpr int check_ms = 1000;
-        ::poll(&ready, 1, works ? check_ms : -1);
+        std::array<pollfd, 2> ready{pollfd{.fd = socket, .events = POLLIN, .revents = 0},
+                                    pollfd{.fd = bell_.get(), .events = POLLIN, .revents = 0}};
+        ::poll(ready.data(), ready.size(), limit_ms);
         lock.lock();
+        eventfd_t rung = 0;
+        static_cast<void>(::eventfd_read(bell_.get(), &rung));
         if (helpers_ == 0) {
             receive();
             end_if_silent();
@@ -349,10 +393,9 @@ void ChildHost::end_if_silent() {
     const base::BootTime silent = base::now() - heard_;
     constexpr base::BootTime farewell = 1s;  // of a child that has said that it ends
     const base::BootTime most = failed_alone_ ? farewell : options_.silence_max;
-    if (child_ && (sent_ != 0 || failed_alone_) && silent > most) {
-        child_failed(
-            "it was silent for " + base::in_words(options_.silence_max) + "; " + end_child(*child_),
-            Ended::How::hung);
+    if (child_ && (sent_ != 0 || no_room_ || failed_alone_) && silent > most) {
+        end_of_child(Ended::How::hung,
+                     "it was silent for " + base::in_words(options_.silence_max) + "; ");
     }
 }
 
@@ -404,10 +447,13 @@ void ChildHost::close() {
     }
     thread_.join();
     Lock lock(mutex_);
-    if (child_) {
-        static_cast<void>(end_child(*child_));
-        child_.reset();
+    const std::unique_ptr<Child> last = dying_ ? std::move(dying_->child) : std::move(child_);
+    dying_.reset();
+    lock.unlock();
+    if (last) {
+        static_cast<void>(end_child(*last));
     }
+    lock.lock();
     give_up(shut_down_error());
     deliver(lock);
 }

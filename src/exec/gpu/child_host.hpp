@@ -29,6 +29,7 @@ struct ChildHostOptions {
     OpenMessage open;
     std::chrono::milliseconds start_time_max{30'000};
     std::chrono::milliseconds silence_max{65'000};  ///< of a child that has work
+    std::size_t kernels_max = 256;                  ///< that a child remembers, at least 1
 };
 
 /// The device belongs to a child process (serve.hpp). A driver that crashes, a device that is lost
@@ -81,19 +82,23 @@ class ChildHost final : public Host {
         : options_(std::move(options)), sink_(sink) {}
     [[nodiscard]] Result<void> begin();
     [[nodiscard]] Result<std::unique_ptr<Child>> start_child();
-    [[nodiscard]] Result<ReadyMessage> first_word(const Child& child) const;
+    [[nodiscard]] Result<ReadyMessage> first_word(const Child& child);
     [[nodiscard]] static std::string end_child(Child& child);
+    [[nodiscard]] bool closed();
 
     void send_waiting();
     [[nodiscard]] bool next_may_go() const;
+    void begin_to_wait();
     [[nodiscard]] Result<bool> send(Running& running);
     [[nodiscard]] Result<bool> send_kernel(const KernelPtr& kernel, std::uint64_t& id);
     [[nodiscard]] Result<bool> send_buffer(const SharedBuffer& buffer, std::uint64_t& id);
     [[nodiscard]] Result<bool> operand_of(BufferArgument& buffer, Running& running,
-                                          OperandMessage& into);
+                                          OperandMessage& into, std::size_t& inline_left);
     void receive();
     void take(EndedMessage&& message);
     void finish(std::unordered_map<std::uint64_t, Running>::iterator running, Ended&& how);
+    void end_of_child(Ended::How as, std::string why = {});
+    void bury(Lock& lock);
     void child_failed(const std::string& how, Ended::How as);
     void again(std::uint64_t id, Running& running, bool suspect);
     void give_up(const Error& error);
@@ -109,9 +114,17 @@ class ChildHost final : public Host {
     std::unique_ptr<proc::Spawner> spawner_;
     std::mutex mutex_;  ///< guards what follows
     std::unique_ptr<Child> child_;
+    struct Dying {
+        std::unique_ptr<Child> child;
+        Ended::How as = Ended::How::lost;
+        std::string why;
+    };
+    /// Has failed. The thread ends it, since that can take a driver seconds.
+    std::optional<Dying> dying_;
     std::unordered_map<std::uint64_t, Running> running_;
     std::deque<std::uint64_t> waiting_;  ///< to be sent
     std::size_t sent_ = 0;
+    bool no_room_ = false;  ///< the child has not read yet what was sent before
     std::size_t suspects_ = 0;
     std::uint64_t last_id_ = 0;  ///< of kernels and buffers
     std::uint32_t children_ = 0;
@@ -122,6 +135,8 @@ class ChildHost final : public Host {
     std::vector<std::pair<std::uint64_t, Ended>> ended_;
     base::BootTime heard_{};
     std::string buffer_;
+    base::Fd bell_;        ///< an eventfd, for the thread when it waits for the child
+    bool asleep_ = false;  ///< the thread, until the bell rings
     std::condition_variable wake_;
     bool closed_ = false;
     std::atomic<std::uint32_t> helpers_{0};

@@ -98,6 +98,71 @@ TEST_F(ChildHosts, RunsWithBytesOfAnySize) {
     }
 }
 
+TEST_F(ChildHosts, SmallBuffersMayBeManyTogether) {
+    open();
+    constexpr std::size_t count = 12;
+    constexpr std::size_t floats_each = inline_bytes_max / sizeof(float);
+    std::string glsl = "#version 450\nlayout(local_size_x = 64) in;\n";
+    std::string body = "void main() { uint i = gl_GlobalInvocationID.x;\n";
+    Work work;
+    work.id = 1;
+    work.workgroups = {floats_each / 64, 1, 1};
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::string n = std::to_string(i);
+        glsl += "layout(binding = " + n + ") buffer B" + n + " { float b" + n + "[]; };\n";
+        body += "b" + n + "[i] += " + n + ".0;\n";
+        const std::vector<float> ones(floats_each, 1.0F);
+        work.buffers.push_back({BufferUse::in_out,
+                                inline_bytes_max,
+                                Bytes::copy_of(std::as_bytes(std::span(ones))),
+                                {}});
+    }
+    work.kernel = kernel_of(glsl + body + "}");
+    host_->start(std::move(work));
+    const Ended ended = ends_.wait(1);
+    ASSERT_EQ(ended.how, Ended::How::done) << ended.error->sentence();
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto out = ended.buffers.at(i).as<float>();
+        EXPECT_EQ(std::ranges::count(out, 1.0F + static_cast<float>(i)), std::ssize(out)) << i;
+    }
+}
+
+TEST_F(ChildHosts, KernelsAreForgotten) {
+    ChildHostOptions few = options();
+    few.kernels_max = 4;
+    host_ = ChildHost::open(few, ends_).value();
+    constexpr std::uint64_t count = 10;
+    for (std::uint64_t id = 1; id <= 2 * count; ++id) {
+        const std::string add = std::to_string(id % count);
+        Work work;
+        work.id = id;
+        work.kernel = kernel_of(
+            "#version 450\nlayout(binding = 0) buffer B { uint n; }; void main() { n = " + add +
+            "; }");
+        work.workgroups = {1, 1, 1};
+        work.buffers = {{BufferUse::out, 4, {}, {}}};
+        host_->start(std::move(work));
+        const Ended ended = ends_.wait(id);
+        ASSERT_EQ(ended.how, Ended::How::done);
+        EXPECT_EQ(ended.buffers.at(0).as<std::uint32_t>()[0], id % count);
+    }
+}
+
+TEST_F(ChildHosts, AChildThatSleepsIsReplaced) {
+    ChildHostOptions patience = options();
+    patience.silence_max = 500ms;
+    host_ = ChildHost::open(patience, ends_).value();
+    const int pid = host_->child_pid();
+    ASSERT_EQ(::kill(pid, SIGSTOP), 0);
+    for (std::uint64_t id = 1; id <= 3000; ++id) {  // more than the socket has room for
+        start_twice(id);
+    }
+    for (std::uint64_t id = 1; id <= 3000; ++id) {
+        expect_twice(id);
+    }
+    EXPECT_EQ(host_->children(), 2U);
+}
+
 TEST_F(ChildHosts, AChildThatIsKilledCostsNobodyAnything) {
     open();
     for (std::uint64_t id = 1; id <= 300; ++id) {

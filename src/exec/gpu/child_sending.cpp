@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /// @file child_sending.cpp How dispatches get to the process that hosts a GPU.
+#include <sys/eventfd.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -7,7 +9,6 @@
 #include "repartir/codec.hpp"
 
 namespace repartir::gpu {
-
 bool ChildHost::next_may_go() const {
     if (!child_ || failed_alone_ || waiting_.empty()) {
         return false;
@@ -27,15 +28,30 @@ void ChildHost::send_waiting() {
             finish(found, {.how = Ended::How::failed, .error = sent.error()});
             continue;
         }
-        if (!sent || !*sent) {
-            return;  // no room, or the child is gone: it is sent later, or to the next one
+        if (!sent) {
+            return;  // the child is gone: it is sent to the next one
+        }
+        if (!*sent) {
+            if (!std::exchange(no_room_, true)) {
+                begin_to_wait();
+                ::eventfd_write(bell_.get(), 1);  // the thread sends the rest
+            }
+            return;
         }
         waiting_.pop_front();
-        if (sent_ == 0) {
-            heard_ = base::now();
-        }
+        begin_to_wait();
         found->second.sent = true;
         ++sent_;
+    }
+    no_room_ = false;
+}
+
+void ChildHost::begin_to_wait() {
+    if (sent_ == 0) {
+        heard_ = base::now();
+    }
+    if (std::exchange(asleep_, false)) {
+        ::eventfd_write(bell_.get(), 1);
     }
 }
 
@@ -52,9 +68,10 @@ Result<bool> ChildHost::send(Running& running) {
         return known;
     }
     running.out.clear();
+    std::size_t inline_left = inline_bytes_in_all;
     for (BufferArgument& buffer : work.buffers) {
         OperandMessage operand;
-        known = operand_of(buffer, running, operand);
+        known = operand_of(buffer, running, operand, inline_left);
         if (!known || !*known) {
             return known;
         }
@@ -67,6 +84,16 @@ Result<bool> ChildHost::send_kernel(const KernelPtr& kernel, std::uint64_t& id) 
     if (const auto known = child_->kernels.find(kernel.get()); known != child_->kernels.end()) {
         id = known->second.second;
         return true;
+    }
+    while (child_->kernels.size() >= options_.kernels_max) {
+        const auto one = child_->kernels.begin();
+        const Result<bool> told =
+            send_packet(child_->socket.get(), HostVerb::kernel,
+                        codec::encode(KernelMessage{one->second.second, {}, 0, true}));
+        if (!told || !*told) {
+            return told;
+        }
+        child_->kernels.erase(one);
     }
     const auto bytes = std::as_bytes(std::span(kernel->words));
     Result<SharedBuffer> memory = SharedBuffer::create(bytes.size());
@@ -117,11 +144,13 @@ Result<bool> ChildHost::send_buffer(const SharedBuffer& buffer, std::uint64_t& i
     return sent;
 }
 
-Result<bool> ChildHost::operand_of(BufferArgument& buffer, Running& running, OperandMessage& into) {
+Result<bool> ChildHost::operand_of(BufferArgument& buffer, Running& running, OperandMessage& into,
+                                   std::size_t& inline_left) {
     into.use = buffer.use;
     into.bytes = buffer.bytes;
     const bool comes_out = buffer.use != BufferUse::in;
-    if (buffer.bytes <= inline_bytes_max && !(comes_out && buffer.into)) {
+    if (buffer.bytes <= std::min(inline_bytes_max, inline_left) && !(comes_out && buffer.into)) {
+        inline_left -= buffer.bytes;
         // SAFETY: any object may be read as characters.
         into.inline_bytes.assign(reinterpret_cast<const char*>(buffer.from.view().data()),
                                  buffer.from.size());

@@ -24,12 +24,13 @@ class Ends final : public HostSink {
         ends_[id] = std::move(how);
         came_.notify_all();
     }
+    /// @return how it ended, and what came out: only once.
     Ended wait(std::uint64_t id) {
         std::unique_lock lock(mutex_);
         EXPECT_TRUE(came_.wait_for(lock, std::chrono::seconds(60), [&] {
             return ends_.contains(id);
         })) << id;
-        return ends_[id];
+        return std::move(ends_[id]);
     }
     bool has(std::uint64_t id) {
         const std::lock_guard lock(mutex_);

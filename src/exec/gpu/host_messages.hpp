@@ -19,7 +19,9 @@ namespace repartir::gpu {
 
 /// Buffers of up to so many bytes travel inside messages, larger ones as memory that both map.
 inline constexpr std::size_t inline_bytes_max = std::size_t{16} << 10U;
-/// How long a message can be; those with inline buffers are split off beyond that.
+/// What the buffers of one dispatch may have inside a message in all; further ones are shared.
+inline constexpr std::size_t inline_bytes_in_all = std::size_t{64} << 10U;
+/// How long a message can be.
 inline constexpr std::size_t host_message_bytes_max = std::size_t{128} << 10U;
 
 /// An Error, as it travels.
@@ -51,13 +53,14 @@ struct ReadyMessage {
         std::tuple(&ReadyMessage::refusal, &ReadyMessage::info, &ReadyMessage::features);
 };
 
-/// To the host: a shader, whose SPIR-V is the memory that comes along.
+/// To the host: a shader, whose SPIR-V is the memory that comes along. Or it is not used any more.
 struct KernelMessage {
     std::uint64_t id = 0;
     std::string entry;
     std::uint64_t words = 0;
-    static constexpr auto codec_fields =
-        std::tuple(&KernelMessage::id, &KernelMessage::entry, &KernelMessage::words);
+    bool gone = false;
+    static constexpr auto codec_fields = std::tuple(&KernelMessage::id, &KernelMessage::entry,
+                                                    &KernelMessage::words, &KernelMessage::gone);
 };
 
 /// To the host: memory, which comes along. Or, the other way round, it is gone.

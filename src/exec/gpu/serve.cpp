@@ -172,6 +172,10 @@ Result<void> Server::take(HostPacket&& packet) {
 }
 
 Result<void> Server::take(const KernelMessage& message, const base::Fd& memory) {
+    if (message.gone) {
+        kernels_.erase(message.id);
+        return {};
+    }
     Result<SharedBuffer> words = SharedBuffer::of_descriptor(memory.get());
     if (!words) {
         return fail(words.error());
