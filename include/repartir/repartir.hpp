@@ -10,6 +10,7 @@
 #include "repartir/gpu.hpp"
 #include "repartir/gpu_executor.hpp"
 #include "repartir/id.hpp"
+#include "repartir/kernel.hpp"
 #include "repartir/network.hpp"
 #include "repartir/outcome.hpp"
 #include "repartir/pending.hpp"
