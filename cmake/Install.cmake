@@ -42,6 +42,7 @@ install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md
     DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # The pages that --help and the man page name.
 install(FILES ${PROJECT_SOURCE_DIR}/docs/gpu.md ${PROJECT_SOURCE_DIR}/docs/json-schema.md
+    ${PROJECT_SOURCE_DIR}/docs/kernels.md
     ${PROJECT_SOURCE_DIR}/docs/limits.md ${PROJECT_SOURCE_DIR}/docs/resume-log.md
     ${PROJECT_SOURCE_DIR}/docs/security.md ${PROJECT_SOURCE_DIR}/docs/workers.md
     DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)

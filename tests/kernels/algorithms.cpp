@@ -15,118 +15,118 @@ Kernel twice() {
 }
 
 Kernel matmul() {
-    return kernel("matmul", {.workgroup = {tile, tile, 1}},
-                  [](In<float> a, In<float> b, Out<float> c, UInt n) {
-                      Shared<std::array<float, tile>, tile> left;
-                      Shared<std::array<float, tile>, tile> right;
-                      const UInt x = local_id().x;
-                      const UInt y = local_id().y;
-                      const UInt column = global_id().x;
-                      const UInt line = global_id().y;
-                      Var<float> sum = 0.0f;
-                      For(0, n, tile, [&](UInt from) {
-                          // beyond the matrix these are zeros, which add nothing
-                          left[y][x] = select(from + x < n, a[line * n + from + x], 0.0f);
-                          right[y][x] = select(column < n, b[(from + y) * n + column], 0.0f);
-                          barrier();
-                          For(0, tile, [&](UInt k) { sum += left[y][k] * right[k][x]; });
-                          barrier();
-                      });
-                      If(column < n && line < n, [&] { c[line * n + column] = sum; });
-                  });
+    const KernelOptions options{.workgroup = {tile, tile, 1}};
+    return kernel("matmul", options, [](In<float> a, In<float> b, Out<float> c, UInt n) {
+        Shared<std::array<float, tile>, tile> left;
+        Shared<std::array<float, tile>, tile> right;
+        const UInt x = local_id().x;
+        const UInt y = local_id().y;
+        const UInt column = global_id().x;
+        const UInt line = global_id().y;
+        Var<float> sum = 0.0f;
+        For(0, n, tile, [&](UInt from) {
+            // beyond the matrix these are zeros, which add nothing
+            left[y][x] = select(from + x < n, a[line * n + from + x], 0.0f);
+            right[y][x] = select(column < n, b[(from + y) * n + column], 0.0f);
+            barrier();
+            For(0, tile, [&](UInt k) { sum += left[y][k] * right[k][x]; });
+            barrier();
+        });
+        If(column < n && line < n, [&] { c[line * n + column] = sum; });
+    });
 }
 
 Kernel reduction() {
-    return kernel("reduction", {.workgroup = {reduced, 1, 1}},
-                  [](In<std::uint32_t> in, Out<std::uint32_t> out) {
-                      Shared<std::uint32_t, reduced> sums;
-                      const UInt me = local_index();
-                      sums[me] = in[global_id().x];  // 0 beyond the end
-                      Var<std::uint32_t> half = reduced / 2;
-                      While([&] { return half > 0; },
-                            [&] {
-                                barrier();
-                                If(me < half, [&] { sums[me] += sums[me + half]; });
-                                half /= 2;
-                            });
-                      If(me == 0, [&] { out[workgroup_id().x] = sums[0]; });
-                  });
+    const KernelOptions options{.workgroup = {reduced, 1, 1}};
+    return kernel("reduction", options, [](In<std::uint32_t> in, Out<std::uint32_t> out) {
+        Shared<std::uint32_t, reduced> sums;
+        const UInt me = local_index();
+        sums[me] = in[global_id().x];  // 0 beyond the end
+        Var<std::uint32_t> half = reduced / 2;
+        While([&] { return half > 0; },
+              [&] {
+                  barrier();
+                  If(me < half, [&] { sums[me] += sums[me + half]; });
+                  half /= 2;
+              });
+        If(me == 0, [&] { out[workgroup_id().x] = sums[0]; });
+    });
 }
 
 Kernel scan() {
-    return kernel("scan", {.workgroup = {scanned, 1, 1}},
-                  [](InOut<std::int32_t> data, Out<std::int32_t> totals) {
-                      Shared<std::int32_t, scanned> sums;
-                      const UInt me = local_index();
-                      sums[me] = data[global_id().x];
-                      for (std::uint32_t step = 1; step < scanned; step *= 2) {  // unrolled
-                          barrier();
-                          const Int before = select(me >= step, sums[me - step], 0);
-                          barrier();
-                          sums[me] += before;
-                      }
-                      data[global_id().x] = sums[me];
-                      If(me == scanned - 1, [&] { totals[workgroup_id().x] = sums[me]; });
-                  });
+    const KernelOptions options{.workgroup = {scanned, 1, 1}};
+    return kernel("scan", options, [](InOut<std::int32_t> data, Out<std::int32_t> totals) {
+        Shared<std::int32_t, scanned> sums;
+        const UInt me = local_index();
+        sums[me] = data[global_id().x];
+        for (std::uint32_t step = 1; step < scanned; step *= 2) {  // unrolled
+            barrier();
+            const Int before = select(me >= step, sums[me - step], 0);
+            barrier();
+            sums[me] += before;
+        }
+        data[global_id().x] = sums[me];
+        If(me == scanned - 1, [&] { totals[workgroup_id().x] = sums[me]; });
+    });
 }
 
 Kernel scan_offsets() {
-    return kernel("scan_offsets", {.workgroup = {scanned, 1, 1}},
-                  [](InOut<std::int32_t> data, In<std::int32_t> totals) {
-                      Var<std::int32_t> before = 0;
-                      For(0, workgroup_id().x, [&](UInt w) { before += totals[w]; });
-                      data[global_id().x] += before;
-                  });
+    const KernelOptions options{.workgroup = {scanned, 1, 1}};
+    return kernel("scan_offsets", options, [](InOut<std::int32_t> data, In<std::int32_t> totals) {
+        Var<std::int32_t> before = 0;
+        For(0, workgroup_id().x, [&](UInt w) { before += totals[w]; });
+        data[global_id().x] += before;
+    });
 }
 
 Kernel histogram() {
-    return kernel("histogram", {.workgroup = {128, 1, 1}},
-                  [](In<std::uint32_t> words, InOut<std::uint32_t> counts) {
-                      Shared<std::uint32_t, 256> mine;
-                      const UInt stride = workgroup_count().x * workgroup_size().x;
-                      For(global_id().x, words.length(), stride, [&](UInt i) {
-                          for (std::uint32_t shift = 0; shift < 32; shift += 8) {
-                              atomic_add(mine[words[i] >> shift & 0xFFU], 1);
-                          }
-                      });
-                      barrier();
-                      For(local_index(), 256, workgroup_size().x, [&](UInt value) {
-                          const UInt count = mine[value];
-                          If(count != 0, [&] { atomic_add(counts[value], count); });
-                      });
-                  });
+    const KernelOptions options{.workgroup = {128, 1, 1}};
+    return kernel("histogram", options, [](In<std::uint32_t> words, InOut<std::uint32_t> counts) {
+        Shared<std::uint32_t, 256> mine;
+        const UInt stride = workgroup_count().x * workgroup_size().x;
+        For(global_id().x, words.length(), stride, [&](UInt i) {
+            for (std::uint32_t shift = 0; shift < 32; shift += 8) {
+                atomic_add(mine[words[i] >> shift & 0xFFU], 1);
+            }
+        });
+        barrier();
+        For(local_index(), 256, workgroup_size().x, [&](UInt value) {
+            const UInt count = mine[value];
+            If(count != 0, [&] { atomic_add(counts[value], count); });
+        });
+    });
 }
 
 Kernel fft() {
-    return kernel("fft", {.workgroup = {fft_size / 2, 1, 1}},
-                  [](In<std::array<float, 2>> in, Out<std::array<float, 2>> out) {
-                      constexpr int bits = std::bit_width(fft_size) - 1;
-                      Shared<std::array<float, 2>, fft_size> data;
-                      const UInt me = local_index();
-                      const UInt from = workgroup_id().x * fft_size;
-                      for (std::uint32_t part = 0; part < 2; ++part) {
-                          const UInt i = me + part * (fft_size / 2);
-                          data[reverse_bits(i) >> (32 - bits)] = in[from + i];
-                      }
-                      for (std::uint32_t half = 1; half < fft_size; half *= 2) {
-                          barrier();
-                          const UInt k = me % half;
-                          const UInt i = me / half * (2 * half) + k;
-                          const float turn = -std::numbers::pi_v<float> / static_cast<float>(half);
-                          const Float angle = to<float>(k) * turn;
-                          const Float2 w{cos(angle), sin(angle)};
-                          const Float2 a = data[i];
-                          const Float2 b = data[i + half];
-                          const Float2 wb{w.x * b.x - w.y * b.y, w.x * b.y + w.y * b.x};
-                          data[i] = a + wb;
-                          data[i + half] = a - wb;
-                      }
-                      barrier();
-                      for (std::uint32_t part = 0; part < 2; ++part) {
-                          const UInt i = me + part * (fft_size / 2);
-                          out[from + i] = data[i];
-                      }
-                  });
+    const KernelOptions options{.workgroup = {fft_size / 2, 1, 1}};
+    return kernel("fft", options, [](In<std::array<float, 2>> in, Out<std::array<float, 2>> out) {
+        constexpr int bits = std::bit_width(fft_size) - 1;
+        Shared<std::array<float, 2>, fft_size> data;
+        const UInt me = local_index();
+        const UInt from = workgroup_id().x * fft_size;
+        for (std::uint32_t part = 0; part < 2; ++part) {
+            const UInt i = me + part * (fft_size / 2);
+            data[reverse_bits(i) >> (32 - bits)] = in[from + i];
+        }
+        for (std::uint32_t half = 1; half < fft_size; half *= 2) {
+            barrier();
+            const UInt k = me % half;
+            const UInt i = me / half * (2 * half) + k;
+            const float turn = -std::numbers::pi_v<float> / static_cast<float>(half);
+            const Float angle = to<float>(k) * turn;
+            const Float2 w{cos(angle), sin(angle)};
+            const Float2 a = data[i];
+            const Float2 b = data[i + half];
+            const Float2 wb{w.x * b.x - w.y * b.y, w.x * b.y + w.y * b.x};
+            data[i] = a + wb;
+            data[i + half] = a - wb;
+        }
+        barrier();
+        for (std::uint32_t part = 0; part < 2; ++part) {
+            const UInt i = me + part * (fft_size / 2);
+            out[from + i] = data[i];
+        }
+    });
 }
 
 Kernel nbody() {
