@@ -97,6 +97,13 @@ Result<void> run_on_cpu(const Kernel& kernel, const CpuRun& run) {
     if (Result<void> fits = check_numbers(kernel, run); !fits) {
         return fits;
     }
+    if (dsl::bytes_needed(kernel.body()) > dsl::cpu_bytes_max) {
+        return fail(
+            Error(Domain::gpu, Code::too_large, Fault::user,
+                  "the kernel \"" + kernel.name() +
+                      "\" is too large for the CPU: its "
+                      "values take more than 1 GiB for each workgroup; make those smaller"));
+    }
     const std::uint64_t all = workgroups_of(run);
     const std::uint64_t first = std::min(run.first, all);
     const std::uint64_t count = std::min(run.count, all - first);

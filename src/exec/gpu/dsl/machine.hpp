@@ -112,6 +112,10 @@ class AlignedBytes {
     std::unique_ptr<std::byte, Free> bytes_;
 };
 
+/// @return the memory that a workgroup of the kernel takes on the CPU.
+[[nodiscard]] std::size_t bytes_needed(const Kernel::Body& kernel) noexcept;
+inline constexpr std::size_t cpu_bytes_max = std::size_t{1} << 30U;  ///< of that, at most
+
 /// Runs one kernel's workgroups, one after the other. Immovable: its code points into itself.
 class Interpreter {
   public:
@@ -128,10 +132,10 @@ class Interpreter {
         bool is_loop = false;
     };
 
-    std::size_t row_bytes(ScalarType type) const;
+    [[nodiscard]] std::size_t row_bytes(ScalarType type) const;
     void lay_out();
     void set_inputs();
-    std::uint64_t bits_of(const Input& input) const;
+    [[nodiscard]] std::uint64_t bits_of(const Input& input) const;
     void set_builtins(std::uint64_t position);
     void translate();
     void translate_access(const Step& step, Prepared& code);

@@ -33,6 +33,24 @@ void fill_row(std::byte* to, ScalarType type, std::uint64_t bits, std::uint32_t 
 
 }  // namespace
 
+std::size_t bytes_needed(const Kernel::Body& kernel) noexcept {
+    const Module& module = kernel.module;
+    const std::size_t lanes =
+        std::size_t{module.workgroup[0]} * module.workgroup[1] * module.workgroup[2];
+    std::size_t bytes = 0;
+    for (const ScalarType type : kernel.outline.types) {
+        bytes += aligned(bytes_of(type) * lanes);
+    }
+    for (const ScalarType type : module.variables) {
+        bytes += aligned(bytes_of(type) * lanes);
+    }
+    for (const Object& object : module.objects) {
+        const std::size_t all = std::size_t{object.count} * object.stride * bytes_of(object.type);
+        bytes += aligned(object.space == Space::local ? all * lanes : all);
+    }
+    return bytes;
+}
+
 Interpreter::Interpreter(const Kernel::Body& kernel, const CpuRun& run)
     : kernel_(kernel), run_(run) {
     const auto& size = kernel.module.workgroup;
