@@ -78,11 +78,10 @@ SpirvId Emitter::further(SpirvId position, std::uint32_t units) {
 Emitter::Access Emitter::access(const Step& step, std::uint32_t units, bool clamp) {
     const Object& object = module_.objects[step.args[0]];
     const std::size_t at = values_begin(step.op);
-    const std::uint64_t number = known(step.args[at]);
     const bool is_buffer = object.space == Space::buffer;
     SpirvId index = id(step.args[at]);
     Access result;
-    if (is_buffer || number >= object.count) {
+    if (is_buffer || outline_.at_most[step.args[at]] >= object.count) {
         const SpirvId length = is_buffer ? lengths_[step.args[0]] : w_.number(object.count);
         result.fits = w_.op(spv::Op::OpULessThan, ScalarType::boolean, {index, length});
     }
@@ -90,12 +89,14 @@ Emitter::Access Emitter::access(const Step& step, std::uint32_t units, bool clam
     if (step.args[at + 1] != no_value) {
         // the recorder sees to it that this one fits; whoever wrote other steps may not
         inside = id(step.args[at + 1]);
-        const SpirvId room = w_.number(object.stride - step.args[1] - units);
-        const SpirvId has_room =
-            w_.op(spv::Op::OpULessThanEqual, ScalarType::boolean, {inside, room});
-        result.fits = result.fits == 0 ? has_room
-                                       : w_.op(spv::Op::OpLogicalAnd, ScalarType::boolean,
-                                               {result.fits, has_room});
+        const std::uint32_t room = object.stride - step.args[1] - units;
+        if (outline_.at_most[step.args[at + 1]] > room) {
+            const SpirvId has_room =
+                w_.op(spv::Op::OpULessThanEqual, ScalarType::boolean, {inside, w_.number(room)});
+            result.fits = result.fits == 0 ? has_room
+                                           : w_.op(spv::Op::OpLogicalAnd, ScalarType::boolean,
+                                                   {result.fits, has_room});
+        }
     }
     if (clamp && result.fits != 0) {
         const SpirvId zero = w_.number(0);

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -115,6 +116,7 @@ struct Module {
 /// What the module says of itself, found out once and checked on the way.
 struct Outline {
     std::vector<ScalarType> types;       ///< of each value
+    std::vector<std::uint32_t> at_most;  ///< of each value: no larger as a uint, whatever happens
     std::vector<std::uint32_t> first;    ///< for each step, its first value
     std::vector<std::uint32_t> partner;  ///< of begin_if: its else or end; of else, loop, for: the
                                          ///< end; of end: what began; of leave, next: the loop
@@ -164,6 +166,14 @@ inline constexpr std::size_t op_count = static_cast<std::size_t>(Op::next) + 1;
 [[nodiscard]] constexpr bool is_signed(ScalarType type) noexcept {
     return type == ScalarType::i32 || type == ScalarType::i64;
 }
+/// @return what an input, as a uint, is at most in every invocation.
+[[nodiscard]] std::uint32_t at_most(const Input& input,
+                                    const std::array<std::uint32_t, 3>& workgroup) noexcept;
+/// @return what a step that computes a value, or begin_for, gives at most as a uint.
+/// @param operands what each of its operands is at most
+[[nodiscard]] std::uint32_t at_most(Op op, ScalarType type,
+                                    std::span<const std::uint32_t> operands) noexcept;
+
 /// Where the value operands of a step begin in its args.
 [[nodiscard]] constexpr std::size_t values_begin(Op op) noexcept {
     if (op == Op::load) {

@@ -68,10 +68,21 @@ class Checker {
     bool value(std::uint32_t arg, ScalarType type) {
         return value(arg, static_cast<std::uint8_t>(1U << static_cast<unsigned>(type)));
     }
-    void give(ScalarType type, std::uint32_t count = 1) {
+    void give(ScalarType type, std::uint32_t count, std::uint32_t most) {
         need(type);
+        outline_.at_most.insert(outline_.at_most.end(), count, most);
         outline_.types.insert(outline_.types.end(), count, type);
         usable_.insert(usable_.end(), count, true);
+    }
+    /// @return what the step gives at most.
+    [[nodiscard]] std::uint32_t most_of(const Step& step) const {
+        std::vector<std::uint32_t> operands;
+        if (step.op < Op::load || step.op == Op::begin_for) {
+            for (const std::uint32_t arg : step.args) {
+                operands.push_back(outline_.at_most[arg]);
+            }
+        }
+        return at_most(step.op, step.type, operands);
     }
     void close_values(std::uint32_t from) {
         for (std::size_t v = from; v < usable_.size(); ++v) {
@@ -225,7 +236,7 @@ bool Checker::inputs() {
             it.index >= static_cast<std::uint32_t>(Builtin::subgroup_size)) {
             outline_.interface.needs.subgroups = true;
         }
-        give(it.type);
+        give(it.type, 1, at_most(it, module_.workgroup));
     }
     return true;
 }
@@ -439,7 +450,7 @@ bool Checker::step(const Step& step) {
                       Code::too_large);
     }
     outline_.first.push_back(static_cast<std::uint32_t>(outline_.types.size()));
-    give(step.type, results);
+    give(step.type, results, most_of(step));
     return true;
 }
 

@@ -51,7 +51,7 @@ std::optional<ScalarType> Recorder::type_of(Node node) {
 }
 
 Node Recorder::add_value(ScalarType type) {
-    values_.push_back({type, open_.back().body, no_value});
+    values_.push_back({type, open_.back().body, no_value, no_value});
     return {static_cast<std::uint32_t>(values_.size() - 1), tag_};
 }
 
@@ -65,6 +65,7 @@ Node Recorder::input(Input::Kind kind, ScalarType type, std::uint32_t index, std
         values_.back().body = 0;  // known everywhere
         values_.back().input = static_cast<std::uint32_t>(module_.inputs.size());
         module_.inputs.push_back({kind, type, index, bits});
+        values_.back().at_most = at_most(module_.inputs.back(), module_.workgroup);
     }
     return it->second;
 }
@@ -128,6 +129,7 @@ Node Recorder::add(Op op, ScalarType type, std::vector<std::uint32_t> args, std:
 
 Node Recorder::apply(Op op, std::initializer_list<Node> operands, ScalarType named) {
     std::vector<std::uint32_t> args;
+    std::vector<std::uint32_t> most;
     ScalarType type = ScalarType::boolean;
     for (const Node node : operands) {
         const std::optional<ScalarType> its = type_of(node);
@@ -139,10 +141,16 @@ Node Recorder::apply(Op op, std::initializer_list<Node> operands, ScalarType nam
             type = *its;
         }
         args.push_back(node.id);
+        most.push_back(values_[node.id].at_most);
     }
     switch (rule_of(op).gives) {
-        case Gives::same:
-            return add(op, type, std::move(args), 1);
+        case Gives::same: {
+            const Node result = add(op, type, std::move(args), 1);
+            if (!mistake_) {
+                values_[result.id].at_most = at_most(op, type, most);
+            }
+            return result;
+        }
         case Gives::boolean:
             return add(op, ScalarType::boolean, std::move(args), 1);
         case Gives::named:
@@ -165,7 +173,7 @@ void Recorder::ballot(Node condition, std::span<Node, 4> words) {
 Node Recorder::new_variable(std::span<const ScalarType> leaves) {
     const auto first = static_cast<std::uint32_t>(variables_.size());
     for (const ScalarType leaf : leaves) {
-        variables_.push_back({leaf, open_.back().body, no_value});
+        variables_.push_back({leaf, open_.back().body, no_value, no_value});
         module_.variables.push_back(leaf);
     }
     return {first, tag_};

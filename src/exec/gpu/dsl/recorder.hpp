@@ -74,7 +74,8 @@ class Recorder {
     struct Known {
         ScalarType type = ScalarType::boolean;
         std::uint32_t body = 0;
-        std::uint32_t input = no_value;  ///< which input it is, if it is one
+        std::uint32_t input = no_value;    ///< which input it is, if it is one
+        std::uint32_t at_most = no_value;  ///< of a value: no larger as a uint, whatever happens
     };
     enum class Loop : bool { no, yes };
 

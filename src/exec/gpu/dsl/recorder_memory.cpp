@@ -35,7 +35,7 @@ Node Recorder::new_object(Space space, Access access, std::span<const ScalarType
     const auto id = static_cast<std::uint32_t>(module_.objects.size());
     module_.objects.push_back({space, type, access, static_cast<std::uint32_t>(stride),
                                static_cast<std::uint32_t>(count)});
-    objects_.push_back({type, open_.back().body, no_value});
+    objects_.push_back({type, open_.back().body, no_value, no_value});
     if (space == Space::local) {
         add(Op::clear, ScalarType::boolean, {id}, 0);
     }
@@ -52,7 +52,7 @@ Place Recorder::inside(Place place, Node index, std::size_t count, std::size_t e
     if (object == nullptr || !type_of(index)) {
         return place;
     }
-    const Known& known = values_[index.id];
+    const Known known = values_[index.id];
     if (known.input != no_value && module_.inputs[known.input].kind == Input::Kind::number) {
         const std::uint64_t number = module_.inputs[known.input].bits;
         if (number >= count) {
@@ -67,9 +67,12 @@ Place Recorder::inside(Place place, Node index, std::size_t count, std::size_t e
     const auto number = [this](std::uint64_t bits) {
         return input(Input::Kind::number, ScalarType::u32, 0, bits);
     };
-    const Node fits = apply(Op::less, {index, number(count)});
-    place.index = apply(Op::select, {fits, place.index, number(no_value)});
-    const Node position = apply(Op::select, {fits, index, number(0)});
+    Node position = index;
+    if (known.at_most >= count) {
+        const Node fits = apply(Op::less, {index, number(count)});
+        place.index = apply(Op::select, {fits, place.index, number(no_value)});
+        position = apply(Op::select, {fits, index, number(0)});
+    }
     Node units = apply(Op::multiply, {position, number(each / bytes_of(object->type))});
     if (place.inside.kernel != 0) {
         units = apply(Op::add, {place.inside, units});
