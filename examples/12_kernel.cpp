@@ -9,9 +9,9 @@
 namespace gpu = repartir::gpu;
 
 int main() {
-    gpu::Kernel twice = gpu::kernel("twice", [](gpu::In<float> in, gpu::Out<float> out) {
+    const gpu::Kernel twice = gpu::kernel("twice", [](gpu::In<float> in, gpu::Out<float> out) {
         gpu::UInt i = gpu::global_id().x;
-        gpu::If(i < in.length(), [&] { out[i] = in[i] * 2.0f; });
+        gpu::If(i < in.length(), [&] { out[i] = in[i] * 2.0F; });
     });
 
     const std::vector<float> in{1, 2, 3, 4, 5};
@@ -29,9 +29,9 @@ int main() {
                 twice.interface().workgroup[0], twice.spirv().empty() ? "nothing" : "a module");
 
     // A kernel that cannot be recorded carries a sentence instead of code.
-    gpu::Kernel wrong = gpu::kernel("wrong", [](gpu::Out<float> o) {
+    const gpu::Kernel wrong = gpu::kernel("wrong", [](gpu::Out<float> o) {
         gpu::Break();
-        o[0] = 1.0f;
+        o[0] = 1.0F;
     });
     std::printf("%s\n", wrong.error()->sentence().c_str());
     return 0;

@@ -156,6 +156,8 @@ struct ConstantValue {
     }
 };
 
+// g++ warns of designated initializers that leave out a member without one of its own.
+// NOLINTBEGIN(readability-redundant-member-init)
 /// What run_on_cpu() runs a kernel on.
 struct CpuRun {
     std::array<std::uint32_t, 3> workgroups{1, 1, 1};
@@ -169,6 +171,7 @@ struct CpuRun {
     std::stop_token stop{};            ///< ends it, also out of an endless loop
     std::uint64_t rounds_max = 0;      ///< of loops, in each workgroup; 0: as many as it takes
 };
+// NOLINTEND(readability-redundant-member-init)
 
 /// Runs a kernel in the calling thread, workgroup after workgroup, each in step: what it computes
 /// is what a device computes, whole numbers bit by bit, floats as exactly as Vulkan asks. Several

@@ -169,6 +169,7 @@ struct Layout<T> {
 
 template <class T>
 inline constexpr bool has_bool = [] {
+    // NOLINTNEXTLINE(readability-use-anyofallof): <algorithm> costs more than this header
     for (const ScalarType leaf : Layout<T>::leaves) {
         if (leaf == ScalarType::boolean) {
             return true;

@@ -37,6 +37,10 @@ class Index {
     detail::Node node_;
 };
 
+// What stands for a place is written through, as a reference is: it is no part of its own value.
+// NOLINTBEGIN(misc-unconventional-assign-operator, cppcoreguidelines-c-copy-assignment-signature)
+// NOLINTBEGIN(cert-oop54-cpp)
+
 namespace detail {
 
 /// Changes a variable or a place: `x += 1`. By what its value and the operand make.
@@ -320,6 +324,8 @@ class Var : public VarRef<T> {
         VarRef<T>::operator=(ValueOf<T>(a));
     }
 };
+// NOLINTEND(cert-oop54-cpp)
+// NOLINTEND(misc-unconventional-assign-operator, cppcoreguidelines-c-copy-assignment-signature)
 template <Traced A>
 Var(const A&) -> Var<detail::HostOf<A>>;
 template <Literal A>

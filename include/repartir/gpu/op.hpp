@@ -109,7 +109,7 @@ enum class Op : std::uint8_t {
 
 /// What every invocation is told.
 enum class Builtin : std::uint8_t {
-    global_id,                 ///< x, then y and z
+    global_id = 0,             ///< x, then y and z
     local_id = 3,              ///< in the workgroup; x, y, z
     workgroup_id = 6,          ///< x, y, z
     workgroup_count = 9,       ///< x, y, z

@@ -18,8 +18,8 @@ class Emitter {
   private:
     /// A body that is open, and where it is left.
     struct Frame {
-        Op op;
-        SpirvId merge;
+        Op op = Op::begin_if;
+        SpirvId merge = 0;
         SpirvId otherwise = 0;  ///< of an if: where its else begins; the merge without one
         SpirvId again = 0;      ///< of a loop: the block that goes back
         SpirvId header = 0;

@@ -232,58 +232,81 @@ std::vector<bool> needed(const Module& module, const std::vector<std::uint32_t>&
     return keep;
 }
 
-}  // namespace
-
-Module tidied(const Module& module) {
-    const auto old_inputs = static_cast<std::uint32_t>(module.inputs.size());
-    std::vector<std::uint32_t> first;
-    std::uint32_t values = old_inputs;
-    for (const Step& step : module.steps) {
-        first.push_back(values);
-        values += results_of(step);
-    }
-    const std::vector<bool> keep = needed(module, first, values);
-
-    // in the order of their use; what steps give is numbered behind the inputs that are left
-    Renumbered inputs(old_inputs);
-    Renumbered given(values);
-    Renumbered variables(module.variables.size());
-    for (std::size_t s = 0; s < module.steps.size(); ++s) {
-        const Step& step = module.steps[s];
-        for (std::size_t a = values_begin(step.op); keep[s] && a < step.args.size(); ++a) {
-            if (step.args[a] < old_inputs) {
-                inputs(step.args[a]);
+/// The values of a module and the numbers that those have which are kept: inputs first, what steps
+/// give behind them, all in the order of their use.
+class Kept {
+  public:
+    explicit Kept(const Module& module)
+        : inputs_(module.inputs.size()),
+          variables_(module.variables.size()),
+          old_inputs_(static_cast<std::uint32_t>(module.inputs.size())) {
+        std::vector<std::uint32_t> first;
+        std::uint32_t values = old_inputs_;
+        for (const Step& step : module.steps) {
+            first.push_back(values);
+            values += results_of(step);
+        }
+        steps_ = needed(module, first, values);
+        given_ = Renumbered(values);
+        for (std::size_t s = 0; s < module.steps.size(); ++s) {
+            if (steps_[s]) {
+                meet(module.steps[s], first[s]);
             }
         }
-        for (std::uint32_t r = 0; keep[s] && r < results_of(step); ++r) {
-            given(first[s] + r);
-        }
     }
-    const auto behind = static_cast<std::uint32_t>(inputs.order().size());
-    Module result = module;
-    result.steps.clear();
-    for (std::size_t s = 0; s < module.steps.size(); ++s) {
-        if (!keep[s]) {
-            continue;
-        }
-        Step step = module.steps[s];
+    [[nodiscard]] bool step(std::size_t at) const { return steps_[at]; }
+    [[nodiscard]] const Renumbered& inputs() const { return inputs_; }
+    [[nodiscard]] const Renumbered& variables() const { return variables_; }
+    [[nodiscard]] Step renumbered(Step step) {
         if (step.op == Op::get || step.op == Op::set) {
-            step.args[0] = variables(step.args[0]);
+            step.args[0] = variables_(step.args[0]);
         }
+        const auto behind = static_cast<std::uint32_t>(inputs_.order().size());
         for (std::size_t a = values_begin(step.op); a < step.args.size(); ++a) {
             std::uint32_t& value = step.args[a];
             if (value != no_value) {
-                value = value < old_inputs ? inputs(value) : behind + given(value);
+                value = value < old_inputs_ ? inputs_(value) : behind + given_(value);
             }
         }
-        result.steps.push_back(std::move(step));
+        return step;
+    }
+
+  private:
+    void meet(const Step& step, std::uint32_t first) {
+        for (std::size_t a = values_begin(step.op); a < step.args.size(); ++a) {
+            if (step.args[a] < old_inputs_) {
+                inputs_(step.args[a]);
+            }
+        }
+        for (std::uint32_t r = 0; r < results_of(step); ++r) {
+            given_(first + r);
+        }
+    }
+
+    Renumbered inputs_;
+    Renumbered variables_;
+    Renumbered given_{0};
+    std::uint32_t old_inputs_;
+    std::vector<bool> steps_;
+};
+
+}  // namespace
+
+Module tidied(const Module& module) {
+    Kept kept(module);
+    Module result = module;
+    result.steps.clear();
+    for (std::size_t s = 0; s < module.steps.size(); ++s) {
+        if (kept.step(s)) {
+            result.steps.push_back(kept.renumbered(module.steps[s]));
+        }
     }
     result.inputs.clear();
-    for (const std::uint32_t input : inputs.order()) {
+    for (const std::uint32_t input : kept.inputs().order()) {
         result.inputs.push_back(module.inputs[input]);
     }
     result.variables.clear();
-    for (const std::uint32_t variable : variables.order()) {
+    for (const std::uint32_t variable : kept.variables().order()) {
         result.variables.push_back(module.variables[variable]);
     }
     return result;

@@ -71,7 +71,8 @@ Recording::Recording(std::string_view name, const KernelOptions& options) : name
     }
     // Two threads' tags differ by where their thread-local lies, one thread's by the count.
     const std::size_t where = std::hash<const void*>{}(&here);
-    auto tag = static_cast<std::uint32_t>((where ^ (where >> 32U)) + ++here.recorded * 0x9E3779B9U);
+    auto tag = static_cast<std::uint32_t>((where ^ (where >> 32U)) +
+                                          std::size_t{++here.recorded} * 0x9E3779B9U);
     tag = tag == 0 ? 1 : tag;
     recorder_ = std::make_unique<dsl::Recorder>(tag, options);
     here.recorder = recorder_.get();

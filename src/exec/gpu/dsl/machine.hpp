@@ -32,7 +32,7 @@ struct Prepared {
     const std::byte *index = nullptr, *inside = nullptr;  ///< of an access
     std::uint32_t object = 0, unit = 0, count = 0;        ///< of an access
     std::size_t row = 0;                                  ///< bytes from one result to the next
-    std::span<const std::byte* const> values{};           ///< of a store
+    std::span<const std::byte* const> values;             ///< of a store
     std::uint32_t partner = 0;                            ///< the step that belongs to this one
     ScalarType type = ScalarType::boolean;                ///< of the result
 };
@@ -128,7 +128,7 @@ class Interpreter {
 
   private:
     struct Frame {
-        std::uint32_t step;  ///< that began the body
+        std::uint32_t step = 0;  ///< that began the body
         bool is_loop = false;
     };
 
@@ -138,6 +138,8 @@ class Interpreter {
     [[nodiscard]] std::uint64_t bits_of(const Input& input) const;
     void set_builtins(std::uint64_t position);
     void translate();
+    void translate_value(const Step& step, Prepared& code);
+    void translate_memory(const Step& step, Prepared& code);
     void translate_access(const Step& step, Prepared& code);
     void flow(const Prepared& code);
     void begin_if(const Prepared& code);

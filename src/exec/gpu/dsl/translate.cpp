@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // A kernel made ready for the CPU: where its values and memory lie, and how its steps are taken.
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 #include "exec/gpu/dsl/machine.hpp"
 
@@ -211,46 +213,56 @@ void Interpreter::translate_access(const Step& step, Prepared& code) {
     }
 }
 
+void Interpreter::translate_memory(const Step& step, Prepared& code) {
+    if (step.op != Op::get && step.op != Op::set) {
+        translate_access(step, code);
+        code.take = take_memory(step.op, kernel_.module.objects[step.args[0]].type);
+        return;
+    }
+    std::byte* variable = bytes_->data() + variables_[step.args[0]];
+    if (step.op == Op::get) {
+        code.a = variable;
+    } else {
+        code.result = variable;
+        code.a = bytes_->data() + rows_[step.args[1]];
+    }
+    code.take = take_memory(step.op, kernel_.module.variables[step.args[0]]);
+}
+
+void Interpreter::translate_value(const Step& step, Prepared& code) {
+    const std::array operands{&code.a, &code.b, &code.c};
+    for (std::size_t a = 0; a < step.args.size(); ++a) {
+        *operands[a] = bytes_->data() + rows_[step.args[a]];
+    }
+    const std::vector<ScalarType>& types = kernel_.outline.types;
+    if (is_subgroup(step.op)) {
+        code.take = take_subgroup(step.op, types[step.args[0]]);
+    } else if (step.op < Op::load) {
+        code.take = take_value(step.op, types[step.args.back()], step.type);
+    }
+}
+
 void Interpreter::translate() {
-    const Module& module = kernel_.module;
+    const std::vector<Step>& steps = kernel_.module.steps;
     const Outline& outline = kernel_.outline;
-    const auto at = [&](std::uint32_t value) { return bytes_->data() + rows_[value]; };
     std::size_t stored = 0;
-    for (const Step& step : module.steps) {
+    for (const Step& step : steps) {
         stored += step.op == Op::store ? step.args.size() : 0;
     }
     stored_.reserve(stored);  // Prepared::values views it: it must not move
-    for (std::size_t s = 0; s < module.steps.size(); ++s) {
-        const Step& step = module.steps[s];
-        Prepared code{.op = step.op};
-        code.type = step.type;
+    for (std::size_t s = 0; s < steps.size(); ++s) {
+        Prepared code;
+        code.op = steps[s].op;
+        code.type = steps[s].type;
         code.partner = outline.partner[s];
-        if (results_of(step) > 0) {
-            code.result = at(outline.first[s]);
-            code.row = row_bytes(step.type);
+        if (results_of(steps[s]) > 0) {
+            code.result = bytes_->data() + rows_[outline.first[s]];
+            code.row = row_bytes(steps[s].type);
         }
-        if (step.op >= Op::load && step.op < Op::barrier) {
-            ScalarType type = step.type;
-            if (step.op == Op::get || step.op == Op::set) {
-                type = module.variables[step.args[0]];
-                std::byte* variable = bytes_->data() + variables_[step.args[0]];
-                code.result = step.op == Op::get ? code.result : variable;
-                code.a = step.op == Op::get ? variable : at(step.args[1]);
-            } else {
-                type = module.objects[step.args[0]].type;
-                translate_access(step, code);
-            }
-            code.take = take_memory(step.op, type);
+        if (code.op >= Op::load && code.op < Op::barrier) {
+            translate_memory(steps[s], code);
         } else {
-            const std::byte** operands[] = {&code.a, &code.b, &code.c};
-            for (std::size_t a = 0; a < step.args.size(); ++a) {
-                *operands[a] = at(step.args[a]);
-            }
-            if (is_subgroup(step.op)) {
-                code.take = take_subgroup(step.op, outline.types[step.args[0]]);
-            } else if (step.op < Op::load) {
-                code.take = take_value(step.op, outline.types[step.args.back()], step.type);
-            }
+            translate_value(steps[s], code);
         }
         code_.push_back(code);
     }
