@@ -178,7 +178,8 @@ struct CpuRun {
 /// threads may run ranges of the same workgroups: atomic operations are atomic between them.
 /// Errors (Domain::gpu): the kernel's own; invalid_task: buffers, constants or sizes do not fit it,
 /// or a barrier is not reached by all invocations of a workgroup; cancelled: it was stopped;
-/// timed_out: rounds_max. Buffers are then as far as it came.
+/// timed_out: rounds_max; too_large: its values take more than 1 GiB for a workgroup. Buffers are
+/// then as far as it came.
 [[nodiscard]] Result<void> run_on_cpu(const Kernel& kernel, const CpuRun& run);
 
 namespace detail {
