@@ -47,7 +47,7 @@ struct KernelOptions {
 
 /// A buffer that a kernel takes. Its binding is its position among them, in descriptor set 0.
 struct KernelBuffer {
-    Access access = Access::in;
+    BufferAccess access = BufferAccess::in;
     std::uint32_t element_bytes = 0;
     bool operator==(const KernelBuffer&) const = default;
 };
@@ -55,7 +55,7 @@ struct KernelBuffer {
 /// A number that is set when the kernel is prepared. Its id in SPIR-V is its position among them.
 struct KernelConstant {
     std::string name;
-    ScalarType type = ScalarType::u32;
+    ValueType type = ValueType::u32;
     std::uint64_t otherwise = 0;  ///< the bits of its value where none is given
     bool operator==(const KernelConstant&) const = default;
 };
@@ -140,14 +140,14 @@ class HostBuffer {
 };
 
 /// A constant of a kernel and the value that it is given.
-struct ConstantValue {
+struct ConstantSetting {
     std::string name;
-    ScalarType type = ScalarType::u32;
+    ValueType type = ValueType::u32;
     std::uint64_t bits = 0;
 
-    ConstantValue() = default;
+    ConstantSetting() = default;
     template <NumberOf T>
-    ConstantValue(std::string_view name_, T value) : name(name_), type(detail::scalar_type<T>()) {
+    ConstantSetting(std::string_view name_, T value) : name(name_), type(detail::scalar_type<T>()) {
         if constexpr (sizeof(T) == 4) {
             bits = std::bit_cast<std::uint32_t>(value);
         } else {
@@ -163,7 +163,7 @@ struct CpuRun {
     std::array<std::uint32_t, 3> workgroups{1, 1, 1};
     std::vector<HostBuffer> buffers{};  ///< by binding; none may be written by others meanwhile
     std::vector<std::byte> push_constants{};
-    std::vector<ConstantValue> constants{};
+    std::vector<ConstantSetting> constants{};
     /// Which of the workgroups, counted x first: by ranges of them, several threads share a run.
     std::uint64_t first = 0;
     std::uint64_t count = ~std::uint64_t{0};

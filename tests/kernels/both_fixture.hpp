@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "exec/gpu/kernel/check.hpp"
 #include "repartir/kernel.hpp"
 #include "vulkan_runner.hpp"
 
@@ -54,6 +55,7 @@ class OnBoth : public testing::TestWithParam<On> {
              const std::vector<std::byte>& pushed, R&... ranges) {
         ASSERT_EQ(kernel.error(), nullptr) << kernel.error()->sentence();
         ASSERT_EQ(spirv_problems(kernel.spirv()), "");
+        expect_accepted(kernel);
         if (GetParam() == On::interpreter) {
             const Result<void> ran = run_on_cpu(kernel, {.workgroups = workgroups,
                                                          .buffers = {HostBuffer(ranges)...},
@@ -88,6 +90,13 @@ class OnBoth : public testing::TestWithParam<On> {
         return GetParam() == On::interpreter ? 8 : driver()->subgroup_size();
     }
 
+    /// What is emitted passes the checks that everybody's shaders pass, which see the same in it.
+    static void expect_accepted(const Kernel& kernel) {
+        const Result<Interface> seen = inspect(kernel.spirv(), "main");
+        ASSERT_TRUE(seen) << seen.error().sentence();
+        EXPECT_EQ(seen->workgroup_size, kernel.interface().workgroup);
+        EXPECT_EQ(seen->bindings.size(), kernel.interface().buffers.size());
+    }
     /// @return what spirv-val says against it.
     static std::string spirv_problems(std::span<const std::uint32_t> words) {
         spvtools::SpirvTools tools(SPV_ENV_VULKAN_1_2);

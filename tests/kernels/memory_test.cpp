@@ -193,7 +193,7 @@ TEST_P(Memory, ConstantsAreSetByName) {
     std::vector<float> out(2);
     run(made, {1, 1, 1}, {}, out);
     EXPECT_EQ(out, (std::vector<float>{1.5F, 3}));
-    const std::vector<ConstantValue> values{{"scale", 2.0F}, {"n", 10U}};
+    const std::vector<ConstantSetting> values{{"scale", 2.0F}, {"n", 10U}};
     if (GetParam() == On::interpreter) {
         ASSERT_TRUE(run_on_cpu(made, {.buffers = {out}, .constants = values}));
     } else {

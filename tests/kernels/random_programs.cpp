@@ -19,7 +19,7 @@ using dsl::Object;
 using dsl::Space;
 using dsl::Step;
 
-constexpr auto nothing = ScalarType::boolean;
+constexpr auto nothing = ValueType::boolean;
 constexpr std::uint32_t drawn_variables = 4;
 
 /// Writes a module step by step; knows which values can be used.
@@ -31,20 +31,20 @@ class Author {
   private:
     struct Value {
         std::uint32_t id;
-        ScalarType type;
+        ValueType type;
     };
 
     std::uint32_t below(std::uint32_t count) {
         return static_cast<std::uint32_t>(prng_.below(count));
     }
-    std::uint32_t input(Input::Kind kind, ScalarType type, std::uint32_t index,
+    std::uint32_t input(Input::Kind kind, ValueType type, std::uint32_t index,
                         std::uint64_t bits = 0);
-    std::uint32_t number(ScalarType type, std::uint32_t bits) {
+    std::uint32_t number(ValueType type, std::uint32_t bits) {
         return input(Input::Kind::number, type, 0, type == nothing ? bits & 1U : bits);
     }
     /// @return a value of that type that can be used here.
-    std::uint32_t any(ScalarType type);
-    std::uint32_t add(Op op, ScalarType type, std::vector<std::uint32_t> args);
+    std::uint32_t any(ValueType type);
+    std::uint32_t add(Op op, ValueType type, std::vector<std::uint32_t> args);
     void body(std::uint32_t steps);
     void step();
     void compute();
@@ -64,13 +64,13 @@ class Author {
     std::uint32_t me_ = 0, global_ = 0;
 };
 
-std::uint32_t Author::input(Input::Kind kind, ScalarType type, std::uint32_t index,
+std::uint32_t Author::input(Input::Kind kind, ValueType type, std::uint32_t index,
                             std::uint64_t bits) {
     module_.inputs.push_back({kind, type, index, bits});
     return inputs_++;
 }
 
-std::uint32_t Author::any(ScalarType type) {
+std::uint32_t Author::any(ValueType type) {
     std::vector<std::uint32_t> fitting;
     for (const Value& value : known_) {
         if (value.type == type) {
@@ -85,7 +85,7 @@ std::uint32_t Author::any(ScalarType type) {
     return fitting[below(static_cast<std::uint32_t>(fitting.size()))];
 }
 
-std::uint32_t Author::add(Op op, ScalarType type, std::vector<std::uint32_t> args) {
+std::uint32_t Author::add(Op op, ValueType type, std::vector<std::uint32_t> args) {
     module_.steps.push_back({op, type, std::move(args)});
     const std::uint32_t first = next_;
     next_ += dsl::results_of(module_.steps.back());
@@ -104,25 +104,25 @@ void Author::compute() {
         Op::shift_left, Op::shift_right, Op::equal,        Op::not_equal, Op::less,
         Op::less_equal, Op::select,      Op::multiply,     Op::divide,    Op::remainder};
     const Op op = ops[below(std::size(ops))];
-    const ScalarType type = below(2) == 0 ? ScalarType::u32 : ScalarType::i32;
-    const ScalarType other = type == ScalarType::u32 ? ScalarType::i32 : ScalarType::u32;
+    const ValueType type = below(2) == 0 ? ValueType::u32 : ValueType::i32;
+    const ValueType other = type == ValueType::u32 ? ValueType::i32 : ValueType::u32;
     const bool of_bools = below(8) == 0;
     if (op == Op::select) {
-        const ScalarType chosen = of_bools ? nothing : type;
+        const ValueType chosen = of_bools ? nothing : type;
         add(op, chosen, {any(nothing), any(chosen), any(chosen)});
     } else if (op == Op::convert || op == Op::bit_cast) {
         add(op, type, {any(other)});
     } else if (op == Op::equal || op == Op::not_equal) {
-        const ScalarType compared = of_bools ? nothing : type;
+        const ValueType compared = of_bools ? nothing : type;
         add(op, nothing, {any(compared), any(compared)});
     } else if (op == Op::less || op == Op::less_equal) {
         add(op, nothing, {any(type), any(type)});
     } else if (op < Op::add) {
-        const ScalarType of = op == Op::invert && of_bools ? nothing : type;
+        const ValueType of = op == Op::invert && of_bools ? nothing : type;
         add(op, of, {any(of)});
     } else {
         const bool bits = op == Op::bit_and || op == Op::bit_or || op == Op::bit_xor;
-        const ScalarType of = bits && of_bools ? nothing : type;
+        const ValueType of = bits && of_bools ? nothing : type;
         add(op, of, {any(of), any(of)});
     }
 }
@@ -133,40 +133,39 @@ void Author::memory() {
         case 0: {
             const std::uint32_t unit = below(3);
             const bool inside = below(2) == 0;
-            add(Op::load, ScalarType::u32,
-                {0, unit, 1 + below(3 - unit), any(ScalarType::u32),
-                 inside ? any(ScalarType::u32) : no_value});
+            add(Op::load, ValueType::u32,
+                {0, unit, 1 + below(3 - unit), any(ValueType::u32),
+                 inside ? any(ValueType::u32) : no_value});
             break;
         }
         case 1:
-            add(Op::store, nothing, {1, 0, global_, no_value, any(ScalarType::u32)});
+            add(Op::store, nothing, {1, 0, global_, no_value, any(ValueType::u32)});
             break;
         case 2:
-            add(Op::load, ScalarType::i32, {2, 0, 2, global_, no_value});
+            add(Op::load, ValueType::i32, {2, 0, 2, global_, no_value});
             break;
         case 3:
-            add(Op::store, nothing, {2, below(2), global_, no_value, any(ScalarType::i32)});
+            add(Op::store, nothing, {2, below(2), global_, no_value, any(ValueType::i32)});
             break;
         default:
             if (below(2) == 0) {
-                add(Op::load, ScalarType::i32, {3, 0, 1, any(ScalarType::u32), no_value});
+                add(Op::load, ValueType::i32, {3, 0, 1, any(ValueType::u32), no_value});
             } else {
-                add(Op::store, nothing,
-                    {3, 0, any(ScalarType::u32), no_value, any(ScalarType::i32)});
+                add(Op::store, nothing, {3, 0, any(ValueType::u32), no_value, any(ValueType::i32)});
             }
     }
     if (below(6) == 0) {
         // adding commutes: the order of invocations does not show, as long as nobody looks
         const auto known = known_;
-        add(Op::atomic_add, ScalarType::u32,
-            {4, 0, any(ScalarType::u32), no_value, any(ScalarType::u32)});
+        add(Op::atomic_add, ValueType::u32,
+            {4, 0, any(ValueType::u32), no_value, any(ValueType::u32)});
         known_ = known;
     }
 }
 
 void Author::variable() {
     const auto which = below(drawn_variables);  // not the loops' counters
-    const ScalarType type = module_.variables[which];
+    const ValueType type = module_.variables[which];
     if (below(2) == 0) {
         add(Op::get, type, {which});
     } else {
@@ -196,7 +195,7 @@ void Author::loop() {
     const auto known = known_;
     ++loops_;
     if (below(2) == 0) {
-        const ScalarType type = below(2) == 0 ? ScalarType::u32 : ScalarType::i32;
+        const ValueType type = below(2) == 0 ? ValueType::u32 : ValueType::i32;
         const std::uint32_t from = number(type, below(3) == 0 ? 0x7FFFFFF0 : below(5));
         const std::uint32_t few = add(Op::bit_and, type, {any(type), number(type, 7)});
         const std::uint32_t to = add(Op::add, type, {from, few});
@@ -204,16 +203,16 @@ void Author::loop() {
         body(1 + below(5));
     } else {
         const auto counter = static_cast<std::uint32_t>(module_.variables.size());
-        module_.variables.push_back(ScalarType::u32);
-        add(Op::set, nothing, {counter, number(ScalarType::u32, 0)});
+        module_.variables.push_back(ValueType::u32);
+        add(Op::set, nothing, {counter, number(ValueType::u32, 0)});
         add(Op::begin_loop, nothing, {});
-        const std::uint32_t now = add(Op::get, ScalarType::u32, {counter});
+        const std::uint32_t now = add(Op::get, ValueType::u32, {counter});
         const std::uint32_t more =
-            add(Op::less, nothing, {now, number(ScalarType::u32, 1 + below(6))});
+            add(Op::less, nothing, {now, number(ValueType::u32, 1 + below(6))});
         add(Op::begin_if, nothing, {add(Op::invert, nothing, {more})});
         add(Op::leave, nothing, {});
         add(Op::end, nothing, {});
-        const std::uint32_t then = add(Op::add, ScalarType::u32, {now, number(ScalarType::u32, 1)});
+        const std::uint32_t then = add(Op::add, ValueType::u32, {now, number(ValueType::u32, 1)});
         add(Op::set, nothing, {counter, then});
         body(1 + below(5));
     }
@@ -250,28 +249,28 @@ void Author::body(std::uint32_t steps) {
 Module Author::write() {
     module_.workgroup = {1 + below(80), 1, 1};
     module_.push_constant_bytes = 4;
-    module_.objects = {{Space::buffer, ScalarType::u32, Access::in, 3, 0},
-                       {Space::buffer, ScalarType::u32, Access::out, 1, 0},
-                       {Space::buffer, ScalarType::i32, Access::in_out, 2, 0},
-                       {Space::local, ScalarType::i32, Access::in_out, 1, 5},
-                       {Space::workgroup, ScalarType::u32, Access::in_out, 1, 9}};
-    module_.variables = {ScalarType::u32, ScalarType::i32, nothing, ScalarType::u32};
-    global_ = input(Input::Kind::builtin, ScalarType::u32, 0);
-    me_ = input(Input::Kind::builtin, ScalarType::u32,
+    module_.objects = {{Space::buffer, ValueType::u32, BufferAccess::in, 3, 0},
+                       {Space::buffer, ValueType::u32, BufferAccess::out, 1, 0},
+                       {Space::buffer, ValueType::i32, BufferAccess::in_out, 2, 0},
+                       {Space::local, ValueType::i32, BufferAccess::in_out, 1, 5},
+                       {Space::workgroup, ValueType::u32, BufferAccess::in_out, 1, 9}};
+    module_.variables = {ValueType::u32, ValueType::i32, nothing, ValueType::u32};
+    global_ = input(Input::Kind::builtin, ValueType::u32, 0);
+    me_ = input(Input::Kind::builtin, ValueType::u32,
                 static_cast<std::uint32_t>(Builtin::local_index));
-    known_ = {{global_, ScalarType::u32}, {me_, ScalarType::u32}};
-    known_.push_back({input(Input::Kind::length, ScalarType::u32, 0), ScalarType::u32});
-    known_.push_back({input(Input::Kind::push_constant, ScalarType::i32, 0), ScalarType::i32});
+    known_ = {{global_, ValueType::u32}, {me_, ValueType::u32}};
+    known_.push_back({input(Input::Kind::length, ValueType::u32, 0), ValueType::u32});
+    known_.push_back({input(Input::Kind::push_constant, ValueType::i32, 0), ValueType::i32});
     depth_ = 0;
     for (std::uint32_t i = 0; i < 8 + below(30); ++i) {
         step();
     }
     // what came together in workgroup memory and in the variables
     add(Op::barrier, nothing, {});
-    const std::uint32_t shared = add(Op::load, ScalarType::u32, {4, 0, 1, me_, no_value});
-    const std::uint32_t kept = add(Op::get, ScalarType::u32, {0});
-    const std::uint32_t both = add(Op::bit_xor, ScalarType::u32, {shared, kept});
-    const std::uint32_t kept_too = add(Op::get, ScalarType::i32, {1});
+    const std::uint32_t shared = add(Op::load, ValueType::u32, {4, 0, 1, me_, no_value});
+    const std::uint32_t kept = add(Op::get, ValueType::u32, {0});
+    const std::uint32_t both = add(Op::bit_xor, ValueType::u32, {shared, kept});
+    const std::uint32_t kept_too = add(Op::get, ValueType::i32, {1});
     add(Op::store, nothing, {1, 0, global_, no_value, both});
     add(Op::store, nothing, {2, 1, global_, no_value, kept_too});
     for (Step& step : module_.steps) {

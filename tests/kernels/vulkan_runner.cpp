@@ -155,12 +155,12 @@ VulkanRunner::Buffer VulkanRunner::make_buffer(std::size_t bytes) {
 }
 
 VkPipeline VulkanRunner::make_pipeline(const Kernel& kernel, VkPipelineLayout layout,
-                                       std::span<const ConstantValue> constants,
+                                       std::span<const ConstantSetting> constants,
                                        VkShaderModule module) {
     std::vector<VkSpecializationMapEntry> entries;
     std::vector<std::uint64_t> values;
     const auto& known = kernel.interface().constants;
-    for (const ConstantValue& value : constants) {
+    for (const ConstantSetting& value : constants) {
         const auto at = std::ranges::find(known, value.name, &KernelConstant::name);
         entries.push_back({static_cast<std::uint32_t>(at - known.begin()),
                            static_cast<std::uint32_t>(8 * values.size()), bytes_of(value.type)});
@@ -195,7 +195,7 @@ struct VulkanRunner::Dispatch {
 };
 
 void VulkanRunner::make_layouts(Dispatch& made, const Kernel& kernel, std::uint32_t count,
-                                std::uint32_t pushed, std::span<const ConstantValue> constants) {
+                                std::uint32_t pushed, std::span<const ConstantSetting> constants) {
     std::vector<VkDescriptorSetLayoutBinding> bindings;
     for (std::uint32_t i = 0; i < count; ++i) {
         bindings.push_back(
@@ -300,7 +300,7 @@ void VulkanRunner::submit(Dispatch& made, std::array<std::uint32_t, 3> workgroup
 void VulkanRunner::run(const Kernel& kernel, std::array<std::uint32_t, 3> workgroups,
                        std::span<const std::span<std::byte>> buffers,
                        std::span<const std::byte> push_constants,
-                       std::span<const ConstantValue> constants) {
+                       std::span<const ConstantSetting> constants) {
     if (kernel.error() != nullptr) {
         throw std::runtime_error(kernel.error()->sentence());
     }

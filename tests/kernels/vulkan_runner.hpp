@@ -29,7 +29,7 @@ class VulkanRunner {
     void run(const Kernel& kernel, std::array<std::uint32_t, 3> workgroups,
              std::span<const std::span<std::byte>> buffers,
              std::span<const std::byte> push_constants = {},
-             std::span<const ConstantValue> constants = {});
+             std::span<const ConstantSetting> constants = {});
     [[nodiscard]] const std::string& device() const noexcept { return device_name_; }
     [[nodiscard]] std::uint32_t subgroup_size() const noexcept { return subgroup_size_; }
     /// What the device has of what kernels may need.
@@ -47,9 +47,9 @@ class VulkanRunner {
     void make_device();
     Buffer make_buffer(std::size_t bytes);
     VkPipeline make_pipeline(const Kernel& kernel, VkPipelineLayout layout,
-                             std::span<const ConstantValue> constants, VkShaderModule module);
+                             std::span<const ConstantSetting> constants, VkShaderModule module);
     void make_layouts(Dispatch& made, const Kernel& kernel, std::uint32_t count,
-                      std::uint32_t pushed, std::span<const ConstantValue> constants);
+                      std::uint32_t pushed, std::span<const ConstantSetting> constants);
     void bind(Dispatch& made, std::span<const std::span<std::byte>> buffers);
     void submit(Dispatch& made, std::array<std::uint32_t, 3> workgroups,
                 std::span<const std::byte> push_constants);

@@ -46,8 +46,8 @@ concept StructOf = requires { T::gpu_fields; };
 namespace detail {
 
 template <ScalarOf T>
-consteval ScalarType scalar_type() {
-    using enum ScalarType;
+consteval ValueType scalar_type() {
+    using enum ValueType;
     if constexpr (std::is_same_v<T, bool>) {
         return boolean;
     } else if constexpr (std::is_same_v<T, float>) {
@@ -123,15 +123,15 @@ struct Layout {
 template <ScalarOf T>
 struct Layout<T> {
     static constexpr std::size_t count = 1;
-    static constexpr std::array<ScalarType, 1> leaves{scalar_type<T>()};
+    static constexpr std::array<ValueType, 1> leaves{scalar_type<T>()};
 };
 
 template <class T, std::size_t N>
 struct Layout<std::array<T, N>> {
     static_assert(N > 0, "a kernel knows no empty arrays");
     static constexpr std::size_t count = N * Layout<T>::count;
-    static constexpr std::array<ScalarType, count> leaves = [] {
-        std::array<ScalarType, count> all{};
+    static constexpr std::array<ValueType, count> leaves = [] {
+        std::array<ValueType, count> all{};
         for (std::size_t i = 0; i < count; ++i) {
             all[i] = Layout<T>::leaves[i % Layout<T>::count];
         }
@@ -154,11 +154,11 @@ struct Layout<T> {
                   "gpu_fields must name every member, in their order, and the struct must have no "
                   "padding: add a member where there is some");
     static constexpr std::size_t count = count_members(T::gpu_fields);
-    static constexpr std::array<ScalarType, count> leaves = [] {
-        std::array<ScalarType, count> all{};
+    static constexpr std::array<ValueType, count> leaves = [] {
+        std::array<ValueType, count> all{};
         std::size_t at = 0;
         const auto append = [&]<class M>(M T::* /*member*/) {
-            for (const ScalarType leaf : Layout<M>::leaves) {
+            for (const ValueType leaf : Layout<M>::leaves) {
                 all[at++] = leaf;
             }
         };
@@ -170,8 +170,8 @@ struct Layout<T> {
 template <class T>
 inline constexpr bool has_bool = [] {
     // NOLINTNEXTLINE(readability-use-anyofallof): <algorithm> costs more than this header
-    for (const ScalarType leaf : Layout<T>::leaves) {
-        if (leaf == ScalarType::boolean) {
+    for (const ValueType leaf : Layout<T>::leaves) {
+        if (leaf == ValueType::boolean) {
             return true;
         }
     }

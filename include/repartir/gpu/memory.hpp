@@ -168,7 +168,7 @@ class Ref {
 template <class T>
 class In {
   public:
-    static constexpr Access access = Access::in;
+    static constexpr BufferAccess access = BufferAccess::in;
     using Element = T;
     explicit In(detail::Node object) : object_(object) {}
     /// @return the element's value; of a struct or array, what loads the members that are used.
@@ -190,7 +190,7 @@ class In {
 template <class T>
 class Out {
   public:
-    static constexpr Access access = Access::out;
+    static constexpr BufferAccess access = BufferAccess::out;
     using Element = T;
     explicit Out(detail::Node object) : object_(object) {}
     [[nodiscard]] detail::OutPlace<T> operator[](const Index& index) const {
@@ -206,7 +206,7 @@ class Out {
 template <class T>
 class InOut {
   public:
-    static constexpr Access access = Access::in_out;
+    static constexpr BufferAccess access = BufferAccess::in_out;
     using Element = T;
     explicit InOut(detail::Node object) : object_(object) {}
     [[nodiscard]] Ref<T> operator[](const Index& index) const {
@@ -224,7 +224,7 @@ template <class T, std::size_t N>
 class Shared {
   public:
     Shared()
-        : object_(detail::new_object(detail::Space::workgroup, Access::in_out,
+        : object_(detail::new_object(detail::Space::workgroup, BufferAccess::in_out,
                                      detail::Layout<T>::leaves, N)) {}
     Shared(const Shared&) = delete;
     Shared& operator=(const Shared&) = delete;
@@ -243,7 +243,7 @@ template <class T, std::size_t N>
 class Array {
   public:
     Array()
-        : object_(detail::new_object(detail::Space::local, Access::in_out,
+        : object_(detail::new_object(detail::Space::local, BufferAccess::in_out,
                                      detail::Layout<T>::leaves, N)) {}
     Array(const Array&) = delete;
     Array& operator=(const Array&) = delete;

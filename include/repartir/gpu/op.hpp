@@ -9,12 +9,12 @@
 namespace repartir::gpu {
 
 /// The type of a value in a kernel. Vectors, matrices and structs are made of such values.
-enum class ScalarType : std::uint8_t { boolean, i32, u32, f32, i64, u64, f64 };
+enum class ValueType : std::uint8_t { boolean, i32, u32, f32, i64, u64, f64 };
 /// @return "bool", "int", "uint", "float", "int64", "uint64" or "double".
-[[nodiscard]] std::string_view to_string(ScalarType type) noexcept;
+[[nodiscard]] std::string_view to_string(ValueType type) noexcept;
 /// @return 4 or 8; 1 for bool, which has no place in memory that others see.
-[[nodiscard]] constexpr std::size_t bytes_of(ScalarType type) noexcept {
-    return type == ScalarType::boolean ? 1 : type < ScalarType::i64 ? 4 : 8;
+[[nodiscard]] constexpr std::size_t bytes_of(ValueType type) noexcept {
+    return type == ValueType::boolean ? 1 : type < ValueType::i64 ? 4 : 8;
 }
 
 /// One step of a kernel; docs/decisions/0016-kernels-in-cpp.md has what each means at its edges.
@@ -119,6 +119,6 @@ enum class Builtin : std::uint8_t {
 };
 
 /// What a kernel does with a buffer.
-enum class Access : std::uint8_t { in, out, in_out };
+enum class BufferAccess : std::uint8_t { in, out, in_out };
 
 }  // namespace repartir::gpu

@@ -36,10 +36,10 @@ enum class Space : std::uint8_t { buffer, workgroup, local };
 /// author did, why that cannot be, what to do
 void complain(std::string_view sentence);
 
-[[nodiscard]] Node literal(ScalarType type, std::uint64_t bits);
+[[nodiscard]] Node literal(ValueType type, std::uint64_t bits);
 [[nodiscard]] Node builtin(Builtin which, std::uint32_t axis = 0);
 [[nodiscard]] Node length(Node object);
-[[nodiscard]] Node constant(std::string_view name, ScalarType type, std::uint64_t bits);
+[[nodiscard]] Node constant(std::string_view name, ValueType type, std::uint64_t bits);
 /// @return the number of invocations along an axis, as a literal.
 [[nodiscard]] Node workgroup_size(std::uint32_t axis);
 
@@ -48,27 +48,27 @@ void complain(std::string_view sentence);
 [[nodiscard]] Node apply(Op op, Node a, Node b);
 [[nodiscard]] Node apply(Op op, Node a, Node b, Node c);
 /// @param op convert or bit_cast
-[[nodiscard]] Node change(Op op, ScalarType to, Node a);
+[[nodiscard]] Node change(Op op, ValueType to, Node a);
 void ballot(Node condition, std::span<Node, 4> words);
 /// Records a step that gives nothing.
 void act(Op op);
 
-[[nodiscard]] Node new_variable(std::span<const ScalarType> leaves);
+[[nodiscard]] Node new_variable(std::span<const ValueType> leaves);
 /// @param first of as many variables as there are nodes
 void get(Node first, std::span<Node> values);
 void set(Node first, std::span<const Node> values);
 
 /// @param leaves of one element @param count of elements; for a buffer 0
-[[nodiscard]] Node new_object(Space space, Access access, std::span<const ScalarType> leaves,
+[[nodiscard]] Node new_object(Space space, BufferAccess access, std::span<const ValueType> leaves,
                               std::size_t count);
-[[nodiscard]] Node push_constant(ScalarType type, std::uint32_t alignment);
+[[nodiscard]] Node push_constant(ValueType type, std::uint32_t alignment);
 /// @return the place's element of an array inside of it. @param each bytes of one
 [[nodiscard]] Place inside(const Place& place, Node index, std::size_t count, std::size_t each);
 /// @return any index as UInt: a negative one is out of every bound.
 [[nodiscard]] Node as_index(Node index);
-void load(const Place& place, std::span<const ScalarType> leaves, std::span<Node> values);
-void store(const Place& place, std::span<const ScalarType> leaves, std::span<const Node> values);
-[[nodiscard]] Node atomic(Op op, const Place& place, ScalarType type, Node a, Node b = {});
+void load(const Place& place, std::span<const ValueType> leaves, std::span<Node> values);
+void store(const Place& place, std::span<const ValueType> leaves, std::span<const Node> values);
+[[nodiscard]] Node atomic(Op op, const Place& place, ValueType type, Node a, Node b = {});
 
 /// Where a chain of If and ElseIf ended, so that an Else can go on there.
 struct Chain {

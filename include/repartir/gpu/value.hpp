@@ -276,7 +276,7 @@ template <Traced A>
 
 namespace detail {
 
-void literal_does_not_fit(ScalarType type);
+void literal_does_not_fit(ValueType type);
 
 template <ScalarOf T, Literal A>
 Node literal_of(A number) {

@@ -26,7 +26,7 @@ constexpr std::uint32_t below(std::uint32_t number) { return number == 0 ? 0 : n
 }  // namespace
 
 std::uint32_t at_most(const Input& input, const std::array<std::uint32_t, 3>& workgroup) noexcept {
-    if (input.type != ScalarType::u32) {
+    if (input.type != ValueType::u32) {
         return anything;
     }
     if (input.kind == Input::Kind::number) {
@@ -45,8 +45,8 @@ std::uint32_t at_most(const Input& input, const std::array<std::uint32_t, 3>& wo
     return anything;
 }
 
-std::uint32_t at_most(Op op, ScalarType type, std::span<const std::uint32_t> operands) noexcept {
-    if (type != ScalarType::u32 || operands.empty()) {
+std::uint32_t at_most(Op op, ValueType type, std::span<const std::uint32_t> operands) noexcept {
+    if (type != ValueType::u32 || operands.empty()) {
         return anything;
     }
     const std::uint32_t a = operands[0];

@@ -23,7 +23,7 @@ TEST(Bounds, HoldForEveryOperation) {
     };
     constexpr std::array<std::uint32_t, 9> limits{0, 1, 5, 31, 32, 64, 99, 0x7FFFFFFF, 0xFFFFFFFF};
     for (auto op = Op::negate; op < Op::load; op = static_cast<Op>(static_cast<int>(op) + 1)) {
-        const Take take = take_value(op, ScalarType::u32, ScalarType::u32);
+        const Take take = take_value(op, ValueType::u32, ValueType::u32);
         if (take == nullptr || rule_of(op).gives == Gives::boolean || op == Op::fma) {
             continue;
         }
@@ -52,7 +52,7 @@ TEST(Bounds, HoldForEveryOperation) {
             const std::size_t operands = rule_of(op).operands == Operands::one   ? 1
                                          : rule_of(op).operands == Operands::two ? 2
                                                                                  : 3;
-            EXPECT_LE(result, at_most(op, ScalarType::u32, std::span(most).first(operands)))
+            EXPECT_LE(result, at_most(op, ValueType::u32, std::span(most).first(operands)))
                 << rule_of(op).name << " " << values[0] << " " << values[1];
         }
     }

@@ -28,7 +28,7 @@ Result<void> check_buffers(const Kernel& kernel, const CpuRun& run) {
     for (std::size_t i = 0; i < buffers.size(); ++i) {
         const HostBuffer& given = run.buffers[i];
         const std::string name = "buffer " + std::to_string(i);
-        if (buffers[i].access != Access::in && !given.writable()) {
+        if (buffers[i].access != BufferAccess::in && !given.writable()) {
             return unfit(kernel, name + " is written by it, and const");
         }
         const std::size_t alignment = bytes_of(kernel.body().module.objects[i].type);
@@ -50,7 +50,7 @@ Result<void> check_numbers(const Kernel& kernel, const CpuRun& run) {
                                  std::to_string(run.push_constants.size()) +
                                  "; gpu::push_constants makes them");
     }
-    for (const ConstantValue& value : run.constants) {
+    for (const ConstantSetting& value : run.constants) {
         const auto constant =
             std::ranges::find(interface.constants, value.name, &KernelConstant::name);
         if (constant == interface.constants.end()) {

@@ -58,9 +58,9 @@ void Emitter::declare_objects() {
             w_.global(spv::Op::OpVariable, pointer, {word(spv::StorageClass::StorageBuffer)});
         w_.decorate(variable, spv::Decoration::DescriptorSet, {0});
         w_.decorate(variable, spv::Decoration::Binding, {binding++});
-        if (object.access == gpu::Access::in) {
+        if (object.access == BufferAccess::in) {
             w_.decorate(variable, spv::Decoration::NonWritable);
-        } else if (object.access == gpu::Access::out) {
+        } else if (object.access == BufferAccess::out) {
             w_.decorate(variable, spv::Decoration::NonReadable);
         } else if (waits) {
             w_.decorate(variable, spv::Decoration::Coherent);
@@ -68,7 +68,7 @@ void Emitter::declare_objects() {
         objects_.push_back(variable);
     }
     lengths_.assign(objects_.size(), 0);
-    for (const ScalarType variable : module_.variables) {
+    for (const ValueType variable : module_.variables) {
         variables_.push_back(w_.local(w_.type(variable), true));
     }
 }
@@ -113,7 +113,7 @@ SpirvId Emitter::input(const Input& input) {
 }
 
 SpirvId Emitter::builtin(std::uint32_t index) {
-    const SpirvId number = w_.type(ScalarType::u32);
+    const SpirvId number = w_.type(ValueType::u32);
     switch (static_cast<Builtin>(index)) {
         case Builtin::local_index:
             return w_.op(spv::Op::OpLoad, number,
@@ -131,13 +131,13 @@ SpirvId Emitter::builtin(std::uint32_t index) {
     constexpr spv::BuiltIn by_axis[] = {spv::BuiltIn::GlobalInvocationId,
                                         spv::BuiltIn::LocalInvocationId, spv::BuiltIn::WorkgroupId,
                                         spv::BuiltIn::NumWorkgroups};
-    const SpirvId three = w_.vector_type(ScalarType::u32, 3);
+    const SpirvId three = w_.vector_type(ValueType::u32, 3);
     const SpirvId all = w_.op(spv::Op::OpLoad, three, {w_.input(three, by_axis[index / 3])});
     return w_.op(spv::Op::OpCompositeExtract, number, {all, index % 3});
 }
 
 SpirvId Emitter::push_constant(const Input& input) {
-    const SpirvId unit = w_.type(ScalarType::u32);
+    const SpirvId unit = w_.type(ValueType::u32);
     const SpirvId pointer = w_.pointer_type(spv::StorageClass::PushConstant, unit);
     const auto load = [&](std::uint32_t at) {
         return w_.op(
@@ -145,22 +145,21 @@ SpirvId Emitter::push_constant(const Input& input) {
             {w_.op(spv::Op::OpAccessChain, pointer, {pushed_, w_.number(0), w_.number(at)})});
     };
     const SpirvId low = load(input.index / 4);
-    if (input.type == ScalarType::u32) {
+    if (input.type == ValueType::u32) {
         return low;
     }
     if (bytes_of(input.type) == 4) {
         return w_.op(spv::Op::OpBitcast, input.type, {low});
     }
-    const SpirvId two = w_.op(spv::Op::OpCompositeConstruct, w_.vector_type(ScalarType::u32, 2),
+    const SpirvId two = w_.op(spv::Op::OpCompositeConstruct, w_.vector_type(ValueType::u32, 2),
                               {low, load(input.index / 4 + 1)});
     return w_.op(spv::Op::OpBitcast, input.type, {two});
 }
 
 SpirvId Emitter::length_of(std::uint32_t object) {
-    const SpirvId units = w_.op(spv::Op::OpArrayLength, ScalarType::u32, {objects_[object], 0});
+    const SpirvId units = w_.op(spv::Op::OpArrayLength, ValueType::u32, {objects_[object], 0});
     const std::uint32_t stride = module_.objects[object].stride;
-    return stride == 1 ? units
-                       : w_.op(spv::Op::OpUDiv, ScalarType::u32, {units, w_.number(stride)});
+    return stride == 1 ? units : w_.op(spv::Op::OpUDiv, ValueType::u32, {units, w_.number(stride)});
 }
 
 void Emitter::zero_workgroup_memory() {
@@ -174,7 +173,7 @@ void Emitter::zero_workgroup_memory() {
         me = me == 0 ? builtin(word(Builtin::local_index)) : me;
         // for (at = me; at < units; at += all) object[at] = 0
         const SpirvId units = w_.number(it.count * it.stride);
-        const SpirvId at = w_.local(w_.type(ScalarType::u32), false);
+        const SpirvId at = w_.local(w_.type(ValueType::u32), false);
         w_.act(spv::Op::OpStore, {at, me});
         const SpirvId header = w_.new_id();
         const SpirvId test = w_.new_id();
@@ -186,20 +185,20 @@ void Emitter::zero_workgroup_memory() {
         w_.act(spv::Op::OpLoopMerge, {merge, again, 0});
         branch(test);
         w_.label(test);
-        const SpirvId now = w_.op(spv::Op::OpLoad, ScalarType::u32, {at});
-        const SpirvId more = w_.op(spv::Op::OpULessThan, ScalarType::boolean, {now, units});
+        const SpirvId now = w_.op(spv::Op::OpLoad, ValueType::u32, {at});
+        const SpirvId more = w_.op(spv::Op::OpULessThan, ValueType::boolean, {now, units});
         w_.act(spv::Op::OpBranchConditional, {more, body, merge});
         w_.label(body);
         w_.act(spv::Op::OpStore, {pointer(object, now), w_.number(it.type, 0)});
         branch(again);
         w_.label(again);
         w_.act(spv::Op::OpStore,
-               {at, w_.op(spv::Op::OpIAdd, ScalarType::u32, {now, w_.number(all)})});
+               {at, w_.op(spv::Op::OpIAdd, ValueType::u32, {now, w_.number(all)})});
         branch(header);
         w_.label(merge);
     }
     if (me != 0) {
-        barrier({Op::barrier, ScalarType::boolean, {}});
+        barrier({Op::barrier, ValueType::boolean, {}});
     }
 }
 

@@ -52,7 +52,7 @@ void Emitter::begin_loop(const Step& step) {
         frame.round = w_.op(spv::Op::OpLoad, step.type, {frame.variable});
         const SpirvId more =
             w_.op(is_signed(step.type) ? spv::Op::OpSLessThan : spv::Op::OpULessThan,
-                  ScalarType::boolean, {frame.round, frame.to});
+                  ValueType::boolean, {frame.round, frame.to});
         w_.act(spv::Op::OpBranchConditional, {more, body, frame.merge});
         give(frame.round);
     } else {
@@ -74,13 +74,13 @@ void Emitter::end() {
     if (frame.op == Op::begin_for) {
         // the next round, or the end where the step would go over it: no overflow
         const auto bits = [&](SpirvId value) {
-            return frame.type == ScalarType::u32
+            return frame.type == ValueType::u32
                        ? value
-                       : w_.op(spv::Op::OpBitcast, ScalarType::u32, {value});
+                       : w_.op(spv::Op::OpBitcast, ValueType::u32, {value});
         };
         const SpirvId rest = bits(w_.op(spv::Op::OpISub, frame.type, {frame.to, frame.round}));
         const SpirvId over =
-            w_.op(spv::Op::OpULessThanEqual, ScalarType::boolean, {rest, bits(frame.step)});
+            w_.op(spv::Op::OpULessThanEqual, ValueType::boolean, {rest, bits(frame.step)});
         const SpirvId next = w_.op(spv::Op::OpIAdd, frame.type, {frame.round, frame.step});
         w_.act(spv::Op::OpStore,
                {frame.variable, w_.op(spv::Op::OpSelect, frame.type, {over, frame.to, next})});

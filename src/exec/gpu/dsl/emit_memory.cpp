@@ -72,7 +72,7 @@ SpirvId Emitter::pointer(std::uint32_t object, SpirvId position) {
 
 SpirvId Emitter::further(SpirvId position, std::uint32_t units) {
     return units == 0 ? position
-                      : w_.op(spv::Op::OpIAdd, ScalarType::u32, {position, w_.number(units)});
+                      : w_.op(spv::Op::OpIAdd, ValueType::u32, {position, w_.number(units)});
 }
 
 Emitter::Access Emitter::access(const Step& step, std::uint32_t units, bool clamp) {
@@ -83,7 +83,7 @@ Emitter::Access Emitter::access(const Step& step, std::uint32_t units, bool clam
     Access result;
     if (is_buffer || outline_.at_most[step.args[at]] >= object.count) {
         const SpirvId length = is_buffer ? lengths_[step.args[0]] : w_.number(object.count);
-        result.fits = w_.op(spv::Op::OpULessThan, ScalarType::boolean, {index, length});
+        result.fits = w_.op(spv::Op::OpULessThan, ValueType::boolean, {index, length});
     }
     SpirvId inside = 0;
     if (step.args[at + 1] != no_value) {
@@ -92,26 +92,25 @@ Emitter::Access Emitter::access(const Step& step, std::uint32_t units, bool clam
         const std::uint32_t room = object.stride - step.args[1] - units;
         if (outline_.at_most[step.args[at + 1]] > room) {
             const SpirvId has_room =
-                w_.op(spv::Op::OpULessThanEqual, ScalarType::boolean, {inside, w_.number(room)});
+                w_.op(spv::Op::OpULessThanEqual, ValueType::boolean, {inside, w_.number(room)});
             result.fits = result.fits == 0 ? has_room
-                                           : w_.op(spv::Op::OpLogicalAnd, ScalarType::boolean,
+                                           : w_.op(spv::Op::OpLogicalAnd, ValueType::boolean,
                                                    {result.fits, has_room});
         }
     }
     if (clamp && result.fits != 0) {
         const SpirvId zero = w_.number(0);
-        index = w_.op(spv::Op::OpSelect, ScalarType::u32, {result.fits, index, zero});
-        inside = inside == 0
-                     ? 0
-                     : w_.op(spv::Op::OpSelect, ScalarType::u32, {result.fits, inside, zero});
+        index = w_.op(spv::Op::OpSelect, ValueType::u32, {result.fits, index, zero});
+        inside =
+            inside == 0 ? 0 : w_.op(spv::Op::OpSelect, ValueType::u32, {result.fits, inside, zero});
     }
     // Where the access does not fit, this may be anything: it is not used then.
     result.position = object.stride == 1 ? index
-                                         : w_.op(spv::Op::OpIMul, ScalarType::u32,
+                                         : w_.op(spv::Op::OpIMul, ValueType::u32,
                                                  {index, w_.number(object.stride)});
     result.position = further(result.position, step.args[1]);
     if (inside != 0) {
-        result.position = w_.op(spv::Op::OpIAdd, ScalarType::u32, {result.position, inside});
+        result.position = w_.op(spv::Op::OpIAdd, ValueType::u32, {result.position, inside});
     }
     return result;
 }

@@ -74,10 +74,10 @@ constexpr std::array forms{
     Form{Op::fma, -GLSLstd450Fma, 0, 0, 0},
 };
 
-int form_of(Op op, ScalarType type) {
+int form_of(Op op, ValueType type) {
     for (const Form& form : forms) {
         if (form.op == op) {
-            if (type == ScalarType::boolean) {
+            if (type == ValueType::boolean) {
                 return form.of_bool;
             }
             return is_float(type)    ? form.of_float
@@ -89,30 +89,30 @@ int form_of(Op op, ScalarType type) {
 }
 
 /// @return the bits of a float of that type.
-std::uint64_t float_bits(ScalarType type, double value) {
-    return type == ScalarType::f32 ? std::bit_cast<std::uint32_t>(static_cast<float>(value))
-                                   : std::bit_cast<std::uint64_t>(value);
+std::uint64_t float_bits(ValueType type, double value) {
+    return type == ValueType::f32 ? std::bit_cast<std::uint32_t>(static_cast<float>(value))
+                                  : std::bit_cast<std::uint64_t>(value);
 }
 
-std::uint64_t smallest(ScalarType type) {
+std::uint64_t smallest(ValueType type) {
     return is_signed(type) ? std::uint64_t{1} << (8 * bytes_of(type) - 1) : 0;
 }
-std::uint64_t largest(ScalarType type) {
+std::uint64_t largest(ValueType type) {
     const std::uint64_t all = bytes_of(type) == 8 ? ~std::uint64_t{0} : 0xFFFFFFFFU;
     return is_signed(type) ? all >> 1U : all;
 }
 
-ScalarType with_sign(ScalarType type, bool its_signed) {
+ValueType with_sign(ValueType type, bool its_signed) {
     if (bytes_of(type) == 8) {
-        return its_signed ? ScalarType::i64 : ScalarType::u64;
+        return its_signed ? ValueType::i64 : ValueType::u64;
     }
-    return its_signed ? ScalarType::i32 : ScalarType::u32;
+    return its_signed ? ValueType::i32 : ValueType::u32;
 }
 
 }  // namespace
 
 SpirvId Emitter::arithmetic(const Step& step) {
-    const ScalarType of = type(step.args[0]);
+    const ValueType of = type(step.args[0]);
     const SpirvId a = id(step.args[0]);
     switch (step.op) {
         case Op::select:
@@ -156,7 +156,7 @@ SpirvId Emitter::arithmetic(const Step& step) {
 }
 
 SpirvId Emitter::divide(const Step& step) {
-    const ScalarType of = step.type;
+    const ValueType of = step.type;
     const SpirvId a = id(step.args[0]);
     SpirvId b = id(step.args[1]);
     const std::uint64_t by = known(step.args[1]);
@@ -165,15 +165,15 @@ SpirvId Emitter::divide(const Step& step) {
     if (!sure) {
         // by 1 instead of by 0, and of the smallest number by -1
         const auto equal = [&](SpirvId x, std::uint64_t y) {
-            return w_.op(spv::Op::OpIEqual, ScalarType::boolean, {x, w_.number(of, y)});
+            return w_.op(spv::Op::OpIEqual, ValueType::boolean, {x, w_.number(of, y)});
         };
         SpirvId bad = equal(b, 0);
         if (is_signed(of)) {
             const SpirvId is_smallest = equal(a, smallest(of));
             const SpirvId by_minus_one = equal(b, minus_one);
             const SpirvId overflows =
-                w_.op(spv::Op::OpLogicalAnd, ScalarType::boolean, {is_smallest, by_minus_one});
-            bad = w_.op(spv::Op::OpLogicalOr, ScalarType::boolean, {bad, overflows});
+                w_.op(spv::Op::OpLogicalAnd, ValueType::boolean, {is_smallest, by_minus_one});
+            bad = w_.op(spv::Op::OpLogicalOr, ValueType::boolean, {bad, overflows});
         }
         b = w_.op(spv::Op::OpSelect, of, {bad, w_.number(of, 1), b});
     }
@@ -189,7 +189,7 @@ SpirvId Emitter::divide(const Step& step) {
 }
 
 SpirvId Emitter::shift(const Step& step) {
-    const ScalarType of = step.type;
+    const ValueType of = step.type;
     const std::uint64_t bits = 8 * bytes_of(of);
     SpirvId by = id(step.args[1]);
     if (known(step.args[1]) >= bits) {
@@ -203,8 +203,8 @@ SpirvId Emitter::shift(const Step& step) {
 }
 
 SpirvId Emitter::convert(const Step& step) {
-    const ScalarType from = type(step.args[0]);
-    const ScalarType to = step.type;
+    const ValueType from = type(step.args[0]);
+    const ValueType to = step.type;
     const SpirvId a = id(step.args[0]);
     if (from == to) {
         return a;
@@ -218,14 +218,14 @@ SpirvId Emitter::convert(const Step& step) {
     return whole_to_whole(from, to, a);
 }
 
-SpirvId Emitter::whole_to_whole(ScalarType from, ScalarType to, SpirvId a) {
+SpirvId Emitter::whole_to_whole(ValueType from, ValueType to, SpirvId a) {
     if (bytes_of(from) == bytes_of(to)) {
         return w_.op(spv::Op::OpBitcast, to, {a});
     }
     // the width first, by the rule of the old sign, then the new sign
     const bool widens = bytes_of(to) > bytes_of(from);
     const bool by_sign = widens && is_signed(from);
-    const ScalarType wide = with_sign(to, by_sign);
+    const ValueType wide = with_sign(to, by_sign);
     if (!by_sign && is_signed(from)) {
         a = w_.op(spv::Op::OpBitcast, with_sign(from, false), {a});
     }
@@ -233,18 +233,18 @@ SpirvId Emitter::whole_to_whole(ScalarType from, ScalarType to, SpirvId a) {
     return wide == to ? result : w_.op(spv::Op::OpBitcast, to, {result});
 }
 
-SpirvId Emitter::float_to_whole(ScalarType from, ScalarType to, SpirvId a) {
+SpirvId Emitter::float_to_whole(ValueType from, ValueType to, SpirvId a) {
     // SPIR-V says nothing of what does not fit: that is cut off here. NaN is below nothing.
     const double bound = is_signed(to) ? (bytes_of(to) == 8 ? 0x1p63 : 0x1p31)
                                        : (bytes_of(to) == 8 ? 0x1p64 : 0x1p32);
     const SpirvId high = w_.number(from, float_bits(from, bound));
     const SpirvId low = w_.number(from, float_bits(from, is_signed(to) ? -bound : 0.0));
     const auto test = [&](spv::Op op, SpirvId x, SpirvId y) {
-        return w_.op(op, ScalarType::boolean, {x, y});
+        return w_.op(op, ValueType::boolean, {x, y});
     };
     const SpirvId not_low = test(spv::Op::OpFOrdGreaterThanEqual, a, low);
     const SpirvId not_high = test(spv::Op::OpFOrdLessThan, a, high);
-    const SpirvId fits = w_.op(spv::Op::OpLogicalAnd, ScalarType::boolean, {not_low, not_high});
+    const SpirvId fits = w_.op(spv::Op::OpLogicalAnd, ValueType::boolean, {not_low, not_high});
     const SpirvId safe = w_.op(spv::Op::OpSelect, from, {fits, a, w_.number(from, 0)});
     SpirvId result =
         w_.op(is_signed(to) ? spv::Op::OpConvertFToS : spv::Op::OpConvertFToU, to, {safe});
@@ -258,7 +258,7 @@ SpirvId Emitter::float_to_whole(ScalarType from, ScalarType to, SpirvId a) {
 }
 
 void Emitter::subgroup(const Step& step) {
-    const ScalarType of = type(step.args[0]);
+    const ValueType of = type(step.args[0]);
     const SpirvId a = id(step.args[0]);
     const SpirvId scope = w_.number(static_cast<std::uint32_t>(spv::Scope::Subgroup));
     w_.need(spv::Capability::GroupNonUniform);
@@ -304,9 +304,9 @@ void Emitter::subgroup(const Step& step) {
     }
     w_.need(spv::Capability::GroupNonUniformBallot);
     const SpirvId words =
-        w_.op(spv::Op::OpGroupNonUniformBallot, w_.vector_type(ScalarType::u32, 4), {scope, a});
+        w_.op(spv::Op::OpGroupNonUniformBallot, w_.vector_type(ValueType::u32, 4), {scope, a});
     for (std::uint32_t i = 0; i < 4; ++i) {
-        give(w_.op(spv::Op::OpCompositeExtract, ScalarType::u32, {words, i}));
+        give(w_.op(spv::Op::OpCompositeExtract, ValueType::u32, {words, i}));
     }
 }
 

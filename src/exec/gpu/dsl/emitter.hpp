@@ -25,7 +25,7 @@ class Emitter {
         SpirvId header = 0;
         SpirvId variable = 0;  ///< of a for: the number of the round
         SpirvId to = 0, step = 0, round = 0;
-        ScalarType type = ScalarType::u32;
+        ValueType type = ValueType::u32;
     };
     /// What an access goes to, and whether it may.
     struct Access {
@@ -48,8 +48,8 @@ class Emitter {
     SpirvId divide(const Step& step);
     SpirvId shift(const Step& step);
     SpirvId convert(const Step& step);
-    SpirvId whole_to_whole(ScalarType from, ScalarType to, SpirvId a);
-    SpirvId float_to_whole(ScalarType from, ScalarType to, SpirvId a);
+    SpirvId whole_to_whole(ValueType from, ValueType to, SpirvId a);
+    SpirvId float_to_whole(ValueType from, ValueType to, SpirvId a);
     void subgroup(const Step& step);
 
     void memory(const Step& step);
@@ -70,7 +70,7 @@ class Emitter {
     void barrier(const Step& step);
 
     [[nodiscard]] SpirvId id(std::uint32_t value) const { return ids_[value]; }
-    [[nodiscard]] ScalarType type(std::uint32_t value) const { return outline_.types[value]; }
+    [[nodiscard]] ValueType type(std::uint32_t value) const { return outline_.types[value]; }
     void give(SpirvId id) { ids_.push_back(id); }
     /// @return the bits of a value that is a number of the program, or no_value.
     [[nodiscard]] std::uint64_t known(std::uint32_t value) const;

@@ -62,8 +62,8 @@ void Interpreter::begin_loop(const Prepared& code) {
                 inner[l] = inner[l] != 0 && from[l] < to[l] ? 1 : 0;
             }
         };
-        code.type == ScalarType::i32 ? start.operator()<std::int32_t>()
-                                     : start.operator()<std::uint32_t>();
+        code.type == ValueType::i32 ? start.operator()<std::int32_t>()
+                                    : start.operator()<std::uint32_t>();
     }
     if (any(inner)) {
         push(at_, true);
@@ -93,8 +93,8 @@ bool Interpreter::next_round(const Prepared& begin) {
                 inner[l] = inner[l] != 0 && !over ? 1 : 0;
             }
         };
-        begin.type == ScalarType::i32 ? step.operator()<std::int32_t>()
-                                      : step.operator()<std::uint32_t>();
+        begin.type == ValueType::i32 ? step.operator()<std::int32_t>()
+                                     : step.operator()<std::uint32_t>();
     }
     return any(inner);
 }

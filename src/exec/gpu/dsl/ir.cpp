@@ -9,21 +9,21 @@
 
 namespace repartir::gpu {
 
-std::string_view to_string(ScalarType type) noexcept {
+std::string_view to_string(ValueType type) noexcept {
     switch (type) {
-        case ScalarType::boolean:
+        case ValueType::boolean:
             return "bool";
-        case ScalarType::i32:
+        case ValueType::i32:
             return "int";
-        case ScalarType::u32:
+        case ValueType::u32:
             return "uint";
-        case ScalarType::f32:
+        case ValueType::f32:
             return "float";
-        case ScalarType::i64:
+        case ValueType::i64:
             return "int64";
-        case ScalarType::u64:
+        case ValueType::u64:
             return "uint64";
-        case ScalarType::f64:
+        case ValueType::f64:
             return "double";
     }
     return "?";
@@ -32,14 +32,14 @@ std::string_view to_string(ScalarType type) noexcept {
 namespace dsl {
 namespace {
 
-constexpr std::uint8_t bit(ScalarType type) {
+constexpr std::uint8_t bit(ValueType type) {
     return static_cast<std::uint8_t>(1U << static_cast<unsigned>(type));
 }
-constexpr std::uint8_t boolean = bit(ScalarType::boolean);
-constexpr std::uint8_t f32 = bit(ScalarType::f32);
-constexpr std::uint8_t bits32 = bit(ScalarType::i32) | bit(ScalarType::u32);
-constexpr std::uint8_t integers = bits32 | bit(ScalarType::i64) | bit(ScalarType::u64);
-constexpr std::uint8_t floats = f32 | bit(ScalarType::f64);
+constexpr std::uint8_t boolean = bit(ValueType::boolean);
+constexpr std::uint8_t f32 = bit(ValueType::f32);
+constexpr std::uint8_t bits32 = bit(ValueType::i32) | bit(ValueType::u32);
+constexpr std::uint8_t integers = bits32 | bit(ValueType::i64) | bit(ValueType::u64);
+constexpr std::uint8_t floats = f32 | bit(ValueType::f64);
 constexpr std::uint8_t numbers = integers | floats;
 constexpr std::uint8_t all = numbers | boolean;
 

@@ -40,8 +40,8 @@ inline constexpr std::uint32_t element_bytes_max = 1U << 20U;
 /// numbers of one type, which hold the bits of what lies there.
 struct Object {
     Space space = Space::buffer;
-    ScalarType type = ScalarType::u32;
-    Access access = Access::in_out;  ///< of a buffer
+    ValueType type = ValueType::u32;
+    BufferAccess access = BufferAccess::in_out;  ///< of a buffer
     std::uint32_t stride = 1;
     std::uint32_t count = 0;  ///< elements; of a buffer 0: its length comes with it
     static constexpr auto codec_fields =
@@ -59,7 +59,7 @@ struct Input {
         length,         ///< of object `index`, in elements
     };
     Kind kind = Kind::number;
-    ScalarType type = ScalarType::u32;
+    ValueType type = ValueType::u32;
     std::uint32_t index = 0;
     std::uint64_t bits = 0;
     static constexpr auto codec_fields =
@@ -70,7 +70,7 @@ struct Input {
 /// A number that is set when the kernel is prepared.
 struct Constant {
     std::string name;
-    ScalarType type = ScalarType::u32;
+    ValueType type = ValueType::u32;
     std::uint64_t otherwise = 0;
     static constexpr auto codec_fields =
         std::tuple(&Constant::name, &Constant::type, &Constant::otherwise);
@@ -90,7 +90,7 @@ inline constexpr std::uint32_t no_value = ~std::uint32_t{0};
 /// where unit is a position in the element.
 struct Step {
     Op op = Op::add;
-    ScalarType type = ScalarType::boolean;  ///< of what it gives; boolean where that is nothing
+    ValueType type = ValueType::boolean;  ///< of what it gives; boolean where that is nothing
     std::vector<std::uint32_t> args;
     static constexpr auto codec_fields = std::tuple(&Step::op, &Step::type, &Step::args);
     bool operator==(const Step&) const = default;
@@ -101,7 +101,7 @@ struct Module {
     std::uint32_t push_constant_bytes = 0;
     std::vector<Object> objects;  ///< buffers first, by binding
     std::vector<Constant> constants;
-    std::vector<ScalarType> variables;
+    std::vector<ValueType> variables;
     std::vector<Input> inputs;
     std::vector<Step> steps;
     static constexpr auto codec_fields =
@@ -115,7 +115,7 @@ struct Module {
 
 /// What the module says of itself, found out once and checked on the way.
 struct Outline {
-    std::vector<ScalarType> types;       ///< of each value
+    std::vector<ValueType> types;        ///< of each value
     std::vector<std::uint32_t> at_most;  ///< of each value: no larger as a uint, whatever happens
     std::vector<std::uint32_t> first;    ///< for each step, its first value
     std::vector<std::uint32_t> partner;  ///< of begin_if: its else or end; of else, loop, for: the
@@ -148,7 +148,7 @@ struct OpRule {
     Op op;
     std::string_view name;
     Operands operands;
-    std::uint8_t types;  ///< of the operands, a bit for each ScalarType
+    std::uint8_t types;  ///< of the operands, a bit for each ValueType
     Gives gives;
 };
 inline constexpr std::size_t op_count = static_cast<std::size_t>(Op::next) + 1;
@@ -160,18 +160,18 @@ inline constexpr std::size_t op_count = static_cast<std::size_t>(Op::next) + 1;
 [[nodiscard]] constexpr bool is_subgroup(Op op) noexcept {
     return op >= Op::subgroup_add && op <= Op::subgroup_ballot;
 }
-[[nodiscard]] constexpr bool is_float(ScalarType type) noexcept {
-    return type == ScalarType::f32 || type == ScalarType::f64;
+[[nodiscard]] constexpr bool is_float(ValueType type) noexcept {
+    return type == ValueType::f32 || type == ValueType::f64;
 }
-[[nodiscard]] constexpr bool is_signed(ScalarType type) noexcept {
-    return type == ScalarType::i32 || type == ScalarType::i64;
+[[nodiscard]] constexpr bool is_signed(ValueType type) noexcept {
+    return type == ValueType::i32 || type == ValueType::i64;
 }
 /// @return what an input, as a uint, is at most in every invocation.
 [[nodiscard]] std::uint32_t at_most(const Input& input,
                                     const std::array<std::uint32_t, 3>& workgroup) noexcept;
 /// @return what a step that computes a value, or begin_for, gives at most as a uint.
 /// @param operands what each of its operands is at most
-[[nodiscard]] std::uint32_t at_most(Op op, ScalarType type,
+[[nodiscard]] std::uint32_t at_most(Op op, ValueType type,
                                     std::span<const std::uint32_t> operands) noexcept;
 
 /// Where the value operands of a step begin in its args.

@@ -12,18 +12,18 @@ namespace {
 Module small() {
     Module module;
     module.workgroup = {4, 1, 1};
-    module.objects = {{Space::buffer, ScalarType::u32, Access::in_out, 1, 0}};
-    module.variables = {ScalarType::f32, ScalarType::u32};
-    module.inputs = {{Input::Kind::number, ScalarType::u32, 0, 99},
-                     {Input::Kind::builtin, ScalarType::u32, 0, 0},
-                     {Input::Kind::number, ScalarType::u32, 0, 5}};
+    module.objects = {{Space::buffer, ValueType::u32, BufferAccess::in_out, 1, 0}};
+    module.variables = {ValueType::f32, ValueType::u32};
+    module.inputs = {{Input::Kind::number, ValueType::u32, 0, 99},
+                     {Input::Kind::builtin, ValueType::u32, 0, 0},
+                     {Input::Kind::number, ValueType::u32, 0, 5}};
     module.steps = {
-        {Op::add, ScalarType::u32, {0, 1}},                   // 3: nobody needs it
-        {Op::add, ScalarType::u32, {1, 2}},                   // 4
-        {Op::load, ScalarType::u32, {0, 0, 1, 4, no_value}},  // 5
-        {Op::set, ScalarType::boolean, {1, 5}},
-        {Op::get, ScalarType::u32, {1}},  // 6
-        {Op::store, ScalarType::boolean, {0, 0, 1, no_value, 6}},
+        {Op::add, ValueType::u32, {0, 1}},                   // 3: nobody needs it
+        {Op::add, ValueType::u32, {1, 2}},                   // 4
+        {Op::load, ValueType::u32, {0, 0, 1, 4, no_value}},  // 5
+        {Op::set, ValueType::boolean, {1, 5}},
+        {Op::get, ValueType::u32, {1}},  // 6
+        {Op::store, ValueType::boolean, {0, 0, 1, no_value, 6}},
     };
     return module;
 }
@@ -48,9 +48,9 @@ TEST(Ir, TidiedLeavesOutWhatNobodyNeeds) {
     ASSERT_EQ(tidy.inputs.size(), 2);
     EXPECT_EQ(tidy.inputs[0].kind, Input::Kind::builtin);
     EXPECT_EQ(tidy.inputs[1].bits, 5);
-    EXPECT_EQ(tidy.variables, (std::vector{ScalarType::u32}));
-    EXPECT_EQ(tidy.steps[0], (Step{Op::add, ScalarType::u32, {0, 1}}));
-    EXPECT_EQ(tidy.steps[4], (Step{Op::store, ScalarType::boolean, {0, 0, 0, no_value, 4}}));
+    EXPECT_EQ(tidy.variables, (std::vector{ValueType::u32}));
+    EXPECT_EQ(tidy.steps[0], (Step{Op::add, ValueType::u32, {0, 1}}));
+    EXPECT_EQ(tidy.steps[4], (Step{Op::store, ValueType::boolean, {0, 0, 0, no_value, 4}}));
     EXPECT_EQ(tidied(tidy), tidy);
     EXPECT_TRUE(outline(tidy));
 }
@@ -66,8 +66,8 @@ TEST(Ir, EveryStepHasItsRule) {
 
 TEST(Ir, EveryTypeHasItsName) {
     std::set<std::string_view> names;
-    for (auto type = ScalarType::boolean; type <= ScalarType::f64;
-         type = static_cast<ScalarType>(static_cast<int>(type) + 1)) {
+    for (auto type = ValueType::boolean; type <= ValueType::f64;
+         type = static_cast<ValueType>(static_cast<int>(type) + 1)) {
         names.insert(to_string(type));
     }
     EXPECT_EQ(names.size(), 7);

@@ -37,12 +37,12 @@ TEST(Kernel, KnowsWhatItTakes) {
     const KernelInterface& facts = made.interface();
     EXPECT_EQ(made.name(), "facts");
     EXPECT_EQ(facts.workgroup, (std::array<std::uint32_t, 3>{8, 4, 2}));
-    EXPECT_THAT(facts.buffers,
-                testing::ElementsAre(KernelBuffer{Access::in, 4}, KernelBuffer{Access::out, 12},
-                                     KernelBuffer{Access::in_out, 16}));
+    EXPECT_THAT(facts.buffers, testing::ElementsAre(KernelBuffer{BufferAccess::in, 4},
+                                                    KernelBuffer{BufferAccess::out, 12},
+                                                    KernelBuffer{BufferAccess::in_out, 16}));
     EXPECT_EQ(facts.push_constant_bytes, 16);
     EXPECT_THAT(facts.constants,
-                testing::ElementsAre(KernelConstant{"scale", ScalarType::f32, 0x40000000}));
+                testing::ElementsAre(KernelConstant{"scale", ValueType::f32, 0x40000000}));
     EXPECT_EQ(facts.shared_bytes, 40);
     EXPECT_EQ(facts.needs, (DeviceNeeds{.int64 = true, .float64 = true}));
     EXPECT_GT(made.spirv().size(), 100);

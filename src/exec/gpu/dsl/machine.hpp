@@ -34,7 +34,7 @@ struct Prepared {
     std::size_t row = 0;                                  ///< bytes from one result to the next
     std::span<const std::byte* const> values;             ///< of a store
     std::uint32_t partner = 0;                            ///< the step that belongs to this one
-    ScalarType type = ScalarType::boolean;                ///< of the result
+    ValueType type = ValueType::boolean;                  ///< of the result
 };
 
 /// An object's memory as a workgroup sees it.
@@ -55,11 +55,11 @@ struct Machine {
 
 /// @return how a step that computes a value is taken.
 /// @param of the type of its operands, for a choice of its last @param to what it gives
-[[nodiscard]] Take take_value(Op op, ScalarType of, ScalarType to);
+[[nodiscard]] Take take_value(Op op, ValueType of, ValueType to);
 /// @param type of what is loaded, stored or changed
-[[nodiscard]] Take take_memory(Op op, ScalarType type);
+[[nodiscard]] Take take_memory(Op op, ValueType type);
 /// @param of the type of its operand
-[[nodiscard]] Take take_subgroup(Op op, ScalarType of);
+[[nodiscard]] Take take_subgroup(Op op, ValueType of);
 
 /// SAFETY of all rows: they begin at multiples of 64 in memory that was allocated as bytes, hold
 /// numbers of one type, and are only ever seen as that type.
@@ -74,21 +74,21 @@ template <class T>
 
 /// Calls `f.template operator()<T>()` for the C++ type of a number or bool.
 template <class F>
-Take by_type(ScalarType type, F f) {
+Take by_type(ValueType type, F f) {
     switch (type) {
-        case ScalarType::boolean:
+        case ValueType::boolean:
             return f.template operator()<bool>();
-        case ScalarType::i32:
+        case ValueType::i32:
             return f.template operator()<std::int32_t>();
-        case ScalarType::u32:
+        case ValueType::u32:
             return f.template operator()<std::uint32_t>();
-        case ScalarType::f32:
+        case ValueType::f32:
             return f.template operator()<float>();
-        case ScalarType::i64:
+        case ValueType::i64:
             return f.template operator()<std::int64_t>();
-        case ScalarType::u64:
+        case ValueType::u64:
             return f.template operator()<std::uint64_t>();
-        case ScalarType::f64:
+        case ValueType::f64:
             return f.template operator()<double>();
     }
     return nullptr;
@@ -132,7 +132,7 @@ class Interpreter {
         bool is_loop = false;
     };
 
-    [[nodiscard]] std::size_t row_bytes(ScalarType type) const;
+    [[nodiscard]] std::size_t row_bytes(ValueType type) const;
     void lay_out();
     void set_inputs();
     [[nodiscard]] std::uint64_t bits_of(const Input& input) const;

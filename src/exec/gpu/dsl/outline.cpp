@@ -53,7 +53,7 @@ class Checker {
     bool end();
     bool leave();
     void needs(const Step& step);
-    void need(ScalarType type);
+    void need(ValueType type);
 
     /// @return whether `arg` is a value that can be used here, of one of these types.
     bool value(std::uint32_t arg, std::uint8_t types) {
@@ -65,10 +65,10 @@ class Checker {
         }
         return true;
     }
-    bool value(std::uint32_t arg, ScalarType type) {
+    bool value(std::uint32_t arg, ValueType type) {
         return value(arg, static_cast<std::uint8_t>(1U << static_cast<unsigned>(type)));
     }
-    void give(ScalarType type, std::uint32_t count, std::uint32_t most) {
+    void give(ValueType type, std::uint32_t count, std::uint32_t most) {
         need(type);
         outline_.at_most.insert(outline_.at_most.end(), count, most);
         outline_.types.insert(outline_.types.end(), count, type);
@@ -98,12 +98,12 @@ class Checker {
     std::optional<Error> problem_;
 };
 
-bool known(ScalarType type) { return type <= ScalarType::f64; }
+bool known(ValueType type) { return type <= ValueType::f64; }
 
-void Checker::need(ScalarType type) {
+void Checker::need(ValueType type) {
     DeviceNeeds& needs = outline_.interface.needs;
-    needs.int64 = needs.int64 || type == ScalarType::i64 || type == ScalarType::u64;
-    needs.float64 = needs.float64 || type == ScalarType::f64;
+    needs.int64 = needs.int64 || type == ValueType::i64 || type == ValueType::u64;
+    needs.float64 = needs.float64 || type == ValueType::f64;
 }
 
 bool Checker::frame() {
@@ -136,13 +136,13 @@ bool Checker::frame() {
     outline_.interface.workgroup = module_.workgroup;
     outline_.interface.push_constant_bytes = module_.push_constant_bytes;
     for (const Constant& constant : module_.constants) {
-        if (!known(constant.type) || constant.type == ScalarType::boolean) {
+        if (!known(constant.type) || constant.type == ValueType::boolean) {
             return refuse("a constant has no type that constants have");
         }
         need(constant.type);
         outline_.interface.constants.push_back({constant.name, constant.type, constant.otherwise});
     }
-    for (const ScalarType type : module_.variables) {
+    for (const ValueType type : module_.variables) {
         if (!known(type)) {
             return refuse("a variable has no type that there is");
         }
@@ -152,8 +152,8 @@ bool Checker::frame() {
 }
 
 bool Checker::object(const Object& object) {
-    if (!known(object.type) || object.type == ScalarType::boolean || object.space > Space::local ||
-        object.access > Access::in_out || object.stride == 0 ||
+    if (!known(object.type) || object.type == ValueType::boolean || object.space > Space::local ||
+        object.access > BufferAccess::in_out || object.stride == 0 ||
         object.stride > element_bytes_max / bytes_of(object.type)) {
         return refuse("a buffer or array has elements that cannot be");
     }
@@ -203,7 +203,7 @@ bool Checker::input(const Input& input) {
     if (!known(input.type)) {
         return false;
     }
-    const bool number = input.type != ScalarType::boolean;
+    const bool number = input.type != ValueType::boolean;
     switch (input.kind) {
         case Input::Kind::number:
             return bytes_of(input.type) == 8 || input.bits >> (8 * bytes_of(input.type)) == 0;
@@ -214,10 +214,10 @@ bool Checker::input(const Input& input) {
             return number && input.bits == 0 && input.index % bytes_of(input.type) == 0 &&
                    input.index + bytes_of(input.type) <= module_.push_constant_bytes;
         case Input::Kind::builtin:
-            return input.type == ScalarType::u32 && input.bits == 0 &&
+            return input.type == ValueType::u32 && input.bits == 0 &&
                    input.index <= static_cast<std::uint32_t>(Builtin::subgroup_invocation);
         case Input::Kind::length:
-            return input.type == ScalarType::u32 && input.bits == 0 &&
+            return input.type == ValueType::u32 && input.bits == 0 &&
                    input.index < outline_.interface.buffers.size();
     }
     return false;
@@ -229,7 +229,7 @@ bool Checker::inputs() {
             return refuse("an input of the kernel is none that there is");
         }
         // a bool is 0 or 1
-        if (it.kind == Input::Kind::number && it.type == ScalarType::boolean && it.bits > 1) {
+        if (it.kind == Input::Kind::number && it.type == ValueType::boolean && it.bits > 1) {
             return refuse("an input of the kernel is a bool that is neither true nor false");
         }
         if (it.kind == Input::Kind::builtin &&
@@ -250,33 +250,33 @@ bool Checker::plain(const Step& step, const OpRule& rule) {
     // all operands but a choice's condition and a shuffle's number are of one type
     const bool is_select = step.op == Op::select;
     const bool is_shuffle = step.op == Op::subgroup_shuffle;
-    const ScalarType type =
-        step.args.empty() ? ScalarType::boolean : outline_.types[step.args[is_select ? 1 : 0]];
+    const ValueType type =
+        step.args.empty() ? ValueType::boolean : outline_.types[step.args[is_select ? 1 : 0]];
     for (std::size_t a = 0; a < step.args.size(); ++a) {
-        ScalarType wanted = type;
+        ValueType wanted = type;
         if (is_select && a == 0) {
-            wanted = ScalarType::boolean;
+            wanted = ValueType::boolean;
         } else if (is_shuffle && a == 1) {
-            wanted = ScalarType::u32;
+            wanted = ValueType::u32;
         }
         if (outline_.types[step.args[a]] != wanted) {
             return refuse_step("has operands of types that do not go together");
         }
     }
     if (step.op == Op::subgroup_ballot) {
-        return step.type == ScalarType::u32 || refuse_step("gives a type that it does not give");
+        return step.type == ValueType::u32 || refuse_step("gives a type that it does not give");
     }
     switch (rule.gives) {
         case Gives::same:
             return step.type == type || refuse_step("gives a type that it does not give");
         case Gives::boolean:
         case Gives::nothing:
-            return step.type == ScalarType::boolean ||
+            return step.type == ValueType::boolean ||
                    refuse_step("gives a type that it does not give");
         default:
             break;
     }
-    return (step.type != ScalarType::boolean &&
+    return (step.type != ValueType::boolean &&
             (step.op != Op::bit_cast || bytes_of(step.type) == bytes_of(type))) ||
            refuse_step("gives a type that it cannot give");
 }
@@ -287,8 +287,8 @@ bool Checker::place(const Step& step, std::uint32_t units) {
         return refuse_step("reaches over the end of an element");
     }
     const std::size_t at = values_begin(step.op);
-    return value(step.args[at], ScalarType::u32) &&
-           (step.args[at + 1] == no_value || value(step.args[at + 1], ScalarType::u32));
+    return value(step.args[at], ValueType::u32) &&
+           (step.args[at + 1] == no_value || value(step.args[at + 1], ValueType::u32));
 }
 
 bool Checker::memory(const Step& step) {
@@ -302,18 +302,19 @@ bool Checker::memory(const Step& step) {
     switch (step.op) {
         case Op::clear:
             return (values == 0 && object.space == Space::local &&
-                    step.type == ScalarType::boolean) ||
+                    step.type == ValueType::boolean) ||
                    refuse_step("is for local arrays");
         case Op::load:
-            fits = values == 0 && object.access != Access::out && step.type == object.type &&
+            fits = values == 0 && object.access != BufferAccess::out && step.type == object.type &&
                    step.args[2] > 0;
             return (fits || refuse_step("cannot read that")) && place(step, step.args[2]);
         case Op::store:
-            fits = values > 0 && object.access != Access::in && step.type == ScalarType::boolean;
+            fits =
+                values > 0 && object.access != BufferAccess::in && step.type == ValueType::boolean;
             break;
         default:
             fits = values == (step.op == Op::atomic_compare_exchange ? 2 : 1) &&
-                   object.access == Access::in_out && object.space != Space::local &&
+                   object.access == BufferAccess::in_out && object.space != Space::local &&
                    step.type == object.type && !is_float(object.type);
     }
     for (std::size_t a = fixed; a < step.args.size(); ++a) {
@@ -329,8 +330,8 @@ bool Checker::variable(const Step& step) {
     if (step.args.size() != (is_set ? 2 : 1) || step.args[0] >= module_.variables.size()) {
         return refuse_step("needs a variable that there is");
     }
-    const ScalarType type = module_.variables[step.args[0]];
-    if (step.type != (is_set ? ScalarType::boolean : type)) {
+    const ValueType type = module_.variables[step.args[0]];
+    if (step.type != (is_set ? ValueType::boolean : type)) {
         return refuse_step("gives a type that it does not give");
     }
     return !is_set || value(step.args[1], type);

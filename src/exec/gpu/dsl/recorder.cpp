@@ -43,19 +43,19 @@ bool Recorder::usable(Node node, const std::vector<Known>& among, std::string_vi
     return true;
 }
 
-std::optional<ScalarType> Recorder::type_of(Node node) {
+std::optional<ValueType> Recorder::type_of(Node node) {
     if (!usable(node, values_, "a value")) {
         return std::nullopt;
     }
     return values_[node.id].type;
 }
 
-Node Recorder::add_value(ScalarType type) {
+Node Recorder::add_value(ValueType type) {
     values_.push_back({type, open_.back().body, no_value, no_value});
     return {static_cast<std::uint32_t>(values_.size() - 1), tag_};
 }
 
-Node Recorder::input(Input::Kind kind, ScalarType type, std::uint32_t index, std::uint64_t bits) {
+Node Recorder::input(Input::Kind kind, ValueType type, std::uint32_t index, std::uint64_t bits) {
     if (mistake_) {
         return {};
     }
@@ -70,7 +70,7 @@ Node Recorder::input(Input::Kind kind, ScalarType type, std::uint32_t index, std
     return it->second;
 }
 
-Node Recorder::constant(std::string_view name, ScalarType type, std::uint64_t bits) {
+Node Recorder::constant(std::string_view name, ValueType type, std::uint64_t bits) {
     const auto same = std::ranges::find(module_.constants, name, &Constant::name);
     const auto index = static_cast<std::uint32_t>(same - module_.constants.begin());
     if (same == module_.constants.end()) {
@@ -82,7 +82,7 @@ Node Recorder::constant(std::string_view name, ScalarType type, std::uint64_t bi
     return input(Input::Kind::constant, type, index);
 }
 
-Node Recorder::push_constant(ScalarType type, std::uint32_t alignment) {
+Node Recorder::push_constant(ValueType type, std::uint32_t alignment) {
     const auto bytes = static_cast<std::uint32_t>(bytes_of(type));
     std::uint32_t& end = module_.push_constant_bytes;
     end = (end + alignment - 1) / alignment * alignment;
@@ -96,11 +96,11 @@ Node Recorder::push_constant(ScalarType type, std::uint32_t alignment) {
 
 Node Recorder::length(Node object) {
     return usable(object, objects_, "a buffer")
-               ? input(Input::Kind::length, ScalarType::u32, object.id)
+               ? input(Input::Kind::length, ValueType::u32, object.id)
                : Node{};
 }
 
-Node Recorder::add(Op op, ScalarType type, std::vector<std::uint32_t> args, std::uint32_t results) {
+Node Recorder::add(Op op, ValueType type, std::vector<std::uint32_t> args, std::uint32_t results) {
     if (mistake_) {
         return {};
     }
@@ -127,12 +127,12 @@ Node Recorder::add(Op op, ScalarType type, std::vector<std::uint32_t> args, std:
     return first;
 }
 
-Node Recorder::apply(Op op, std::initializer_list<Node> operands, ScalarType named) {
+Node Recorder::apply(Op op, std::initializer_list<Node> operands, ValueType named) {
     std::vector<std::uint32_t> args;
     std::vector<std::uint32_t> most;
-    ScalarType type = ScalarType::boolean;
+    ValueType type = ValueType::boolean;
     for (const Node node : operands) {
-        const std::optional<ScalarType> its = type_of(node);
+        const std::optional<ValueType> its = type_of(node);
         if (!its) {
             return {};
         }
@@ -152,11 +152,11 @@ Node Recorder::apply(Op op, std::initializer_list<Node> operands, ScalarType nam
             return result;
         }
         case Gives::boolean:
-            return add(op, ScalarType::boolean, std::move(args), 1);
+            return add(op, ValueType::boolean, std::move(args), 1);
         case Gives::named:
             return add(op, named, std::move(args), 1);
         default:
-            return add(op, ScalarType::boolean, std::move(args), 0);
+            return add(op, ValueType::boolean, std::move(args), 0);
     }
 }
 
@@ -164,15 +164,15 @@ void Recorder::ballot(Node condition, std::span<Node, 4> words) {
     if (!type_of(condition)) {
         return;
     }
-    const Node first = add(Op::subgroup_ballot, ScalarType::u32, {condition.id}, 4);
+    const Node first = add(Op::subgroup_ballot, ValueType::u32, {condition.id}, 4);
     for (std::uint32_t w = 0; w < 4; ++w) {
         words[w] = {first.id + w, first.kernel};
     }
 }
 
-Node Recorder::new_variable(std::span<const ScalarType> leaves) {
+Node Recorder::new_variable(std::span<const ValueType> leaves) {
     const auto first = static_cast<std::uint32_t>(variables_.size());
-    for (const ScalarType leaf : leaves) {
+    for (const ValueType leaf : leaves) {
         variables_.push_back({leaf, open_.back().body, no_value, no_value});
         module_.variables.push_back(leaf);
     }
@@ -194,7 +194,7 @@ void Recorder::set(Node first, std::span<const Node> values) {
         if (!usable(first, variables_, "a variable") || !type_of(value)) {
             return;
         }
-        add(Op::set, ScalarType::boolean, {first.id, value.id}, 0);
+        add(Op::set, ValueType::boolean, {first.id, value.id}, 0);
         ++first.id;
     }
 }
@@ -210,7 +210,7 @@ void Recorder::close() {
         is_open_[open_.back().body] = false;
         open_.pop_back();
     }
-    add(Op::end, ScalarType::boolean, {}, 0);
+    add(Op::end, ValueType::boolean, {}, 0);
 }
 
 void Recorder::begin_if(Node condition) {
@@ -258,7 +258,7 @@ void Recorder::end_else(Chain& chain) {
 }
 
 void Recorder::begin_loop() {
-    add(Op::begin_loop, ScalarType::boolean, {}, 0);
+    add(Op::begin_loop, ValueType::boolean, {}, 0);
     open(Loop::yes);
 }
 
@@ -278,7 +278,7 @@ void Recorder::act(Op op) {
     if ((op == Op::leave || op == Op::next) && !in_loop) {
         complain("gpu::Break() or gpu::Continue() stands in no loop");
     }
-    add(op, ScalarType::boolean, {}, 0);
+    add(op, ValueType::boolean, {}, 0);
 }
 
 Module Recorder::finish() {

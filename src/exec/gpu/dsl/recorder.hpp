@@ -32,25 +32,24 @@ class Recorder {
     void complain(std::string_view sentence);
     [[nodiscard]] const std::optional<std::string>& mistake() const noexcept { return mistake_; }
 
-    Node input(Input::Kind kind, ScalarType type, std::uint32_t index, std::uint64_t bits = 0);
-    Node constant(std::string_view name, ScalarType type, std::uint64_t bits);
-    Node push_constant(ScalarType type, std::uint32_t alignment);
+    Node input(Input::Kind kind, ValueType type, std::uint32_t index, std::uint64_t bits = 0);
+    Node constant(std::string_view name, ValueType type, std::uint64_t bits);
+    Node push_constant(ValueType type, std::uint32_t alignment);
     Node length(Node object);
     /// Records a step of a plain kind. @param type what it gives, where that is named
-    Node apply(Op op, std::initializer_list<Node> operands, ScalarType named = ScalarType::boolean);
+    Node apply(Op op, std::initializer_list<Node> operands, ValueType named = ValueType::boolean);
     void ballot(Node condition, std::span<Node, 4> words);
 
-    Node new_variable(std::span<const ScalarType> leaves);
+    Node new_variable(std::span<const ValueType> leaves);
     void get(Node first, std::span<Node> values);
     void set(Node first, std::span<const Node> values);
 
-    Node new_object(detail::Space space, Access access, std::span<const ScalarType> leaves,
+    Node new_object(detail::Space space, BufferAccess access, std::span<const ValueType> leaves,
                     std::size_t count);
     Place inside(Place place, Node index, std::size_t count, std::size_t each);
-    void load(const Place& place, std::span<const ScalarType> leaves, std::span<Node> values);
-    void store(const Place& place, std::span<const ScalarType> leaves,
-               std::span<const Node> values);
-    Node atomic(Op op, const Place& place, ScalarType type, Node a, Node b);
+    void load(const Place& place, std::span<const ValueType> leaves, std::span<Node> values);
+    void store(const Place& place, std::span<const ValueType> leaves, std::span<const Node> values);
+    Node atomic(Op op, const Place& place, ValueType type, Node a, Node b);
 
     void begin_if(Node condition);
     Chain end_if();
@@ -62,7 +61,7 @@ class Recorder {
     void act(Op op);
 
     /// @return the type of a node that can be used now; complains of one that cannot.
-    std::optional<ScalarType> type_of(Node node);
+    std::optional<ValueType> type_of(Node node);
     [[nodiscard]] const std::array<std::uint32_t, 3>& workgroup() const {
         return module_.workgroup;
     }
@@ -72,7 +71,7 @@ class Recorder {
   private:
     /// A value, a variable or an object: in which body it was made.
     struct Known {
-        ScalarType type = ScalarType::boolean;
+        ValueType type = ValueType::boolean;
         std::uint32_t body = 0;
         std::uint32_t input = no_value;    ///< which input it is, if it is one
         std::uint32_t at_most = no_value;  ///< of a value: no larger as a uint, whatever happens
@@ -81,14 +80,14 @@ class Recorder {
 
     bool usable(Node node, const std::vector<Known>& among, std::string_view what);
     const Object* object_at(const Place& place);
-    Node add_value(ScalarType type);
+    Node add_value(ValueType type);
     /// @return the first value that the step gives.
-    Node add(Op op, ScalarType type, std::vector<std::uint32_t> args, std::uint32_t results);
+    Node add(Op op, ValueType type, std::vector<std::uint32_t> args, std::uint32_t results);
     void open(Loop loop);
     void close();
     bool address(const Place& place, std::vector<std::uint32_t>& args);
-    Node from_storage(Node unit, Node upper, ScalarType leaf);
-    void to_storage(Node value, ScalarType leaf, ScalarType storage,
+    Node from_storage(Node unit, Node upper, ValueType leaf);
+    void to_storage(Node value, ValueType leaf, ValueType storage,
                     std::vector<std::uint32_t>& args);
 
     std::uint32_t tag_;
@@ -96,7 +95,7 @@ class Recorder {
     std::vector<Known> values_;
     std::vector<Known> variables_;
     std::vector<Known> objects_;
-    std::map<std::tuple<Input::Kind, ScalarType, std::uint32_t, std::uint64_t>, Node> inputs_;
+    std::map<std::tuple<Input::Kind, ValueType, std::uint32_t, std::uint64_t>, Node> inputs_;
     struct Open {
         std::uint32_t body;
         Loop loop;

@@ -11,22 +11,22 @@
 
 namespace repartir::gpu::dsl {
 
-Node Recorder::new_object(Space space, Access access, std::span<const ScalarType> leaves,
+Node Recorder::new_object(Space space, BufferAccess access, std::span<const ValueType> leaves,
                           std::size_t count) {
     if (mistake_) {
         return {};
     }
     // numbers of one type lie there as themselves, others as the words that they are made of
-    const bool alike = std::ranges::all_of(leaves, [&](ScalarType l) { return l == leaves[0]; });
+    const bool alike = std::ranges::all_of(leaves, [&](ValueType l) { return l == leaves[0]; });
     std::size_t bytes = 0;
-    for (const ScalarType leaf : leaves) {
-        if (leaf == ScalarType::boolean) {
+    for (const ValueType leaf : leaves) {
+        if (leaf == ValueType::boolean) {
             complain("a bool has no layout in memory that others see: use std::uint32_t");
             return {};
         }
         bytes += bytes_of(leaf);
     }
-    const ScalarType type = alike ? leaves[0] : ScalarType::u32;
+    const ValueType type = alike ? leaves[0] : ValueType::u32;
     const std::size_t stride = bytes / bytes_of(type);
     if (stride > element_bytes_max || count > std::numeric_limits<std::uint32_t>::max()) {
         complain("an array of the kernel is larger than any device's memory for it");
@@ -37,7 +37,7 @@ Node Recorder::new_object(Space space, Access access, std::span<const ScalarType
                                static_cast<std::uint32_t>(count)});
     objects_.push_back({type, open_.back().body, no_value, no_value});
     if (space == Space::local) {
-        add(Op::clear, ScalarType::boolean, {id}, 0);
+        add(Op::clear, ValueType::boolean, {id}, 0);
     }
     return {id, tag_};
 }
@@ -65,7 +65,7 @@ Place Recorder::inside(Place place, Node index, std::size_t count, std::size_t e
     }
     // an index that is too large makes the whole place be out of bounds
     const auto number = [this](std::uint64_t bits) {
-        return input(Input::Kind::number, ScalarType::u32, 0, bits);
+        return input(Input::Kind::number, ValueType::u32, 0, bits);
     };
     Node position = index;
     if (known.at_most >= count) {
@@ -90,18 +90,18 @@ bool Recorder::address(const Place& place, std::vector<std::uint32_t>& args) {
     return true;
 }
 
-Node Recorder::from_storage(Node unit, Node upper, ScalarType leaf) {
+Node Recorder::from_storage(Node unit, Node upper, ValueType leaf) {
     if (bytes_of(leaf) == 4) {
-        return leaf == ScalarType::u32 ? unit : apply(Op::bit_cast, {unit}, leaf);
+        return leaf == ValueType::u32 ? unit : apply(Op::bit_cast, {unit}, leaf);
     }
-    const Node low = apply(Op::convert, {unit}, ScalarType::u64);
-    const Node high = apply(Op::convert, {upper}, ScalarType::u64);
-    const Node by = input(Input::Kind::number, ScalarType::u64, 0, 32);
+    const Node low = apply(Op::convert, {unit}, ValueType::u64);
+    const Node high = apply(Op::convert, {upper}, ValueType::u64);
+    const Node by = input(Input::Kind::number, ValueType::u64, 0, 32);
     const Node all = apply(Op::bit_or, {low, apply(Op::shift_left, {high, by})});
-    return leaf == ScalarType::u64 ? all : apply(Op::bit_cast, {all}, leaf);
+    return leaf == ValueType::u64 ? all : apply(Op::bit_cast, {all}, leaf);
 }
 
-void Recorder::to_storage(Node value, ScalarType leaf, ScalarType storage,
+void Recorder::to_storage(Node value, ValueType leaf, ValueType storage,
                           std::vector<std::uint32_t>& args) {
     if (leaf == storage) {
         args.push_back(value.id);
@@ -109,23 +109,22 @@ void Recorder::to_storage(Node value, ScalarType leaf, ScalarType storage,
         args.push_back(apply(Op::bit_cast, {value}, storage).id);
     } else {
         const Node all =
-            leaf == ScalarType::u64 ? value : apply(Op::bit_cast, {value}, ScalarType::u64);
-        const Node by = input(Input::Kind::number, ScalarType::u64, 0, 32);
+            leaf == ValueType::u64 ? value : apply(Op::bit_cast, {value}, ValueType::u64);
+        const Node by = input(Input::Kind::number, ValueType::u64, 0, 32);
         const Node high = apply(Op::shift_right, {all, by});
-        args.push_back(apply(Op::convert, {all}, ScalarType::u32).id);
-        args.push_back(apply(Op::convert, {high}, ScalarType::u32).id);
+        args.push_back(apply(Op::convert, {all}, ValueType::u32).id);
+        args.push_back(apply(Op::convert, {high}, ValueType::u32).id);
     }
 }
 
-void Recorder::load(const Place& place, std::span<const ScalarType> leaves,
-                    std::span<Node> values) {
+void Recorder::load(const Place& place, std::span<const ValueType> leaves, std::span<Node> values) {
     const Object* object = object_at(place);
     if (object == nullptr) {
         return;
     }
-    const ScalarType storage = object->type;
+    const ValueType storage = object->type;
     std::uint32_t count = 0;
-    for (const ScalarType leaf : leaves) {
+    for (const ValueType leaf : leaves) {
         count += static_cast<std::uint32_t>(bytes_of(leaf) / bytes_of(storage));
     }
     std::vector<std::uint32_t> args{
@@ -145,13 +144,13 @@ void Recorder::load(const Place& place, std::span<const ScalarType> leaves,
     }
 }
 
-void Recorder::store(const Place& place, std::span<const ScalarType> leaves,
+void Recorder::store(const Place& place, std::span<const ValueType> leaves,
                      std::span<const Node> values) {
     const Object* object = object_at(place);
     if (object == nullptr) {
         return;
     }
-    const ScalarType storage = object->type;
+    const ValueType storage = object->type;
     std::vector<std::uint32_t> args{place.object.id,
                                     static_cast<std::uint32_t>(place.bytes / bytes_of(storage))};
     if (!address(place, args)) {
@@ -163,10 +162,10 @@ void Recorder::store(const Place& place, std::span<const ScalarType> leaves,
         }
         to_storage(values[i], leaves[i], storage, args);
     }
-    add(Op::store, ScalarType::boolean, std::move(args), 0);
+    add(Op::store, ValueType::boolean, std::move(args), 0);
 }
 
-Node Recorder::atomic(Op op, const Place& place, ScalarType type, Node a, Node b) {
+Node Recorder::atomic(Op op, const Place& place, ValueType type, Node a, Node b) {
     const Object* object = object_at(place);
     if (object == nullptr) {
         return {};

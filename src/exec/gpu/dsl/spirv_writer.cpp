@@ -86,30 +86,30 @@ SpirvId SpirvWriter::global(spv::Op op, SpirvId type,
     return id;
 }
 
-SpirvId SpirvWriter::type(ScalarType type) {
+SpirvId SpirvWriter::type(ValueType type) {
     switch (type) {
-        case ScalarType::boolean:
+        case ValueType::boolean:
             return unique(spv::Op::OpTypeBool, {});
-        case ScalarType::i32:
+        case ValueType::i32:
             return unique(spv::Op::OpTypeInt, {32, 1});
-        case ScalarType::u32:
+        case ValueType::u32:
             return unique(spv::Op::OpTypeInt, {32, 0});
-        case ScalarType::f32:
+        case ValueType::f32:
             return unique(spv::Op::OpTypeFloat, {32});
-        case ScalarType::i64:
+        case ValueType::i64:
             need(spv::Capability::Int64);
             return unique(spv::Op::OpTypeInt, {64, 1});
-        case ScalarType::u64:
+        case ValueType::u64:
             need(spv::Capability::Int64);
             return unique(spv::Op::OpTypeInt, {64, 0});
-        case ScalarType::f64:
+        case ValueType::f64:
             need(spv::Capability::Float64);
             return unique(spv::Op::OpTypeFloat, {64});
     }
     return 0;
 }
 
-SpirvId SpirvWriter::vector_type(ScalarType type, std::uint32_t count) {
+SpirvId SpirvWriter::vector_type(ValueType type, std::uint32_t count) {
     return unique(spv::Op::OpTypeVector, {this->type(type), count});
 }
 
@@ -121,9 +121,9 @@ SpirvId SpirvWriter::array_type(SpirvId of, std::uint32_t count) {
     return unique(spv::Op::OpTypeArray, {of, number(count)});
 }
 
-SpirvId SpirvWriter::number(ScalarType type, std::uint64_t bits) {
+SpirvId SpirvWriter::number(ValueType type, std::uint64_t bits) {
     const SpirvId its = this->type(type);
-    if (type == ScalarType::boolean) {
+    if (type == ValueType::boolean) {
         return typed_unique(bits != 0 ? spv::Op::OpConstantTrue : spv::Op::OpConstantFalse, its,
                             {});
     }
@@ -135,7 +135,7 @@ SpirvId SpirvWriter::number(ScalarType type, std::uint64_t bits) {
     return typed_unique(spv::Op::OpConstant, its, {static_cast<std::uint32_t>(bits)});
 }
 
-SpirvId SpirvWriter::block_type(ScalarType of) {
+SpirvId SpirvWriter::block_type(ValueType of) {
     const auto [it, is_new] = blocks_.try_emplace(of, 0);
     if (is_new) {
         const SpirvId array = own_type(spv::Op::OpTypeRuntimeArray, {type(of)});
@@ -149,7 +149,7 @@ SpirvId SpirvWriter::block_type(ScalarType of) {
 }
 
 SpirvId SpirvWriter::push_constant_block(std::uint32_t words) {
-    const SpirvId array = own_type(spv::Op::OpTypeArray, {type(ScalarType::u32), number(words)});
+    const SpirvId array = own_type(spv::Op::OpTypeArray, {type(ValueType::u32), number(words)});
     decorate(array, spv::Decoration::ArrayStride, {4});
     const SpirvId block = own_type(spv::Op::OpTypeStruct, {array});
     decorate(block, spv::Decoration::Block);
@@ -188,7 +188,7 @@ SpirvId SpirvWriter::op(spv::Op op, SpirvId type, const Words& operands) {
     return id;
 }
 
-SpirvId SpirvWriter::glsl(std::uint32_t function, ScalarType result, const Words& operands) {
+SpirvId SpirvWriter::glsl(std::uint32_t function, ValueType result, const Words& operands) {
     const SpirvId id = new_id();
     Words all{type(result), id, glsl_, function};
     all.insert(all.end(), operands.begin(), operands.end());

@@ -32,15 +32,15 @@ class SpirvWriter {
                   std::initializer_list<std::uint32_t> operands = {});
 
     /// @return the type, and declares what it needs.
-    SpirvId type(ScalarType type);
-    SpirvId vector_type(ScalarType type, std::uint32_t count);
+    SpirvId type(ValueType type);
+    SpirvId vector_type(ValueType type, std::uint32_t count);
     SpirvId pointer_type(spv::StorageClass storage, SpirvId to);
     SpirvId array_type(SpirvId of, std::uint32_t count);
     /// A type or constant by its instruction; the same again for the same operands. Those are what
     /// comes behind the result's id.
     SpirvId unique(spv::Op op, std::initializer_list<std::uint32_t> operands);
-    SpirvId number(ScalarType type, std::uint64_t bits);
-    SpirvId number(std::uint32_t value) { return number(ScalarType::u32, value); }
+    SpirvId number(ValueType type, std::uint64_t bits);
+    SpirvId number(std::uint32_t value) { return number(ValueType::u32, value); }
     SpirvId zero(SpirvId type) { return typed_unique(spv::Op::OpConstantNull, type, {}); }
     SpirvId typed_unique(spv::Op op, SpirvId type, std::initializer_list<std::uint32_t> operands);
 
@@ -49,7 +49,7 @@ class SpirvWriter {
     /// A type of its own, for one that is decorated.
     SpirvId own_type(spv::Op op, std::initializer_list<std::uint32_t> operands);
     /// @return a buffer's type: as many numbers as there are.
-    SpirvId block_type(ScalarType of);
+    SpirvId block_type(ValueType of);
     /// @return the block of parameters by value: words.
     SpirvId push_constant_block(std::uint32_t words);
     /// An input variable of the entry.
@@ -59,10 +59,10 @@ class SpirvWriter {
 
     /// Appends to the function. The first has a result of that type.
     SpirvId op(spv::Op op, SpirvId type, const Words& operands);
-    SpirvId op(spv::Op op, ScalarType result, const Words& operands) {
+    SpirvId op(spv::Op op, ValueType result, const Words& operands) {
         return this->op(op, type(result), operands);
     }
-    SpirvId glsl(std::uint32_t function, ScalarType result, const Words& operands);
+    SpirvId glsl(std::uint32_t function, ValueType result, const Words& operands);
     void act(spv::Op op, std::initializer_list<std::uint32_t> operands);
     void label(SpirvId id);
     [[nodiscard]] SpirvId block() const noexcept { return block_; }  ///< the last label
@@ -77,7 +77,7 @@ class SpirvWriter {
     SpirvId block_;
     std::set<spv::Capability> capabilities_;
     std::map<Words, SpirvId> unique_;
-    std::map<ScalarType, SpirvId> blocks_;
+    std::map<ValueType, SpirvId> blocks_;
     std::map<spv::BuiltIn, SpirvId> inputs_;
     Words interface_;
     Words decorations_;

@@ -154,7 +154,7 @@ void take_atomic(const Prepared& code, Machine& machine) {
 }
 
 template <Op op>
-Take atomic(ScalarType type) {
+Take atomic(ValueType type) {
     return by_type(type, []<class T>() -> Take {
         if constexpr (std::integral<T> && !std::same_as<T, bool>) {
             return take_atomic<T, op>;
@@ -164,7 +164,7 @@ Take atomic(ScalarType type) {
     });
 }
 
-Take take_atomic_step(Op op, ScalarType type) {
+Take take_atomic_step(Op op, ValueType type) {
     switch (op) {
         case Op::atomic_add:
             return atomic<Op::atomic_add>(type);
@@ -283,7 +283,7 @@ void take_vote(const Prepared& code, Machine& machine) {
 }
 
 template <Op op>
-Take scan(ScalarType of) {
+Take scan(ValueType of) {
     return by_type(of, []<class T>() -> Take {
         if constexpr (std::same_as<T, bool>) {
             return nullptr;
@@ -295,7 +295,7 @@ Take scan(ScalarType of) {
 
 }  // namespace
 
-Take take_memory(Op op, ScalarType type) {
+Take take_memory(Op op, ValueType type) {
     switch (op) {
         case Op::load:
         case Op::store:
@@ -317,7 +317,7 @@ Take take_memory(Op op, ScalarType type) {
     }
 }
 
-Take take_subgroup(Op op, ScalarType of) {
+Take take_subgroup(Op op, ValueType of) {
     switch (op) {
         case Op::subgroup_add:
             return scan<Op::subgroup_add>(of);

@@ -51,7 +51,7 @@ void take_two(const Prepared& code, Machine& machine) {
 }
 
 template <class F>
-Take one(ScalarType of, F /*what it means*/) {
+Take one(ValueType of, F /*what it means*/) {
     return by_type(of, []<class T>() -> Take {
         if constexpr (std::is_invocable_v<F, T>) {
             return take_one<F, T>;
@@ -62,7 +62,7 @@ Take one(ScalarType of, F /*what it means*/) {
 }
 
 template <class F>
-Take two(ScalarType of, F /*what it means*/) {
+Take two(ValueType of, F /*what it means*/) {
     return by_type(of, []<class T>() -> Take {
         if constexpr (std::is_invocable_v<F, T, T>) {
             return take_two<F, T>;
@@ -95,7 +95,7 @@ void take_fma(const Prepared& code, Machine& machine) {
     }
 }
 
-Take of_floats(Op op, ScalarType of) {
+Take of_floats(Op op, ValueType of) {
     switch (op) {
         case Op::floor:
             return one(of, []<std::floating_point T>(T a) -> T { return std::floor(a); });
@@ -183,7 +183,7 @@ struct ReverseBits {
     }
 };
 
-Take of_one(Op op, ScalarType of) {
+Take of_one(Op op, ValueType of) {
     switch (op) {
         case Op::negate:
             return one(of, Negate{});
@@ -269,7 +269,7 @@ struct Divide {
     }
 };
 
-Take of_arithmetic(Op op, ScalarType of) {
+Take of_arithmetic(Op op, ValueType of) {
     switch (op) {
         case Op::add:
             return two(of, Add{});
@@ -302,7 +302,7 @@ Take of_arithmetic(Op op, ScalarType of) {
 template <class T>
 concept Any = Number<T> || std::same_as<T, bool>;
 
-Take of_bits(Op op, ScalarType of) {
+Take of_bits(Op op, ValueType of) {
     switch (op) {
         case Op::bit_and:
             return two(of, []<Bits T>(T a, T b) -> T { return static_cast<T>(a & b); });
@@ -357,7 +357,7 @@ void take_change(const Prepared& code, Machine& machine) {
 }
 
 template <bool keep_bits>
-Take change(ScalarType from, ScalarType to) {
+Take change(ValueType from, ValueType to) {
     return by_type(from, [to]<class From>() -> Take {
         return by_type(to, []<class To>() -> Take {
             constexpr bool possible =
@@ -373,12 +373,12 @@ Take change(ScalarType from, ScalarType to) {
 
 }  // namespace
 
-Take take_value(Op op, ScalarType of, ScalarType to) {
+Take take_value(Op op, ValueType of, ValueType to) {
     switch (op) {
         case Op::select:
             return by_type(of, []<class T>() -> Take { return take_select<T>; });
         case Op::fma:
-            return of == ScalarType::f32 ? take_fma<float> : take_fma<double>;
+            return of == ValueType::f32 ? take_fma<float> : take_fma<double>;
         case Op::convert:
             return change<false>(of, to);
         case Op::bit_cast:

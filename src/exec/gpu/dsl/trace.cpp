@@ -28,7 +28,7 @@ void complain(std::string_view sentence) {
     }
 }
 
-Node literal(ScalarType type, std::uint64_t bits) {
+Node literal(ValueType type, std::uint64_t bits) {
     auto* r = recorder();
     return r != nullptr ? r->input(dsl::Input::Kind::number, type, 0, bits) : Node{};
 }
@@ -36,7 +36,7 @@ Node literal(ScalarType type, std::uint64_t bits) {
 Node builtin(Builtin which, std::uint32_t axis) {
     auto* r = recorder();
     const std::uint32_t index = static_cast<std::uint32_t>(which) + axis;
-    return r != nullptr ? r->input(dsl::Input::Kind::builtin, ScalarType::u32, index) : Node{};
+    return r != nullptr ? r->input(dsl::Input::Kind::builtin, ValueType::u32, index) : Node{};
 }
 
 Node length(Node object) {
@@ -44,14 +44,14 @@ Node length(Node object) {
     return r != nullptr ? r->length(object) : Node{};
 }
 
-Node constant(std::string_view name, ScalarType type, std::uint64_t bits) {
+Node constant(std::string_view name, ValueType type, std::uint64_t bits) {
     auto* r = recorder();
     return r != nullptr ? r->constant(name, type, bits) : Node{};
 }
 
 Node workgroup_size(std::uint32_t axis) {
     auto* r = recorder();
-    return r != nullptr ? literal(ScalarType::u32, r->workgroup()[axis]) : Node{};
+    return r != nullptr ? literal(ValueType::u32, r->workgroup()[axis]) : Node{};
 }
 
 Node apply(Op op, Node a) {
@@ -69,7 +69,7 @@ Node apply(Op op, Node a, Node b, Node c) {
     return r != nullptr ? r->apply(op, {a, b, c}) : Node{};
 }
 
-Node change(Op op, ScalarType to, Node a) {
+Node change(Op op, ValueType to, Node a) {
     auto* r = recorder();
     return r != nullptr ? r->apply(op, {a}, to) : Node{};
 }
@@ -86,7 +86,7 @@ void act(Op op) {
     }
 }
 
-Node new_variable(std::span<const ScalarType> leaves) {
+Node new_variable(std::span<const ValueType> leaves) {
     auto* r = recorder();
     return r != nullptr ? r->new_variable(leaves) : Node{};
 }
@@ -103,12 +103,13 @@ void set(Node first, std::span<const Node> values) {
     }
 }
 
-Node new_object(Space space, Access access, std::span<const ScalarType> leaves, std::size_t count) {
+Node new_object(Space space, BufferAccess access, std::span<const ValueType> leaves,
+                std::size_t count) {
     auto* r = recorder();
     return r != nullptr ? r->new_object(space, access, leaves, count) : Node{};
 }
 
-Node push_constant(ScalarType type, std::uint32_t alignment) {
+Node push_constant(ValueType type, std::uint32_t alignment) {
     auto* r = recorder();
     return r != nullptr ? r->push_constant(type, alignment) : Node{};
 }
@@ -120,25 +121,25 @@ Place inside(const Place& place, Node index, std::size_t count, std::size_t each
 
 Node as_index(Node index) {
     auto* r = recorder();
-    if (r == nullptr || r->type_of(index) != ScalarType::i32) {
+    if (r == nullptr || r->type_of(index) != ValueType::i32) {
         return index;
     }
-    return r->apply(Op::bit_cast, {index}, ScalarType::u32);
+    return r->apply(Op::bit_cast, {index}, ValueType::u32);
 }
 
-void load(const Place& place, std::span<const ScalarType> leaves, std::span<Node> values) {
+void load(const Place& place, std::span<const ValueType> leaves, std::span<Node> values) {
     if (auto* r = recorder()) {
         r->load(place, leaves, values);
     }
 }
 
-void store(const Place& place, std::span<const ScalarType> leaves, std::span<const Node> values) {
+void store(const Place& place, std::span<const ValueType> leaves, std::span<const Node> values) {
     if (auto* r = recorder()) {
         r->store(place, leaves, values);
     }
 }
 
-Node atomic(Op op, const Place& place, ScalarType type, Node a, Node b) {
+Node atomic(Op op, const Place& place, ValueType type, Node a, Node b) {
     auto* r = recorder();
     return r != nullptr ? r->atomic(op, place, type, a, b) : Node{};
 }
@@ -190,7 +191,7 @@ void outside_of_array(std::size_t index, std::size_t count) {
              " does not exist");
 }
 
-void literal_does_not_fit(ScalarType type) {
+void literal_does_not_fit(ValueType type) {
     complain("a number of the program does not fit into the " + std::string(to_string(type)) +
              " that it is to be");
 }

@@ -18,7 +18,7 @@ constexpr std::size_t alignment = 64;
 std::size_t aligned(std::size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
 
 /// Puts the same number into every lane.
-void fill_row(std::byte* to, ScalarType type, std::uint64_t bits, std::uint32_t lanes) {
+void fill_row(std::byte* to, ValueType type, std::uint64_t bits, std::uint32_t lanes) {
     by_type(type, [&]<class T>() -> Take {
         T value{};
         if constexpr (sizeof(T) == 1) {
@@ -40,10 +40,10 @@ std::size_t bytes_needed(const Kernel::Body& kernel) noexcept {
     const std::size_t lanes =
         std::size_t{module.workgroup[0]} * module.workgroup[1] * module.workgroup[2];
     std::size_t bytes = 0;
-    for (const ScalarType type : kernel.outline.types) {
+    for (const ValueType type : kernel.outline.types) {
         bytes += aligned(bytes_of(type) * lanes);
     }
-    for (const ScalarType type : module.variables) {
+    for (const ValueType type : module.variables) {
         bytes += aligned(bytes_of(type) * lanes);
     }
     for (const Object& object : module.objects) {
@@ -65,7 +65,7 @@ Interpreter::Interpreter(const Kernel::Body& kernel, const CpuRun& run)
     translate();
 }
 
-std::size_t Interpreter::row_bytes(ScalarType type) const {
+std::size_t Interpreter::row_bytes(ValueType type) const {
     return aligned(bytes_of(type) * machine_.lanes);
 }
 
@@ -77,11 +77,11 @@ void Interpreter::lay_out() {
         end += aligned(bytes);
         return at;
     };
-    for (const ScalarType type : kernel_.outline.types) {
+    for (const ValueType type : kernel_.outline.types) {
         rows_.push_back(take(row_bytes(type)));
     }
     memory_from_ = end;
-    for (const ScalarType type : module.variables) {
+    for (const ValueType type : module.variables) {
         variables_.push_back(take(row_bytes(type)));
     }
     std::vector<std::size_t> places;
@@ -116,7 +116,7 @@ std::uint64_t Interpreter::bits_of(const Input& input) const {
         case Input::Kind::constant: {
             const KernelConstant& constant = interface.constants[input.index];
             const auto given =
-                std::ranges::find(run_.constants, constant.name, &ConstantValue::name);
+                std::ranges::find(run_.constants, constant.name, &ConstantSetting::name);
             return given == run_.constants.end() ? constant.otherwise : given->bits;
         }
         case Input::Kind::push_constant:
@@ -234,7 +234,7 @@ void Interpreter::translate_value(const Step& step, Prepared& code) {
     for (std::size_t a = 0; a < step.args.size(); ++a) {
         *operands[a] = bytes_->data() + rows_[step.args[a]];
     }
-    const std::vector<ScalarType>& types = kernel_.outline.types;
+    const std::vector<ValueType>& types = kernel_.outline.types;
     if (is_subgroup(step.op)) {
         code.take = take_subgroup(step.op, types[step.args[0]]);
     } else if (step.op < Op::load) {
