@@ -19,6 +19,8 @@
 
 namespace repartir::gpu {
 
+class Kernel;
+
 /// What a buffer of a shader task holds, or held: bytes that nobody changes, or those of a
 /// SharedBuffer. A value; copies share the bytes. Any thread.
 class Bytes {
@@ -79,14 +81,25 @@ struct Dispatch {
     std::vector<BufferArgument> buffers;  ///< for the shader's bindings, by set and binding
     std::vector<std::byte> push;          ///< push constants
     std::vector<NamedConstant> constants;
-    std::optional<Error> error{};  ///< what is wrong with it from the start
+    std::shared_ptr<const Kernel> kernel{};  ///< of a kernel in C++, which also CPUs can run
+    bool cpu_fallback = false;               ///< where there is no GPU that can run it
+    std::optional<Error> error{};            ///< what is wrong with it from the start
 };
 
 namespace detail {
 
+/// What can be copied byte by byte, and points to nothing elsewhere.
+template <class T>
+concept Value =
+    std::is_trivially_copyable_v<T> && !std::is_pointer_v<T> && !std::ranges::borrowed_range<T>;
+
 template <class R>
 concept Values = std::ranges::contiguous_range<R> && std::ranges::sized_range<R> &&
                  std::is_trivially_copyable_v<std::ranges::range_value_t<R>>;
+
+/// Appends a value as the next member of a C++ struct.
+void append_aligned(std::vector<std::byte>& bytes, std::span<const std::byte> value,
+                    std::size_t alignment);
 
 template <Values R>
 std::span<const std::byte> bytes_of(const R& values) noexcept {

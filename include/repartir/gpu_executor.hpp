@@ -17,6 +17,7 @@ struct GpuOptions {
     GpuOptions() = default;
     std::string device = "any";  ///< a word for gpu::select: a position, a UUID, a name, "cpu"
     bool allow_cpu = false;      ///< drivers that compute on the CPU, too
+    bool required = true;        ///< false: where there is no such GPU, a Pool goes without
     /// The driver works in this process: the quickest way, for kernels that are trusted. A driver
     /// that crashes takes the process with it; a kernel that never ends keeps the device, and the
     /// memory that it was given, until the process ends. Else it works in a process of its own,

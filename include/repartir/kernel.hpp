@@ -26,12 +26,14 @@
 #include <utility>
 #include <vector>
 
+#include "repartir/dispatch.hpp"
 #include "repartir/gpu/flow.hpp"        // IWYU pragma: export
 #include "repartir/gpu/invocation.hpp"  // IWYU pragma: export
 #include "repartir/gpu/math.hpp"        // IWYU pragma: export
 #include "repartir/gpu/memory.hpp"      // IWYU pragma: export
 #include "repartir/gpu/value.hpp"       // IWYU pragma: export
 #include "repartir/result.hpp"
+#include "repartir/shader.hpp"
 
 namespace repartir::gpu {
 
@@ -96,6 +98,8 @@ class Kernel {
     /// @return the module's words; its entry is "main". Empty with an error.
     [[nodiscard]] std::span<const std::uint32_t> spirv() const noexcept;
     [[nodiscard]] const KernelInterface& interface() const noexcept;
+    /// @return the same as a shader that has the kernel's name, with which Task::shader takes it.
+    [[nodiscard]] const Shader& shader() const noexcept;
     /// @return a number that is the same for the same code, in every process and on every machine,
     /// whatever its name; not proof against forgery. 0 with an error.
     [[nodiscard]] std::uint64_t hash() const noexcept;
@@ -181,11 +185,6 @@ struct CpuRun {
 /// timed_out: rounds_max; too_large: its values take more than 1 GiB for a workgroup. Buffers are
 /// then as far as it came.
 [[nodiscard]] Result<void> run_on_cpu(const Kernel& kernel, const CpuRun& run);
-
-namespace detail {
-void append_aligned(std::vector<std::byte>& bytes, std::span<const std::byte> value,
-                    std::size_t alignment);
-}  // namespace detail
 
 /// @return the bytes of parameters by value: what a C++ struct of these members holds.
 template <class... T>

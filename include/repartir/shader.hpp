@@ -25,8 +25,10 @@ inline constexpr std::size_t shader_bytes_max = std::size_t{16} << 20U;
 class Shader {
   public:
     Shader() = default;  ///< none
-    /// A module in SPIR-V, in this machine's byte order; copied, like the texts.
-    [[nodiscard]] static Shader spirv(std::span<const std::uint32_t> words);
+    /// A module in SPIR-V, in this machine's byte order; copied, like the texts. @param name for
+    /// people
+    [[nodiscard]] static Shader spirv(std::span<const std::uint32_t> words,
+                                      std::string_view name = {});
     [[nodiscard]] static Shader glsl(std::string_view source);  ///< for the compute stage
     [[nodiscard]] static Shader wgsl(std::string_view source);
     /// Reads a file whose name ends in .spv, .wgsl, .glsl or .comp (GLSL). SPIR-V of the other byte
@@ -41,7 +43,8 @@ class Shader {
     [[nodiscard]] std::string_view source() const noexcept;
     /// @return SPIR-V's words; nothing for the other languages.
     [[nodiscard]] std::span<const std::uint32_t> words() const noexcept;
-    [[nodiscard]] std::string_view name() const noexcept;  ///< the file's; empty: from memory
+    [[nodiscard]] std::string_view name()
+        const noexcept;  ///< the file's; of one from memory its own
     /// Equal in language and source; names do not count.
     [[nodiscard]] bool operator==(const Shader& other) const noexcept {
         return language() == other.language() && source() == other.source();

@@ -158,6 +158,10 @@ class Task {
     /// As above, out of a file, read now (Shader::from_file); submit says what was wrong with it.
     [[nodiscard]] static Task shader(std::string_view path, std::string_view entry = {});
 
+    /// As above, a kernel written in C++ (repartir/kernel.hpp). One that could not be recorded is
+    /// refused at submit with its own error. Backend::cpu runs it on this machine's CPUs.
+    [[nodiscard]] static Task shader(const gpu::Kernel& kernel);
+
     // What a shader is given.
     /// How many workgroups run, in x, y and z; default 1 of each. One that is 0: none.
     Task& workgroups(std::uint32_t x, std::uint32_t y = 1, std::uint32_t z = 1) &;
@@ -182,11 +186,16 @@ class Task {
     /// @param value of a boolean, 0 or something else
     Task& constant(std::string_view name, double value) &;
     Task& push_bytes(std::span<const std::byte> bytes) &;  ///< all of its push constants, copied
-    template <class T>
-        requires std::is_trivially_copyable_v<T>
-    Task& push_constants(const T& value) & {
-        return push_bytes(std::as_bytes(std::span(&value, 1)));
+    /// All of its push constants: one struct, or values that lie as its members would.
+    template <gpu::detail::Value... T>
+        requires(sizeof...(T) > 0)
+    Task& push_constants(const T&... values) & {
+        std::vector<std::byte> bytes;
+        (gpu::detail::append_aligned(bytes, std::as_bytes(std::span(&values, 1)), alignof(T)), ...);
+        return push_bytes(bytes);
     }
+    /// Whether a pool none of whose GPUs can run it runs it on CPUs. For kernels written in C++.
+    Task& cpu_fallback(bool allowed = true) &;
 
     // What to run.
     Task& arg(std::string_view value) &;  ///< one argument, after those that are there
@@ -263,11 +272,12 @@ class Task {
     }
     Task&& constant(std::string_view n, double v) && { return std::move(constant(n, v)); }
     Task&& push_bytes(std::span<const std::byte> b) && { return std::move(push_bytes(b)); }
-    template <class T>
-        requires std::is_trivially_copyable_v<T>
-    Task&& push_constants(const T& value) && {
-        return std::move(push_constants(value));
+    template <gpu::detail::Value... T>
+        requires(sizeof...(T) > 0)
+    Task&& push_constants(const T&... values) && {
+        return std::move(push_constants(values...));
     }
+    Task&& cpu_fallback(bool a = true) && { return std::move(cpu_fallback(a)); }
     Task&& arg(std::string_view v) && { return std::move(arg(v)); }
     template <class... Args>
         requires((std::convertible_to<Args, std::string_view> && ...))

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "api/cpu_backend.hpp"
 #include "repartir/cpu_executor.hpp"
 
 namespace repartir {
@@ -36,7 +37,11 @@ Result<Pool> PoolBuilder::build() {
         executors_.emplace(executors_.begin(), Backend::remote, std::move(*workers));
     }
     for (GpuOptions& options : gpus_) {
+        const bool required = options.required;
         Result<std::unique_ptr<GpuExecutor>> gpu = GpuExecutor::create(std::move(options));
+        if (!gpu && !required && gpu.error().code() == Code::unsupported) {
+            continue;
+        }
         if (!gpu) {
             return fail(std::move(gpu).error());
         }
@@ -47,7 +52,8 @@ Result<Pool> PoolBuilder::build() {
         if (!executor) {
             return fail(std::move(executor).error());
         }
-        executors_.emplace(executors_.begin(), Backend::cpu, std::move(*executor));
+        executors_.emplace(executors_.begin(), Backend::cpu,
+                           std::make_unique<detail::CpuBackend>(std::move(*executor)));
     }
     for (auto& [backend, one] : executors_) {
         if (Result<void> added = scheduler->register_backend(backend, std::move(one)); !added) {

@@ -32,6 +32,16 @@ const SharedBuffer* Bytes::shared() const noexcept {
     return body_ && body_->shared ? &*body_->shared : nullptr;
 }
 
+namespace detail {
+
+void append_aligned(std::vector<std::byte>& bytes, std::span<const std::byte> value,
+                    std::size_t alignment) {
+    bytes.resize((bytes.size() + alignment - 1) / alignment * alignment);
+    bytes.insert(bytes.end(), value.begin(), value.end());
+}
+
+}  // namespace detail
+
 }  // namespace gpu
 
 Task Task::shader(Shader shader, std::string_view entry) {
@@ -100,6 +110,11 @@ Task& Task::constant(std::string_view name, double value) & {
 
 Task& Task::push_bytes(std::span<const std::byte> bytes) & {
     mutable_dispatch().push.assign(bytes.begin(), bytes.end());
+    return *this;
+}
+
+Task& Task::cpu_fallback(bool allowed) & {
+    mutable_dispatch().cpu_fallback = allowed;
     return *this;
 }
 

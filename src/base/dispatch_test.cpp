@@ -75,8 +75,9 @@ TEST(ShaderTask, HasNothingOfAProgram) {
     expect_invalid(shader().buffer("A", SharedBuffer::create(1).value()), "a variable's name");
     expect_invalid(shader().nice(1), "limits of a process");
     expect_invalid(shader().cores(2), "cores");
-    expect_invalid(shader().backend(Backend::cpu), "shaders run on GPUs");
-    expect_invalid(shader().affinity(Affinity::cpu_only), "shaders run on GPUs");
+    expect_invalid(shader().backend(Backend::cpu), "kernels written in C++ only");
+    expect_invalid(shader().affinity(Affinity::cpu_only), "kernels written in C++ only");
+    expect_invalid(shader().cpu_fallback(), "kernels written in C++ only");
 }
 
 TEST(ShaderTask, NeedsAShader) {

@@ -102,9 +102,9 @@ struct Shader::Body {
 
 Shader::Shader(std::shared_ptr<const Body> body) : body_(std::move(body)) {}
 
-Shader Shader::spirv(std::span<const std::uint32_t> words) {
+Shader Shader::spirv(std::span<const std::uint32_t> words, std::string_view name) {
     return Shader(std::make_shared<const Body>(
-        Body{ShaderLanguage::spirv, {}, {words.begin(), words.end()}, {}}));
+        Body{ShaderLanguage::spirv, {}, {words.begin(), words.end()}, std::string(name)}));
 }
 
 Shader Shader::glsl(std::string_view source) {

@@ -291,8 +291,11 @@ Result<void> check_dispatch(const Task& task, const gpu::Dispatch& dispatch) {
     if (has_nul(dispatch.entry)) {
         return invalid("the name of an entry point contains a NUL byte: remove it");
     }
-    if (task.affinity() == Affinity::cpu_only || task.backend() == Backend::cpu) {
-        return invalid("a shader is to run on CPUs only: shaders run on GPUs");
+    if (!dispatch.kernel && (dispatch.cpu_fallback || task.affinity() == Affinity::cpu_only ||
+                             task.backend() == Backend::cpu)) {
+        return invalid(
+            "a shader is to run on CPUs, which run kernels written in C++ only "
+            "(repartir/kernel.hpp): write it so, or let it run on GPUs");
     }
     for (const gpu::BufferArgument& one : dispatch.buffers) {
         if (one.into && one.into->sealed() && one.bytes != 0) {

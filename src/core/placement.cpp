@@ -6,33 +6,31 @@
 namespace repartir::core {
 namespace {
 
-// A program goes to a GPU's executor only when the task says so; who gave the pool remote workers
-// has said that tasks may leave this machine, except those that say otherwise.
-bool backend_fits(const Demand& demand, const Site& site) noexcept {
-    if (demand.backend != Backend::any && demand.backend != site.backend) {
-        return false;
-    }
-    if (demand.shader) {
-        return site.backend != Backend::cpu;
-    }
-    switch (demand.affinity) {
-        case Affinity::cpu_only:
-            return site.backend == Backend::cpu;
-        case Affinity::gpu_required:
-            return site.backend == Backend::gpu;
-        case Affinity::remote_allowed:
-        case Affinity::none:
-            return site.backend != Backend::gpu || demand.backend == Backend::gpu;
-    }
-    return false;
-}
-
 bool could_run(const Demand& demand, const Site& site) noexcept {
-    return backend_fits(demand, site) && (site.elastic || fits(demand, site)) &&
+    return backend_fits(demand, site.backend) && (site.elastic || fits(demand, site)) &&
            (!demand.cgroup_limits || site.cgroup_limits);
 }
 
 }  // namespace
+
+bool backend_fits(const Demand& demand, Backend backend) noexcept {
+    if (demand.backend != Backend::any && demand.backend != backend) {
+        return false;
+    }
+    if (demand.shader && demand.affinity != Affinity::cpu_only) {
+        return backend != Backend::cpu || demand.backend == Backend::cpu || demand.cpu_fallback;
+    }
+    switch (demand.affinity) {
+        case Affinity::cpu_only:
+            return backend == Backend::cpu;
+        case Affinity::gpu_required:
+            return backend == Backend::gpu;
+        case Affinity::remote_allowed:
+        case Affinity::none:
+            return backend != Backend::gpu || demand.backend == Backend::gpu;
+    }
+    return false;
+}
 
 Demand demand_of(const Task& task) noexcept {
     const TaskExtras& extras = task.extras();
@@ -47,7 +45,22 @@ Demand demand_of(const Task& task) noexcept {
                   task.cores(),
                   memory,
                   extras.limits.needs_cgroup(),
-                  extras.dispatch.has_value()};
+                  extras.dispatch.has_value(),
+                  extras.dispatch && extras.dispatch->cpu_fallback &&
+                      task.affinity() != Affinity::gpu_required};
+}
+
+SiteSet preferred(const Demand& demand, SiteSet able, std::span<const Site> sites) noexcept {
+    if (!demand.shader || !demand.cpu_fallback) {
+        return able;
+    }
+    SiteSet gpus = able;
+    for (std::size_t i = 0; i < sites.size(); ++i) {
+        if (sites[i].backend == Backend::cpu) {
+            gpus &= ~(SiteSet{1} << i);
+        }
+    }
+    return gpus == 0 ? able : gpus;
 }
 
 SiteSet eligible(const Demand& demand, std::span<const Site> sites) noexcept {
@@ -120,7 +133,7 @@ std::string why_never(const Demand& demand, std::span<const Site> sites) {
     bool any = false;
     bool enough_memory = false;
     for (const Site& site : sites) {
-        if (backend_fits(demand, site)) {
+        if (backend_fits(demand, site.backend)) {
             any = true;
             slots = std::max(slots, site.slots);
             memory = std::max(memory, site.memory_bytes);
@@ -128,7 +141,7 @@ std::string why_never(const Demand& demand, std::span<const Site> sites) {
                 enough_memory || site.memory_bytes == 0 || demand.memory_bytes <= site.memory_bytes;
         }
     }
-    if (!any && demand.shader) {
+    if (!any && demand.shader && demand.backend != Backend::cpu) {
         return "a shader needs a GPU, and this pool has none: give it one with PoolBuilder::gpu";
     }
     if (!any) {

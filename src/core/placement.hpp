@@ -21,7 +21,8 @@ struct Demand {
     std::uint32_t cores = 1;
     std::uint64_t memory_bytes = 0;
     bool cgroup_limits = false;
-    bool shader = false;  ///< runs on a GPU only
+    bool shader = false;        ///< runs on GPUs
+    bool cpu_fallback = false;  ///< a shader that CPUs may run where no GPU can
     auto operator<=>(const Demand&) const = default;
 };
 
@@ -52,9 +53,18 @@ inline constexpr std::size_t sites_max = 64;
 
 [[nodiscard]] Demand demand_of(const Task& task) noexcept;
 
+/// @return whether such an executor may run the task. A program goes to a GPU's only when the task
+/// says so; who gave the pool remote workers has said that tasks may leave this machine, except
+/// those that say otherwise.
+[[nodiscard]] bool backend_fits(const Demand& demand, Backend backend) noexcept;
+
 /// @return the sites that could run the task if they were idle, elastic ones also if they had
 /// grown; 0: none ever can.
 [[nodiscard]] SiteSet eligible(const Demand& demand, std::span<const Site> sites) noexcept;
+
+/// @return those of the able sites that are to run the task: a CPU runs no shader that a GPU can.
+[[nodiscard]] SiteSet preferred(const Demand& demand, SiteSet able,
+                                std::span<const Site> sites) noexcept;
 
 /// @return whether the site, as large as it is now, could run the task if it were idle.
 [[nodiscard]] bool fits(const Demand& demand, const Site& site) noexcept;

@@ -48,6 +48,33 @@ TEST(Placement, AProgramGoesWhereThePoolHasCpusUnlessItSaysOtherwise) {
     EXPECT_EQ(set(Backend::cpu, Affinity::gpu_required), 0U);
 }
 
+TEST(Placement, AShaderGoesToACpuOnlyWhereItMay) {
+    const auto set = [](Backend backend, Affinity affinity, bool cpu_fallback) {
+        Demand demand{backend, affinity};
+        demand.shader = true;
+        demand.cpu_fallback = cpu_fallback;
+        return eligible(demand, three);
+    };
+    EXPECT_EQ(set(Backend::any, Affinity::none, false), 0b110U);
+    EXPECT_EQ(set(Backend::any, Affinity::none, true), 0b111U);
+    EXPECT_EQ(set(Backend::gpu, Affinity::none, true), 0b010U);
+    EXPECT_EQ(set(Backend::cpu, Affinity::none, false), 0b001U);
+    EXPECT_EQ(set(Backend::any, Affinity::cpu_only, false), 0b001U);
+    const Task task = Task::shader(Shader::wgsl("-")).cpu_fallback();
+    EXPECT_TRUE(demand_of(task).cpu_fallback);
+    EXPECT_FALSE(demand_of(Task(task).affinity(Affinity::gpu_required)).cpu_fallback);
+}
+
+TEST(Placement, AGpuIsPreferredToACpuForShadersOnly) {
+    Demand shader;
+    shader.shader = shader.cpu_fallback = true;
+    EXPECT_EQ(preferred(shader, 0b111U, three), 0b110U);
+    EXPECT_EQ(preferred(shader, 0b011U, three), 0b010U);
+    EXPECT_EQ(preferred(shader, 0b001U, three), 0b001U);
+    EXPECT_EQ(preferred(shader, 0U, three), 0U);
+    EXPECT_EQ(preferred({}, 0b111U, three), 0b111U);
+}
+
 TEST(Placement, SizeDecidesWhoIsEligible) {
     const auto set = [](std::uint32_t cores, std::uint64_t memory, bool cgroup) {
         return eligible(Demand{Backend::any, Affinity::remote_allowed, cores, memory, cgroup},

@@ -113,7 +113,7 @@ Result<core::SiteSet> TaskPlane::admit(const Task& task, const Willing& willing)
         }
         return fail(refusal(Code::cannot_schedule, Fault::policy, std::move(sentence)));
     }
-    return able & willing.sites;
+    return core::preferred(demand, able & willing.sites, sites_);
 }
 
 Result<void> TaskPlane::wait_for_room(Lock& lock) {

@@ -139,10 +139,14 @@ class TaskPlane final : public AttemptSink {
     std::condition_variable room_;     // a place in the queue is free, or closed
     std::condition_variable drained_;  // the last task ended
     std::vector<std::unique_ptr<Executor>> executors_;
-    std::array<Executor*, core::sites_max> roster_{};  // likewise, to be read without the mutex
-    std::atomic<std::size_t> enrolled_{0};             // how many of the roster there are
-    std::vector<core::Site> sites_;                    // beside executors_
-    std::vector<Station> stations_;                    // likewise
+    struct Enrolled {
+        Executor* executor = nullptr;
+        Backend backend = Backend::cpu;
+    };
+    std::array<Enrolled, core::sites_max> roster_{};  // likewise, to be read without the mutex
+    std::atomic<std::size_t> enrolled_{0};            // how many of the roster there are
+    std::vector<core::Site> sites_;                   // beside executors_
+    std::vector<Station> stations_;                   // likewise
     core::SiteSet elastic_ = 0;
     core::SiteSet unreachable_ = 0;
     core::SiteSet settled_ = 0;

@@ -78,7 +78,7 @@ void TaskPlane::open(std::size_t site, Capabilities&& can, Deferred& deferred) {
     }
     resize(site, station.told ? *std::exchange(station.told, std::nullopt) : std::move(can),
            deferred);
-    roster_[site] = executors_[site].get();
+    roster_[site] = {executors_[site].get(), sites_[site].backend};
     // ORDER: release, pairs with ask() and capabilities(): the roster is whole for who sees it
     enrolled_.store(std::max(enrolled_.load(std::memory_order_relaxed), site + 1),
                     std::memory_order_release);
@@ -98,10 +98,14 @@ void TaskPlane::open(std::size_t site, Capabilities&& can, Deferred& deferred) {
 
 TaskPlane::Willing TaskPlane::ask(const Task& task) const noexcept {
     Willing willing;
+    const core::Demand demand = core::demand_of(task);
     // ORDER: acquire, pairs with open()
     const std::size_t enrolled = enrolled_.load(std::memory_order_acquire);
     for (std::size_t site = 0; site < enrolled; ++site) {
-        std::optional<Error> why_not = reluctance(*roster_[site], task);
+        if (!core::backend_fits(demand, roster_[site].backend)) {
+            continue;
+        }
+        std::optional<Error> why_not = reluctance(*roster_[site].executor, task);
         if (!why_not) {
             willing.sites |= core::SiteSet{1} << site;
         } else if (!willing.why_not) {
@@ -291,7 +295,7 @@ std::vector<Capabilities> TaskPlane::capabilities() const {
     // ORDER: acquire, pairs with open()
     const std::size_t enrolled = enrolled_.load(std::memory_order_acquire);
     for (std::size_t site = 0; site < enrolled; ++site) {
-        all.push_back(roster_[site]->capabilities());
+        all.push_back(roster_[site].executor->capabilities());
     }
     return all;
 }

@@ -49,15 +49,19 @@ std::pair<std::vector<T>, std::vector<T>> pairs() {
     return all;
 }
 
-/// Units in the last place between two floats.
-std::int64_t ulps(float a, float b) {
-    const auto line = [](float x) {
-        const auto bits = std::bit_cast<std::int32_t>(x);
-        return std::int64_t{bits < 0 ? std::numeric_limits<std::int32_t>::min() - bits : bits};
+/// Units in the last place between two numbers.
+template <std::floating_point T>
+std::int64_t ulps(T a, T b) {
+    using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+    const auto place = [](T x) {
+        const auto bits = std::bit_cast<Bits>(x);
+        return std::int64_t{bits < 0 ? std::numeric_limits<Bits>::min() - bits : bits};
     };
-    return std::abs(line(a) - line(b));
+    std::int64_t between = 0;
+    return __builtin_sub_overflow(place(a), place(b), &between)
+               ? std::numeric_limits<std::int64_t>::max()
+               : std::abs(between);
 }
-std::int64_t ulps(double a, double b) { return a == b ? 0 : 1000; }
 
 class Operations : public OnBoth {
   protected:

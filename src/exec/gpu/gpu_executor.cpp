@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "repartir/gpu_executor.hpp"
 
-#include <condition_variable>
 #include <cstdlib>
-#include <map>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <unordered_map>
 #include <utility>
 
 #include "base/clock.hpp"
 #include "exec/gpu/child_host.hpp"
+#include "exec/gpu/deadlines.hpp"
 #include "exec/gpu/fit.hpp"
 #include "exec/gpu/kernels.hpp"
 #include "exec/gpu/local_host.hpp"
@@ -62,22 +60,19 @@ class GpuExecutor::Impl final : public gpu::HostSink {
     [[nodiscard]] gpu::Host& host() noexcept { return *host_; }
 
   private:
-    using Deadlines = std::multimap<base::BootTime, AttemptId>;
     struct Running {
         AttemptId attempt;
         AttemptSink* sink = nullptr;
         std::chrono::system_clock::time_point started;
         base::BootTime since{};
-        std::optional<Deadlines::iterator> deadline{};
+        std::optional<gpu::Deadlines::Place> deadline{};
     };
     using RunningTasks = std::unordered_map<std::uint64_t, Running>;
 
     [[nodiscard]] Result<void> open_child();
     [[nodiscard]] std::string host_program() const;
-    void watch(Running& running, std::chrono::milliseconds timeout);
     [[nodiscard]] Running leave(RunningTasks::iterator found);
     void finish(const Running& running, AttemptResult&& result) const noexcept;
-    void keep_time();
 
     const GpuOptions options_;
     gpu::Kernels kernels_;
@@ -85,10 +80,7 @@ class GpuExecutor::Impl final : public gpu::HostSink {
     std::mutex mutex_;  ///< guards what follows
     RunningTasks running_;
     std::uint64_t last_ = 0;
-    Deadlines deadlines_;
-    std::condition_variable due_;
-    std::thread timekeeper_;  ///< once some task has a timeout
-    bool ended_ = false;
+    gpu::Deadlines deadlines_{[this](const AttemptId& id) { cancel(id, CancelReason::timed_out); }};
 };
 
 Result<void> GpuExecutor::Impl::open() {
@@ -179,26 +171,17 @@ void GpuExecutor::Impl::start(const AttemptId& id, const Task& task, AttemptSink
         work.id = ++last_;
         Running& kept = running_.emplace(work.id, running).first->second;
         if (task.timeout().count() > 0) {
-            watch(kept, task.timeout());
+            kept.deadline =
+                deadlines_.add(base::later(running.since, task.timeout()), running.attempt);
         }
     }
     host_->start(std::move(work));
 }
 
-void GpuExecutor::Impl::watch(Running& running, std::chrono::milliseconds timeout) {
-    const auto deadline = deadlines_.emplace(base::later(running.since, timeout), running.attempt);
-    running.deadline = deadline;
-    if (!timekeeper_.joinable()) {
-        timekeeper_ = std::thread([this] { keep_time(); });
-    } else if (deadline == deadlines_.begin()) {
-        due_.notify_one();
-    }
-}
-
 GpuExecutor::Impl::Running GpuExecutor::Impl::leave(RunningTasks::iterator found) {
     const Running running = found->second;
     if (running.deadline) {
-        deadlines_.erase(*running.deadline);
+        deadlines_.remove(*running.deadline);
     }
     running_.erase(found);
     return running;
@@ -243,38 +226,11 @@ void GpuExecutor::Impl::cancel(const AttemptId& id, CancelReason reason) {
     finish(running, std::move(result));
 }
 
-void GpuExecutor::Impl::keep_time() {
-    std::unique_lock lock(mutex_);
-    while (!ended_) {
-        if (deadlines_.empty()) {
-            due_.wait(lock);
-            continue;
-        }
-        const auto first = deadlines_.begin();
-        const base::BootTime left = first->first - base::now();
-        if (left.count() > 0) {
-            due_.wait_for(lock, left);
-            continue;
-        }
-        const AttemptId id = first->second;
-        lock.unlock();
-        cancel(id, CancelReason::timed_out);
-        lock.lock();
-    }
-}
-
 void GpuExecutor::Impl::shutdown() {
     if (host_) {
         host_->close();
     }
-    {
-        const std::lock_guard lock(mutex_);
-        ended_ = true;
-        due_.notify_one();
-    }
-    if (timekeeper_.joinable()) {
-        timekeeper_.join();
-    }
+    deadlines_.stop();
 }
 
 Result<std::unique_ptr<GpuExecutor>> GpuExecutor::create(GpuOptions options) {

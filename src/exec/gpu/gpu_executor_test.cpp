@@ -4,37 +4,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <condition_variable>
-#include <map>
-#include <mutex>
-
 #include "exec/gpu/engine_fixture.hpp"
+#include "exec/gpu/results_fixture.hpp"
 
 namespace repartir {
 namespace {
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
-
-class Results final : public AttemptSink {
-  public:
-    void finished(const AttemptId& id, AttemptResult&& result) noexcept override {
-        const std::lock_guard lock(mutex_);
-        EXPECT_FALSE(results_.contains(id));
-        results_[id] = std::move(result);
-        came_.notify_all();
-    }
-    AttemptResult wait(const AttemptId& id) {
-        std::unique_lock lock(mutex_);
-        EXPECT_TRUE(came_.wait_for(lock, 60s, [&] { return results_.contains(id); }));
-        return std::move(results_[id]);
-    }
-
-  private:
-    std::mutex mutex_;
-    std::condition_variable came_;
-    std::map<AttemptId, AttemptResult> results_;
-};
 
 class GpuExecutors : public gpu::OnSwiftShader {
   protected:
@@ -58,7 +35,7 @@ class GpuExecutors : public gpu::OnSwiftShader {
     }
     static AttemptId id(std::uint32_t number) { return {{JobId::random(), number}, 1, 1, 1}; }
 
-    Results results_;
+    gpu::Results results_;
     std::unique_ptr<GpuExecutor> executor_;
 };
 

@@ -77,16 +77,6 @@ std::uint64_t workgroups_of(const CpuRun& run) {
 
 }  // namespace
 
-namespace detail {
-
-void append_aligned(std::vector<std::byte>& bytes, std::span<const std::byte> value,
-                    std::size_t alignment) {
-    bytes.resize((bytes.size() + alignment - 1) / alignment * alignment);
-    bytes.insert(bytes.end(), value.begin(), value.end());
-}
-
-}  // namespace detail
-
 Result<void> run_on_cpu(const Kernel& kernel, const CpuRun& run) {
     if (kernel.error() != nullptr) {
         return fail(*kernel.error());

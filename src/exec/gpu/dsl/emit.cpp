@@ -93,6 +93,7 @@ void Emitter::declare_inputs() {
                                 ? w_.global(spv::Op::OpSpecConstant, type, {low, high})
                                 : w_.global(spv::Op::OpSpecConstant, type, {low}));
         w_.decorate(constants.back(), spv::Decoration::SpecId, {constant++});
+        w_.name(constants.back(), it.name);
     }
     for (const Input& it : module_.inputs) {
         give(it.kind == Input::Kind::constant ? constants[it.index] : input(it));

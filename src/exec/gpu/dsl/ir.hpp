@@ -196,7 +196,7 @@ struct Kernel::Body {
     std::vector<Error> error;  ///< none or one
     dsl::Module module;
     dsl::Outline outline;
-    std::vector<std::uint32_t> spirv;
+    Shader shader;
     std::uint64_t hash = 0;
 };
 }  // namespace repartir::gpu

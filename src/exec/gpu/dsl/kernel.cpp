@@ -11,6 +11,7 @@
 #include "exec/gpu/dsl/emit.hpp"
 #include "exec/gpu/dsl/ir.hpp"
 #include "exec/gpu/dsl/recorder.hpp"
+#include "repartir/task.hpp"
 
 namespace repartir::gpu {
 namespace {
@@ -38,7 +39,8 @@ const Error* Kernel::error() const noexcept {
     return body_->error.empty() ? nullptr : body_->error.data();
 }
 const std::string& Kernel::name() const noexcept { return body_->name; }
-std::span<const std::uint32_t> Kernel::spirv() const noexcept { return body_->spirv; }
+std::span<const std::uint32_t> Kernel::spirv() const noexcept { return body_->shader.words(); }
+const Shader& Kernel::shader() const noexcept { return body_->shader; }
 const KernelInterface& Kernel::interface() const noexcept { return body_->outline.interface; }
 std::uint64_t Kernel::hash() const noexcept { return body_->hash; }
 
@@ -53,7 +55,7 @@ Kernel compiled(std::string name, Module module) {
     }
     auto body = std::make_shared<Kernel::Body>();
     body->name = std::move(name);
-    body->spirv = emit(module, *found);
+    body->shader = Shader::spirv(emit(module, *found), body->name);
     body->hash = hash(module);
     body->outline = std::move(*found);
     body->module = std::move(module);
@@ -103,3 +105,18 @@ Kernel Recording::finish() {
 
 }  // namespace detail
 }  // namespace repartir::gpu
+
+namespace repartir {
+
+Task Task::shader(const gpu::Kernel& kernel) {
+    Task task = shader(kernel.shader());
+    gpu::Dispatch& dispatch = task.mutable_dispatch();
+    if (const Error* wrong = kernel.error()) {
+        dispatch.error = *wrong;
+    } else {
+        dispatch.kernel = std::make_shared<const gpu::Kernel>(kernel);
+    }
+    return task;
+}
+
+}  // namespace repartir

@@ -41,6 +41,12 @@ SpirvWriter::SpirvWriter()
     need(spv::Capability::Shader);
 }
 
+void SpirvWriter::name(SpirvId target, std::string_view name) {
+    Words all{target};
+    put_text(all, name);
+    put(names_, spv::Op::OpName, all);
+}
+
 void SpirvWriter::decorate(SpirvId target, spv::Decoration decoration,
                            std::initializer_list<std::uint32_t> operands) {
     Words all{target, word(decoration)};
@@ -223,6 +229,7 @@ Words SpirvWriter::finish(std::span<const std::uint32_t, 3> workgroup) {
     put(all, spv::Op::OpEntryPoint, operands);
     put(all, spv::Op::OpExecutionMode,
         {entry_, word(spv::ExecutionMode::LocalSize), workgroup[0], workgroup[1], workgroup[2]});
+    all.insert(all.end(), names_.begin(), names_.end());
     all.insert(all.end(), decorations_.begin(), decorations_.end());
     all.insert(all.end(), globals_.begin(), globals_.end());
     put(all, spv::Op::OpFunction, {nothing, entry_, 0, function});

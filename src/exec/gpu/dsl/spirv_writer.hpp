@@ -28,6 +28,8 @@ class SpirvWriter {
 
     [[nodiscard]] SpirvId new_id() noexcept { return next_++; }
     void need(spv::Capability capability) { capabilities_.insert(capability); }
+    /// For people, and for who gives a constant a value.
+    void name(SpirvId target, std::string_view name);
     void decorate(SpirvId target, spv::Decoration decoration,
                   std::initializer_list<std::uint32_t> operands = {});
 
@@ -80,6 +82,7 @@ class SpirvWriter {
     std::map<ValueType, SpirvId> blocks_;
     std::map<spv::BuiltIn, SpirvId> inputs_;
     Words interface_;
+    Words names_;
     Words decorations_;
     Words globals_;
     Words locals_;
