@@ -206,6 +206,18 @@ std::vector<std::string_view> Parsed::all(Opt id) const {
     return values;
 }
 
+std::vector<std::pair<Opt, std::string_view>> Parsed::in_order(
+    std::initializer_list<Opt> ids) const {
+    std::vector<std::pair<Opt, std::string_view>> values;
+    for (const Setting& setting : settings_) {
+        if (setting.origin.source == Source::flag &&
+            std::ranges::find(ids, setting.id) != ids.end()) {
+            values.emplace_back(setting.id, setting.value);
+        }
+    }
+    return values;
+}
+
 namespace {
 
 /// Records what an environment variable says. Errors: invalid_argument, for a switch

@@ -4,6 +4,7 @@
 /// manual.
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -84,6 +85,12 @@ enum class Opt : std::uint8_t {
     shader_entry,
     shader_constant,
     shader_out,
+    gpu_device,
+    workgroups,
+    buffer_in,
+    buffer_out,
+    buffer_inout,
+    push,
 };
 
 /// One option. `value` is what help calls its value; empty for a switch, which takes none.
@@ -148,6 +155,9 @@ class Parsed {
     [[nodiscard]] const Origin* origin(Opt id) const noexcept;
     /// @return every value of the source that wins, in order.
     [[nodiscard]] std::vector<std::string_view> all(Opt id) const;
+    /// @return what flags say of any of these options, in the order of the command line.
+    [[nodiscard]] std::vector<std::pair<Opt, std::string_view>> in_order(
+        std::initializer_list<Opt> ids) const;
 
     /// What follows the options: from the first word that is none, or "--". Of a mixed command all
     /// words that are no option's.

@@ -77,6 +77,44 @@ inline constexpr std::array gpu_compile_examples{
     Example{"repartir gpu compile shader.wgsl -o shader.spv", "for workers and other programs"},
 };
 
+inline constexpr std::array gpu_run_options{
+    OptionSpec{Opt::workgroups, 'w', "workgroups", "X[,Y[,Z]]", "", "1", "Task",
+               "How many workgroups run in each direction."},
+    OptionSpec{Opt::buffer_in, 'i', "in", "FILE", "", "", "Task",
+               "A buffer that the shader reads: the file's bytes, of a .npy file its values; -:"
+               " standard input.",
+               true},
+    OptionSpec{Opt::buffer_out, 'o', "out", "SIZE[:FILE]", "", "", "Task",
+               "A buffer that the shader writes, zeros before: so many bytes (4096, 64K), or a type"
+               " and lengths (float32x1000, u32x64x64). It goes to the file, as .npy where its name"
+               " ends so, or to standard output: as text where the type is told.",
+               true},
+    OptionSpec{Opt::buffer_inout, 0, "inout", "FILE[:FILE]", "", "", "Task",
+               "A buffer that the shader reads and writes: from the first file, and to the second"
+               " one or standard output.",
+               true},
+    OptionSpec{Opt::push, 'p', "push", "TYPE:VALUE", "", "", "Task",
+               "The next member of the push constants, such as u32:1000 or f32:0.5.", true},
+    shader_entry_option,
+    shader_constant_option,
+    OptionSpec{Opt::timeout, 0, "timeout", "TIME", "", "none", "Task",
+               "End it when it takes longer: 500ms, 5s, 2m, 1h."},
+    OptionSpec{Opt::gpu_device, 'd', "device", "WORD", "REPARTIR_GPU_DEVICE", "any", "",
+               "The GPU: a position in repartir gpu list, a UUID, a name or a part of it, cpu (a"
+               " driver that computes on the CPU), any."},
+    gpu_allow_cpu_option,
+    OptionSpec{Opt::json, 0, "json", "", "", "", "",
+               "Print one JSON object on how it went (docs/json-schema.md); all buffers need a"
+               " FILE then."},
+    OptionSpec{Opt::help, 'h', "help", "", "", "", "", "Print this help."},
+};
+inline constexpr std::array gpu_run_examples{
+    Example{"repartir gpu run twice.wgsl -i x.npy -o float32x1000:y.npy -w 16",
+            "from and to arrays of NumPy's"},
+    Example{"repartir gpu run sum.comp -i data.bin -o u32x4 -p u32:1000 -w 4",
+            "print four numbers"},
+};
+
 inline constexpr std::array gpu_commands{
     CommandSpec{"gpu list", "repartir gpu list [--json] [--gpu-allow-cpu]",
                 "show the GPUs of this machine",
@@ -108,6 +146,17 @@ inline constexpr std::array gpu_commands{
                 "Exit codes: 0 written, 1 it is not valid, or a file cannot be read or written,"
                 " 2 usage, 6 too little memory.",
                 gpu_compile_options, gpu_compile_examples, false, true},
+    CommandSpec{
+        "gpu run", "repartir gpu run FILE [options]", "run a compute shader on a GPU",
+        "Runs a shader in WGSL (.wgsl), GLSL (.glsl, .comp) or SPIR-V (.spv) once. --in, --out and"
+        " --inout, in their order on the command line, are the buffers of its bindings, by set and"
+        " binding; repartir gpu validate lists those. The driver works in a process of its own: a"
+        " shader that hangs or crashes it is a sentence (docs/gpu.md).\n"
+        "\n"
+        "Exit codes: 0 it ran, 1 the shader is not valid, the device failed, or a file cannot be"
+        " read or written, 2 usage, also where buffers do not fit the shader, 4 the time is up,"
+        " 6 there is no GPU that can run it, or too little memory.",
+        gpu_run_options, gpu_run_examples, false, true},
     CommandSpec{"gpu-discovery",
                 "repartir gpu-discovery [--gpu-allow-cpu]",
                 "tell repartir gpu list, which starts it, of the GPUs",

@@ -18,6 +18,7 @@
 #include "cli/args.hpp"
 #include "cli/commands/config.hpp"
 #include "cli/commands/gpu.hpp"
+#include "cli/commands/gpu_run.hpp"
 #include "cli/commands/gpu_shader.hpp"
 #include "cli/commands/info.hpp"
 #include "cli/commands/pki.hpp"
@@ -133,6 +134,9 @@ int dispatch(const CommandSpec& command, std::span<const std::string> words) {
     }
     if (command.name == "gpu validate") {
         return gpu_validate_command(*parsed);
+    }
+    if (command.name == "gpu run") {
+        return gpu_run_command(*parsed);
     }
     if (command.name == "gpu compile") {
         return gpu_compile_command(*parsed);

@@ -25,11 +25,6 @@ int exit_code_of(const Error& error) {
     return error.code() == Code::out_of_resources ? exit_cannot_schedule : exit_failed;
 }
 
-int refuse(const Error& error) {
-    complain(error.describe());
-    return exit_code_of(error);
-}
-
 /// Reads NAME=VALUE.
 Result<gpu::NamedConstant> read_constant(std::string_view text) {
     const std::size_t equals = text.find('=');
@@ -49,8 +44,21 @@ Result<gpu::NamedConstant> read_constant(std::string_view text) {
     return constant;
 }
 
-/// Reads and compiles the file that the command line names.
-Result<gpu::Compiled> compiled(const Parsed& parsed) {
+/// Writes the words to a file. @return 0, or the errno value that ended it.
+int write_words(const std::string& path, std::span<const std::uint32_t> words) {
+    std::FILE* const file = std::fopen(path.c_str(), "we");
+    if (file == nullptr) {
+        return errno;
+    }
+    const std::size_t put = std::fwrite(words.data(), sizeof words[0], words.size(), file);
+    const int wrote = put == words.size() ? 0 : errno;
+    const int closed = std::fclose(file) == 0 ? 0 : errno;
+    return wrote != 0 ? wrote : closed;
+}
+
+}  // namespace
+
+Result<gpu::Compiled> compile_named(const Parsed& parsed) {
     std::vector<gpu::NamedConstant> constants;
     for (const std::string_view text : parsed.all(Opt::shader_constant)) {
         Result<gpu::NamedConstant> constant = read_constant(text);
@@ -66,45 +74,36 @@ Result<gpu::Compiled> compiled(const Parsed& parsed) {
     return gpu::compile(*shader, parsed.last(Opt::shader_entry).value_or(""), constants);
 }
 
-bool one_file(const Parsed& parsed, std::string_view command) {
+int refuse_shader(const Error& error) {
+    complain(error.describe());
+    return exit_code_of(error);
+}
+
+bool names_one_file(const Parsed& parsed, std::string_view command) {
     if (parsed.rest.size() != 1) {
         complain(cat({"repartir ", command, " takes one file: .wgsl, .glsl, .comp or .spv"}));
     }
     return parsed.rest.size() == 1;
 }
 
-/// Writes the words to a file. @return 0, or the errno value that ended it.
-int write_words(const std::string& path, std::span<const std::uint32_t> words) {
-    std::FILE* const file = std::fopen(path.c_str(), "we");
-    if (file == nullptr) {
-        return errno;
-    }
-    const std::size_t put = std::fwrite(words.data(), sizeof words[0], words.size(), file);
-    const int wrote = put == words.size() ? 0 : errno;
-    const int closed = std::fclose(file) == 0 ? 0 : errno;
-    return wrote != 0 ? wrote : closed;
-}
-
-}  // namespace
-
 int gpu_validate_command(const Parsed& parsed) {
-    if (!one_file(parsed, "gpu validate")) {
+    if (!names_one_file(parsed, "gpu validate")) {
         return exit_usage;
     }
     const std::string& file = parsed.rest.front();
-    const Result<gpu::Compiled> done = compiled(parsed);
+    const Result<gpu::Compiled> done = compile_named(parsed);
     if (parsed.on(Opt::json)) {
         const int code = done ? exit_ok : exit_code_of(done.error());
         return print(shader_json(file, done)) ? code : exit_failed;
     }
     if (!done) {
-        return refuse(done.error());
+        return refuse_shader(done.error());
     }
     return print(shader_text(file, done->interface)) ? exit_ok : exit_failed;
 }
 
 int gpu_compile_command(const Parsed& parsed) {
-    if (!one_file(parsed, "gpu compile")) {
+    if (!names_one_file(parsed, "gpu compile")) {
         return exit_usage;
     }
     const auto out = parsed.last(Opt::shader_out);
@@ -112,9 +111,9 @@ int gpu_compile_command(const Parsed& parsed) {
         complain("repartir gpu compile needs -o FILE: where the SPIR-V goes");
         return exit_usage;
     }
-    const Result<gpu::Compiled> done = compiled(parsed);
+    const Result<gpu::Compiled> done = compile_named(parsed);
     if (!done) {
-        return refuse(done.error());
+        return refuse_shader(done.error());
     }
     if (const int error = write_words(std::string(*out), done->words); error != 0) {
         complain(cat({printable(*out), " cannot be written: ", base::words_of(error)}));

@@ -41,18 +41,18 @@ Result<void> check_argument(const Binding& binding, const BufferArgument& given)
     if (binding.kind == BindingKind::uniform && given.use != BufferUse::in) {
         return refuse(Code::invalid_task, name_of(binding) +
                                               ", is a uniform buffer, which shaders only read:"
-                                              " give it with input_buffer");
+                                              " give it as an input buffer");
     }
     if (given.use == BufferUse::in && binding.writable) {
         return refuse(Code::invalid_task,
                       name_of(binding) +
                           ", is written by the shader, and what it writes would be"
-                          " lost: give it with output_buffer or inout_buffer");
+                          " lost: give it as an output or inout buffer");
     }
     if (given.use != BufferUse::in && !binding.writable) {
         return refuse(Code::invalid_task, name_of(binding) +
                                               ", is never written by the shader, so that nothing"
-                                              " comes out: give it with input_buffer");
+                                              " comes out: give it as an input buffer");
     }
     if (given.bytes < binding.bytes_min) {
         return refuse(Code::invalid_task, name_of(binding) + ", takes at least " +
