@@ -229,7 +229,8 @@ TEST_F(PoolRemoteTest, AnOutputCallbackThatWaitsForACallOrATaskIsRefused) {
             auto call = pool.submit_remote<int>("halve", 8).get();
             refused.push_back(call ? Code::internal : call.error().code());
             for (const Backend where : {Backend::cpu, Backend::remote}) {
-                auto task = pool.submit(Task::binary("true").backend(where)).get();
+                // Not one that may have ended before it is waited for: that is no deadlock.
+                auto task = pool.submit(Task::binary("sleep", "60").backend(where)).get();
                 refused.push_back(task ? Code::internal : task.error().code());
             }
             open_gate();
