@@ -44,6 +44,7 @@ struct Capabilities {
     /// Set: nobody has been there for so long that no task is to wait any more. Tasks that no other
     /// executor may run end with this error, as not_started, until a change takes it back.
     std::optional<Error> unreachable = std::nullopt;
+    bool gpus = false;  ///< of Backend::remote: shaders can run there, too
 };
 
 /// What one attempt came to.

@@ -13,7 +13,8 @@ namespace repartir {
 /// others.
 enum class Priority : std::uint8_t { high, normal, low };
 
-/// Which kind of executor may run a task.
+/// Which kind of executor may run a task. Of a shader, `gpu` means any GPU: of this machine, or of
+/// a worker.
 enum class Backend : std::uint8_t { any, cpu, gpu, remote };
 
 /// Where a task may run, beyond the backend.

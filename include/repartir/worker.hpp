@@ -29,6 +29,7 @@
 #include "repartir/codec.hpp"
 #include "repartir/detail/call.hpp"
 #include "repartir/detail/remote_call.hpp"
+#include "repartir/gpu_executor.hpp"
 #include "repartir/network.hpp"
 #include "repartir/result.hpp"
 
@@ -58,6 +59,8 @@ struct WorkerOptions {
     /// Soft limit of open descriptors of programs whose task sets none, for a process that raised
     /// its own. Nothing: this process's.
     std::optional<std::uint64_t> open_files;
+    /// The GPUs that run clients' shaders, each in a process of its own unless it says otherwise.
+    std::vector<GpuOptions> gpus;
     LogSink log;  ///< empty: none
     /// Called on a thread of the worker's when it begins to serve, and then each tick_interval
     /// until it ends: a sign of life, such as for a watchdog. Empty: none.
@@ -116,12 +119,17 @@ class Worker::Builder {
         options_.security = std::move(security);
         return *this;
     }
-    /// Lets clients call `call` by a name. Its arguments and result are what codec.hpp can
-    /// carry; it may take a std::stop_token first, and return a Result. A SharedBuffer that it
-    /// returns travels as a string, without a copy; leave it as it is then. A large string is
-    /// not copied either. Called on any of the worker's threads, several at once. A call that is
-    /// cancelled, or whose time is up, has ended for its caller, but keeps its slot until the
-    /// function returns: have it watch the token.
+    /// One more GPU that runs clients' shaders.
+    Builder& gpu(GpuOptions options) & {
+        options_.gpus.push_back(std::move(options));
+        return *this;
+    }
+    /// Lets clients call `call` by a name, which does not begin with "repartir:". Its arguments and
+    /// result are what codec.hpp can carry; it may take a std::stop_token first, and return a
+    /// Result. A SharedBuffer that it returns travels as a string, without a copy; leave it as it
+    /// is then. A large string is not copied either. Called on any of the worker's threads, several
+    /// at once. A call that is cancelled, or whose time is up, has ended for its caller, but keeps
+    /// its slot until the function returns: have it watch the token.
     template <class F>
     Builder& function(std::string_view name, F call) & {
         functions_.insert_or_assign(std::string(name),
@@ -132,6 +140,7 @@ class Worker::Builder {
     Builder&& listen(std::string_view a) && { return std::move(listen(a)); }
     Builder&& options(WorkerOptions o) && { return std::move(options(std::move(o))); }
     Builder&& cpu_workers(std::uint32_t n) && { return std::move(cpu_workers(n)); }
+    Builder&& gpu(GpuOptions o) && { return std::move(gpu(std::move(o))); }
     Builder&& security(NetworkSecurity s) && { return std::move(security(std::move(s))); }
     template <class F>
     Builder&& function(std::string_view name, F f) && {

@@ -86,6 +86,7 @@ enum class Opt : std::uint8_t {
     shader_constant,
     shader_out,
     gpu_device,
+    gpus,
     workgroups,
     buffer_in,
     buffer_out,

@@ -167,32 +167,9 @@ void check_placeholders(OptionReader& reader, const RunConfig& config) {
     check(config.output_dir);
 }
 
-/// Addresses, several in one option where a comma stands between them.
-std::vector<std::string> addresses(const Parsed& parsed) {
-    std::vector<std::string> all;
-    for (std::string_view text : parsed.all(Opt::remote)) {
-        for (std::size_t comma = 0; comma != std::string_view::npos;) {
-            comma = text.find(',');
-            all.emplace_back(text.substr(0, comma));
-            text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
-        }
-    }
-    return all;
-}
-
 void check_remote(OptionReader& reader, const RunConfig& config) {
     if (config.remote.empty()) {
         return;
-    }
-    if (std::ranges::find(config.remote, "") != config.remote.end()) {
-        reader.refuse(
-            "--remote: an address is empty; write HOST:PORT or unix:/PATH, with a comma"
-            " between two");
-    }
-    for (const std::string& text : config.remote) {
-        if (const Result<net::Address> address = net::Address::parse(text); !address) {
-            reader.refuse(Opt::remote, cat({"--remote: ", address.error().sentence()}));
-        }
     }
     if (config.pin) {
         reader.refuse("--pin binds tasks to CPUs of this machine; leave it or --remote away");
@@ -304,7 +281,7 @@ Result<RunConfig> read_config(const Parsed& parsed) {
     reader.take(Opt::halt, parse_halt, config.halt);
     config.dry_run = parsed.on(Opt::dry_run);
     reader.take(Opt::explain, parse_explain, config.explain);
-    config.remote = addresses(parsed);
+    config.remote = read_remote(parsed, reader);
     reader.duration(Opt::reach, "--reach", config.reach);
     read_security(reader, config.security);
     read_task_options(parsed, reader, config);

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "cli/args.hpp"
+#include "cli/option_groups.hpp"
 
 namespace repartir::cli {
 
@@ -77,7 +78,8 @@ inline constexpr std::array gpu_compile_examples{
     Example{"repartir gpu compile shader.wgsl -o shader.spv", "for workers and other programs"},
 };
 
-inline constexpr std::array gpu_run_options{
+inline constexpr std::string_view gpu_elsewhere = "On another machine";
+inline constexpr std::array first_gpu_run_options{
     OptionSpec{Opt::workgroups, 'w', "workgroups", "X[,Y[,Z]]", "", "1", "Task",
                "How many workgroups run in each direction."},
     OptionSpec{Opt::buffer_in, 'i', "in", "FILE", "", "", "Task",
@@ -103,11 +105,21 @@ inline constexpr std::array gpu_run_options{
                "The GPU: a position in repartir gpu list, a UUID, a name or a part of it, cpu (a"
                " driver that computes on the CPU), any."},
     gpu_allow_cpu_option,
+    OptionSpec{Opt::remote, 0, "remote", "ADDRESS,...", "REPARTIR_REMOTE", "", gpu_elsewhere,
+               "Run on a GPU of these workers (repartir worker): HOST:PORT, [IPV6]:PORT or"
+               " unix:/PATH. --device is for GPUs of this machine.",
+               true},
+    reach_option(gpu_elsewhere),
+};
+inline constexpr std::array last_gpu_run_options{
+    plaintext_option(gpu_elsewhere),
     OptionSpec{Opt::json, 0, "json", "", "", "", "",
                "Print one JSON object on how it went (docs/json-schema.md); all buffers need a"
                " FILE then."},
     OptionSpec{Opt::help, 'h', "help", "", "", "", "", "Print this help."},
 };
+inline constexpr auto gpu_run_options =
+    joined(first_gpu_run_options, certificate_options(gpu_elsewhere, false), last_gpu_run_options);
 inline constexpr std::array gpu_run_examples{
     Example{"repartir gpu run twice.wgsl -i x.npy -o float32x1000:y.npy -w 16",
             "from and to arrays of NumPy's"},
@@ -154,8 +166,9 @@ inline constexpr std::array gpu_commands{
         " shader that hangs or crashes it is a sentence (docs/gpu.md).\n"
         "\n"
         "Exit codes: 0 it ran, 1 the shader is not valid, the device failed, or a file cannot be"
-        " read or written, 2 usage, also where buffers do not fit the shader, 4 the time is up,"
-        " 6 there is no GPU that can run it, or too little memory.",
+        " read or written, 2 usage, also where buffers do not fit the shader, 3 no worker of"
+        " --remote can be reached, 4 the time is up, 6 there is no GPU that can run it, or too "
+        "little memory.",
         gpu_run_options, gpu_run_examples, false, true},
     CommandSpec{"gpu-discovery",
                 "repartir gpu-discovery [--gpu-allow-cpu]",

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "cli/gpu_options.hpp"
+#include "cli/option_groups.hpp"
 
 namespace repartir::cli {
 namespace {
@@ -16,33 +17,6 @@ constexpr std::string_view each = "Each task";
 constexpr std::string_view elsewhere = "On other machines";
 constexpr std::string_view limit =
     "Limits on each task (a limit that cannot be enforced refuses the task)";
-
-/// Several arrays as one.
-template <class T, std::size_t... N>
-consteval auto joined(const std::array<T, N>&... parts) {
-    std::array<T, (N + ...)> all{};
-    auto* end = all.begin();
-    ((end = std::ranges::copy(parts, end).out), ...);
-    return all;
-}
-
-/// How an end shows who it is, and learns who the other is: a run and a worker are told alike.
-consteval std::array<OptionSpec, 4> certificate_options(std::string_view group, bool in_file) {
-    return {
-        OptionSpec{Opt::tls_ca, 0, "tls-ca", "FILE", "REPARTIR_TLS_CA", "none", group,
-                   "Certificate of the authority that the other end's certificate must come from,"
-                   " in PEM; TCP needs it, --tls-cert and --tls-key (repartir pki makes them).",
-                   false, "", in_file},
-        OptionSpec{Opt::tls_cert, 0, "tls-cert", "FILE", "REPARTIR_TLS_CERT", "none", group,
-                   "Our own certificate, in PEM.", false, "", in_file},
-        OptionSpec{Opt::tls_key, 0, "tls-key", "FILE", "REPARTIR_TLS_KEY", "none", group,
-                   "Private key of that certificate, in PEM, which only its owner may read.", false,
-                   "", in_file},
-        OptionSpec{Opt::tls_crl, 0, "tls-crl", "FILE", "REPARTIR_TLS_CRL", "none", group,
-                   "Certificates that are revoked, in PEM; read again when it changes.", false, "",
-                   in_file},
-    };
-}
 
 /// Of a run, what comes before the certificates.
 constexpr std::array first_run_options{
@@ -106,17 +80,11 @@ constexpr std::array first_run_options{
                " --workers N, N more at once here. Programs, their files and directories are the"
                " worker's; --stdin, --output-dir and what is printed stay ours.",
                true},
-    OptionSpec{Opt::reach, 0, "reach", "TIME", "REPARTIR_REACH", "10s", elsewhere,
-               "How long tasks wait while no worker at all can be reached; then they end with exit"
-               " code 3."},
+    reach_option(elsewhere),
 };
 /// Of a run, what comes after the certificates.
 constexpr std::array later_run_options{
-    OptionSpec{Opt::insecure_plaintext, 0, "insecure-plaintext", "any",
-               "REPARTIR_INSECURE_PLAINTEXT", "no", elsewhere,
-               "Allow TCP without TLS to loopback addresses, or with =any to all. Warns at every"
-               " start.",
-               false, "loopback"},
+    plaintext_option(elsewhere),
     OptionSpec{Opt::timeout, 0, "timeout", "TIME", "REPARTIR_TIMEOUT", "none", each,
                "End a try after this long: 500ms, 5s, 2m, 1h."},
     OptionSpec{Opt::kill_grace, 0, "kill-grace", "TIME", "REPARTIR_KILL_GRACE", "2s", each,
@@ -205,6 +173,14 @@ constexpr std::array first_worker_settings{
                true},
     OptionSpec{Opt::name, 0, "name", "NAME", "REPARTIR_WORKER_NAME", "the host's name", offer,
                "What people call this worker, in logs and reports.", false, "", true},
+    OptionSpec{Opt::gpus, 0, "gpu", "WORD", "REPARTIR_WORKER_GPU", "all", offer,
+               "A GPU for clients' shaders: a position in repartir gpu list, a UUID, a name or a"
+               " part of it, any, cpu; or all, or none.",
+               true, "", true},
+    OptionSpec{Opt::gpu_allow_cpu, 0, "gpu-allow-cpu", "", "REPARTIR_GPU_ALLOW_CPU", "no", offer,
+               "Vulkan drivers that compute on the CPU, too: slow, for tests, and some with known"
+               " faults.",
+               false, "", true},
 };
 /// Of a worker, what comes after the certificates.
 constexpr std::array later_worker_settings{

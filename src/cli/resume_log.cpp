@@ -29,8 +29,9 @@ constexpr std::size_t key_digits = 32;
 constexpr std::size_t crc_digits = 8;
 constexpr base::BootTime sync_interval = 50ms;
 
-constexpr std::array all_ends{End::exited,        End::signaled,    End::timed_out,  End::cancelled,
-                              End::out_of_memory, End::output_lost, End::not_started};
+constexpr std::array all_ends{End::exited,      End::signaled,      End::timed_out,
+                              End::cancelled,   End::out_of_memory, End::output_lost,
+                              End::not_started, End::device_failed};
 
 std::string crc_text(std::string_view bytes) {
     constexpr std::string_view digits = "0123456789abcdef";

@@ -5,8 +5,10 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "cli/text.hpp"
+#include "net/address.hpp"
 
 namespace repartir::cli {
 namespace {
@@ -42,6 +44,36 @@ void check_tls(const TlsFiles& tls, OptionReader& reader) {
 }
 
 }  // namespace
+
+std::vector<std::string> read_remote(const Parsed& parsed, OptionReader& reader) {
+    std::vector<std::string> all;
+    for (std::string_view text : parsed.all(Opt::remote)) {
+        for (std::size_t comma = 0; comma != std::string_view::npos;) {
+            comma = text.find(',');
+            all.emplace_back(text.substr(0, comma));
+            text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
+        }
+    }
+    for (const std::string& text : all) {
+        if (text.empty()) {
+            reader.refuse(
+                "--remote: an address is empty; write HOST:PORT or unix:/PATH, with a comma"
+                " between two");
+        } else if (const Result<net::Address> address = net::Address::parse(text); !address) {
+            reader.refuse(Opt::remote, cat({"--remote: ", address.error().sentence()}));
+        }
+    }
+    return all;
+}
+
+std::string_view plaintext_warning(Plaintext allowed) {
+    return allowed == Plaintext::any
+               ? "warning: --insecure-plaintext=any: whoever can listen on the way to a worker "
+                 "reads"
+                 " our tasks and what they print, and may answer in its place"
+               : "warning: --insecure-plaintext: whoever can listen at a worker's port on this"
+                 " machine may answer in its place";
+}
 
 void read_security(OptionReader& reader, NetworkSecurity& security) {
     reader.text(Opt::tls_ca, "--tls-ca", security.tls.ca);

@@ -29,6 +29,17 @@ Result<std::chrono::milliseconds> parse_heartbeat(std::string_view text) {
     return time;
 }
 
+/// @param words how many there are
+Result<void> parse_gpu(std::string_view word, std::size_t words) {
+    if (word.empty()) {
+        return fail(usage_error("a GPU's name is empty"));
+    }
+    if (words > 1 && (word == "all" || word == "none")) {
+        return fail(usage_error(cat({"\"", word, "\" stands alone; leave the others out"})));
+    }
+    return {};
+}
+
 std::vector<std::string> texts(const Parsed& parsed, Opt id) {
     const std::vector<std::string_view> all = parsed.all(id);
     return {all.begin(), all.end()};
@@ -45,6 +56,13 @@ Result<WorkerConfig> read_worker_config(const Parsed& parsed) {
     reader.count(Opt::slots, "--slots", 1, slots_max, options.slots);
     reader.size(Opt::memory, "--memory", options.memory_bytes);
     reader.text(Opt::name, "--name", options.name);
+    reader.check(Opt::gpus, "--gpu", [&](std::string_view word) {
+        return parse_gpu(word, parsed.all(Opt::gpus).size());
+    });
+    if (parsed.given(Opt::gpus)) {
+        config.gpus = texts(parsed, Opt::gpus);
+    }
+    config.gpu_allow_cpu = parsed.on(Opt::gpu_allow_cpu);
     read_security(reader, options.security);
     reader.check(Opt::socket_group, "--socket-group", net::group_id);
     options.security.groups = texts(parsed, Opt::socket_group);

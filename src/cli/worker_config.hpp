@@ -11,8 +11,10 @@ namespace repartir::cli {
 
 /// How the program runs a worker. A value.
 struct WorkerConfig {
-    WorkerOptions options;  ///< without its log and other functions
+    WorkerOptions options;  ///< without its GPUs, its log and other functions
     std::chrono::milliseconds drain_timeout{30'000};
+    std::vector<std::string> gpus{"all"};  ///< words for gpu::select; "all"; "none"
+    bool gpu_allow_cpu = false;
     bool supervise = false;
     bool print_address = false;
 };

@@ -40,6 +40,9 @@ void Reactor::count(Worker& worker) {
     worker.counted_busy = busy;
     up_ = up_ - (worker.counted_up ? 1 : 0) + (up ? 1 : 0);
     worker.counted_up = up;
+    const bool gpus = counts && worker.has.size() > shaders_ && worker.has[shaders_];
+    with_gpus_ = with_gpus_ - (worker.counted_gpus ? 1 : 0) + (gpus ? 1 : 0);
+    worker.counted_gpus = gpus;
 }
 
 /// Works out how many of a worker's slots are in use, and how many of those not by what we sent: at

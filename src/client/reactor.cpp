@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "core/retry.hpp"
+#include "wire/dispatch.hpp"
 #include "wire/limits.hpp"
 
 namespace repartir::client {
@@ -36,6 +37,7 @@ Reactor::Reactor(Options options) : options_(std::move(options)), random_(option
         workers_.emplace_back(options_);
         timers_.emplace(workers_.back().wake, id);
     }
+    shaders_ = function_number(wire::shader_function);
 }
 
 /// Brings a worker's place among the timers up to date.
@@ -73,7 +75,8 @@ void Reactor::count_slots(Outbox& out) {
                        static_cast<std::uint32_t>(std::min(busy_sum_, most)),
                        largest_,
                        round_trip_,
-                       rate_};
+                       rate_,
+                       with_gpus_ != 0};
     if (up_ != 0) {
         out_of_reach_ = give_up_at_ = never;
     } else if (out_of_reach_ == never) {
@@ -81,7 +84,7 @@ void Reactor::count_slots(Outbox& out) {
         give_up_at_ = now_ + options_.reach;
     }
     // (the largest changes with the sum: each time it is about one worker)
-    if (now.slots != told_.slots || differs(now.window, told_.window) ||
+    if (now.slots != told_.slots || now.gpus != told_.gpus || differs(now.window, told_.window) ||
         differs(now.busy, told_.busy) ||
         differs(now.round_trip.count(), told_.round_trip.count()) ||
         differs(static_cast<std::int64_t>(now.bytes_per_second),

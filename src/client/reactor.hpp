@@ -125,6 +125,7 @@ struct Capacity {
     std::uint32_t task_slots_max = 0;    ///< of the largest of them
     base::BootTime round_trip{0};        ///< to them, smoothed
     std::uint64_t bytes_per_second = 0;  ///< from them, smoothed; 0: not known
+    bool gpus = false;                   ///< some of them run shaders
 };
 using Effect = std::variant<Dial, Send, Admit, Close, Finished, Output, Returned, Capacity>;
 using Outbox = std::vector<Effect>;
@@ -245,6 +246,7 @@ class Reactor {
         bool ask_all = false;               // but it says that something waits
         bool reconciling = false;           // it came back, and has not said yet what it has
         bool counted_up = false;            // its part of up_
+        bool counted_gpus = false;          // its part of with_gpus_
         bool unsettled = false;             // it is in unsettled_
         bool unmatched = false;             // it is in unmatched_
         bool kept = false;                  // it is in kept_
@@ -397,6 +399,8 @@ class Reactor {
     base::BootTime round_trip_{0};  // to workers, smoothed
     std::uint64_t rate_ = 0;        // bytes of output per second from workers, smoothed
     std::size_t up_ = 0;            // workers
+    std::size_t with_gpus_ = 0;     // workers
+    std::uint32_t shaders_ = 0;     // the number of the function that runs them
     std::uint32_t unwanted_ = 0;    // attempts that are asked back from workers
     bool to_hand_out_ = false;      // place() has something to do
     base::BootTime now_{0};

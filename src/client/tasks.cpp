@@ -185,6 +185,14 @@ std::optional<Error> Reactor::unreachable(base::BootTime now) const {
 /// No worker in reach could run it.
 void Reactor::end_unplaced(Entry& entry, Outbox& out) {
     const Order& order = entry.second.order;
+    if (order.function == shaders_) {
+        end_here(entry, End::not_started,
+                 Error(Domain::gpu, Code::cannot_schedule, Fault::policy,
+                       "no worker in reach has a GPU that runs shaders, and the memory for this"
+                       " one: start one that has"),
+                 out);
+        return;
+    }
     if (order.function != 0) {  // who has it could run it: a call asks for nothing else
         end_here(
             entry, End::not_started,

@@ -6,6 +6,11 @@
 namespace repartir::core {
 namespace {
 
+/// @return whether it has what a shader runs on, if the task is one.
+bool runs_shader(const Demand& demand, const Site& site) noexcept {
+    return !demand.shader || site.backend != Backend::remote || site.gpus;
+}
+
 bool could_run(const Demand& demand, const Site& site) noexcept {
     return backend_fits(demand, site.backend) && (site.elastic || fits(demand, site)) &&
            (!demand.cgroup_limits || site.cgroup_limits);
@@ -14,7 +19,9 @@ bool could_run(const Demand& demand, const Site& site) noexcept {
 }  // namespace
 
 bool backend_fits(const Demand& demand, Backend backend) noexcept {
-    if (demand.backend != Backend::any && demand.backend != backend) {
+    const bool gpu_elsewhere =
+        demand.shader && demand.backend == Backend::gpu && backend == Backend::remote;
+    if (demand.backend != Backend::any && demand.backend != backend && !gpu_elsewhere) {
         return false;
     }
     if (demand.shader && demand.affinity != Affinity::cpu_only) {
@@ -54,13 +61,17 @@ SiteSet preferred(const Demand& demand, SiteSet able, std::span<const Site> site
     if (!demand.shader || !demand.cpu_fallback) {
         return able;
     }
-    SiteSet gpus = able;
+    SiteSet cpus = 0;
+    bool gpus = false;
     for (std::size_t i = 0; i < sites.size(); ++i) {
+        const SiteSet bit = SiteSet{1} << i;
         if (sites[i].backend == Backend::cpu) {
-            gpus &= ~(SiteSet{1} << i);
+            cpus |= bit;
+        } else if ((able & bit) != 0) {
+            gpus = gpus || runs_shader(demand, sites[i]);
         }
     }
-    return gpus == 0 ? able : gpus;
+    return gpus ? able & ~cpus : able;
 }
 
 SiteSet eligible(const Demand& demand, std::span<const Site> sites) noexcept {
@@ -74,13 +85,13 @@ SiteSet eligible(const Demand& demand, std::span<const Site> sites) noexcept {
 }
 
 bool fits(const Demand& demand, const Site& site) noexcept {
-    return demand.cores <= site.slots &&
+    return demand.cores <= site.slots && runs_shader(demand, site) &&
            (site.task_slots_max == 0 || demand.cores <= site.task_slots_max) &&
            (site.memory_bytes == 0 || demand.memory_bytes <= site.memory_bytes);
 }
 
 bool has_room(const Demand& demand, const Site& site) noexcept {
-    return demand.cores <= site.free_slots &&
+    return demand.cores <= site.free_slots && runs_shader(demand, site) &&
            (site.task_slots_max == 0 || demand.cores <= site.task_slots_max) &&
            (site.memory_bytes == 0 || demand.memory_bytes <= site.free_memory_bytes);
 }
@@ -131,10 +142,12 @@ std::string why_never(const Demand& demand, std::span<const Site> sites) {
     std::uint32_t slots = 0;
     std::uint64_t memory = 0;
     bool any = false;
+    bool shaders = false;
     bool enough_memory = false;
     for (const Site& site : sites) {
         if (backend_fits(demand, site.backend)) {
             any = true;
+            shaders = shaders || runs_shader(demand, site);
             slots = std::max(slots, site.slots);
             memory = std::max(memory, site.memory_bytes);
             enough_memory =
@@ -143,6 +156,9 @@ std::string why_never(const Demand& demand, std::span<const Site> sites) {
     }
     if (!any && demand.shader && demand.backend != Backend::cpu) {
         return "a shader needs a GPU, and this pool has none: give it one with PoolBuilder::gpu";
+    }
+    if (any && !shaders) {
+        return "a shader needs a GPU, and no worker in reach has one: start one with a GPU";
     }
     if (!any) {
         return "no registered executor may take the task (backend " +

@@ -34,6 +34,7 @@ struct Site {
     std::uint64_t memory_bytes = 0;  ///< 0: not counted
     std::uint64_t free_memory_bytes = 0;
     bool cgroup_limits = false;
+    bool gpus = false;                 ///< of remote: there are GPUs that run shaders
     bool elastic = false;              ///< slots and memory change; what asks for more waits for it
     std::uint32_t task_slots_max = 0;  ///< the most that one task can have; 0: all
     std::uint32_t overbooked_slots = 0;  ///< booked beyond what there is

@@ -49,15 +49,21 @@ TEST(Placement, AProgramGoesWhereThePoolHasCpusUnlessItSaysOtherwise) {
 }
 
 TEST(Placement, AShaderGoesToACpuOnlyWhereItMay) {
-    const auto set = [](Backend backend, Affinity affinity, bool cpu_fallback) {
+    auto sites = three;
+    const auto set = [&](Backend backend, Affinity affinity, bool cpu_fallback) {
         Demand demand{backend, affinity};
         demand.shader = true;
         demand.cpu_fallback = cpu_fallback;
-        return eligible(demand, three);
+        return eligible(demand, sites);
     };
+    EXPECT_EQ(set(Backend::any, Affinity::none, false), 0b010U) << "no worker has a GPU";
+    EXPECT_EQ(set(Backend::any, Affinity::none, true), 0b011U);
+    EXPECT_EQ(set(Backend::gpu, Affinity::none, true), 0b010U);
+    sites[2].gpus = true;
     EXPECT_EQ(set(Backend::any, Affinity::none, false), 0b110U);
     EXPECT_EQ(set(Backend::any, Affinity::none, true), 0b111U);
-    EXPECT_EQ(set(Backend::gpu, Affinity::none, true), 0b010U);
+    EXPECT_EQ(set(Backend::gpu, Affinity::none, true), 0b110U);
+    EXPECT_EQ(set(Backend::remote, Affinity::none, true), 0b100U);
     EXPECT_EQ(set(Backend::cpu, Affinity::none, false), 0b001U);
     EXPECT_EQ(set(Backend::any, Affinity::cpu_only, false), 0b001U);
     const Task task = Task::shader(Shader::wgsl("-")).cpu_fallback();
@@ -65,10 +71,29 @@ TEST(Placement, AShaderGoesToACpuOnlyWhereItMay) {
     EXPECT_FALSE(demand_of(Task(task).affinity(Affinity::gpu_required)).cpu_fallback);
 }
 
+TEST(Placement, AShaderWaitsForAWorkerWithAGpu) {
+    Demand shader;
+    shader.shader = true;
+    Site workers{.backend = Backend::remote, .slots = 4, .free_slots = 4, .elastic = true};
+    EXPECT_EQ(eligible(shader, std::span(&workers, 1)), 1U);
+    EXPECT_FALSE(fits(shader, workers));
+    EXPECT_FALSE(has_room(shader, workers));
+    EXPECT_EQ(why_never(shader, std::span(&workers, 1)),
+              "a shader needs a GPU, and no worker in reach has one: start one with a GPU");
+    workers.gpus = true;
+    EXPECT_TRUE(fits(shader, workers));
+    EXPECT_TRUE(has_room(shader, workers));
+    EXPECT_TRUE(has_room({}, workers));
+}
+
 TEST(Placement, AGpuIsPreferredToACpuForShadersOnly) {
     Demand shader;
     shader.shader = shader.cpu_fallback = true;
     EXPECT_EQ(preferred(shader, 0b111U, three), 0b110U);
+    EXPECT_EQ(preferred(shader, 0b101U, three), 0b101U) << "no worker has a GPU yet";
+    auto with_gpus = three;
+    with_gpus[2].gpus = true;
+    EXPECT_EQ(preferred(shader, 0b101U, with_gpus), 0b100U);
     EXPECT_EQ(preferred(shader, 0b011U, three), 0b010U);
     EXPECT_EQ(preferred(shader, 0b001U, three), 0b001U);
     EXPECT_EQ(preferred(shader, 0U, three), 0U);

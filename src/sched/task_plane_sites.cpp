@@ -141,13 +141,14 @@ void TaskPlane::resize(std::size_t at, Capabilities&& now, Deferred& deferred) {
     site.busy_slots = now.busy_slots;
     site.round_trip = now.round_trip;
     site.bytes_per_second = now.bytes_per_second;
+    site.gpus = now.gpus;
     stations_[at].description = std::move(now.description);
     stations_[at].asked = false;
     if ((elastic_ & bit) == 0) {
         return;
     }
     if (site.slots > before.slots || site.memory_bytes != before.memory_bytes ||
-        site.task_slots_max != before.task_slots_max) {
+        site.task_slots_max != before.task_slots_max || site.gpus != before.gpus) {
         lanes_.site_grew(at);
     }
     settled_ = now.settled ? settled_ | bit : settled_ & ~bit;

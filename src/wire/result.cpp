@@ -10,7 +10,7 @@ namespace repartir::wire {
 namespace {
 
 bool known(const Ending& ending) {
-    return std::to_underlying(ending.end) <= std::to_underlying(End::not_started);
+    return std::to_underlying(ending.end) <= std::to_underlying(End::device_failed);
 }
 
 bool enums_known(const AttemptRecord& record) {

@@ -66,7 +66,7 @@ TEST(ResultTest, NumbersThatNameNothingAreRefused) {
     bad.ending.end = static_cast<End>(200);
     EXPECT_FALSE(to_attempt(bad, {}));
     bad = good;
-    bad.stages[1].end = static_cast<End>(7);
+    bad.stages[1].end = static_cast<End>(8);
     EXPECT_FALSE(to_attempt(bad, {}));
     bad = good;
     bad.containment = static_cast<Containment>(4);

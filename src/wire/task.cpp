@@ -5,6 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "wire/dispatch.hpp"
+
 namespace repartir::wire {
 namespace {
 
@@ -209,6 +211,21 @@ void append_task(std::string& out, const AttemptId& attempt, const Task& task, b
         stages.push_back(packed(program));
     }
     codec::append(out, task_fields(attempt, task, stream, extras_fields(x, stages)));
+}
+
+void append_shader(std::string& out, const AttemptId& attempt, const Task& task,
+                   std::string_view arguments, std::uint64_t memory_bytes) {
+    TaskView view;
+    view.attempt = attempt;
+    view.work = Work::function;
+    view.priority = task.priority();
+    view.timeout = task.timeout();
+    view.memory_bytes = memory_bytes;
+    view.program = {1, shader_function};
+    view.input_kind = Input::bytes;
+    view.input = arguments;
+    view.name = task.extras().name;
+    codec::append(out, view);
 }
 
 void append_call(std::string& out, const AttemptId& attempt, std::string_view function,

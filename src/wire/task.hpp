@@ -102,6 +102,11 @@ void append_task(std::string& out, const AttemptId& attempt, const Task& task, b
 void append_call(std::string& out, const AttemptId& attempt, std::string_view function,
                  std::string_view arguments, std::chrono::milliseconds timeout, Priority priority);
 
+/// Appends the attempt of a shader task. @param arguments as encode_dispatch() makes them
+/// @param memory_bytes that it takes of the worker's
+void append_shader(std::string& out, const AttemptId& attempt, const Task& task,
+                   std::string_view arguments, std::uint64_t memory_bytes);
+
 /// Changes the epoch of an attempt that append_task() or append_call() wrote: each time that it is
 /// handed to a worker it has a lease of its own. Bytes that are no task stay as they are.
 void set_epoch(std::string& task, std::uint64_t epoch);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/turns.hpp"
+#include "wire/dispatch.hpp"
 #include "wire/limits.hpp"
 #include "worker/reactor.hpp"
 
@@ -29,6 +30,11 @@ core::Demand demand_of(const wire::TaskView& view) {
     demand.memory_bytes = view.memory_bytes;
     demand.cgroup_limits = view.extras && (view.extras->limits.resident_bytes.has_value() ||
                                            view.extras->limits.processes.has_value());
+    if (view.work == wire::Work::function && view.program.second == wire::shader_function) {
+        demand.shader = true;
+        demand.backend = Backend::cpu;  // its memory is this machine's; it needs no core of it
+        demand.cores = 0;
+    }
     return demand;
 }
 
@@ -40,6 +46,16 @@ Error stale_error() {
 Error foreign_error() {
     return Error(Domain::wire, Code::invalid_argument, Fault::policy,
                  "an attempt of this id belongs to another session: it was not taken");
+}
+
+Error unknown_function(const std::string& worker, std::string_view name) {
+    if (name == wire::shader_function) {
+        return Error(Domain::gpu, Code::cannot_schedule, Fault::user,
+                     "worker '" + worker + "' has no GPU that runs shaders");
+    }
+    return Error(Domain::function, Code::not_found, Fault::user,
+                 "worker '" + worker + "' has no function '" + std::string(name) +
+                     "': register it there by that name");
 }
 
 }  // namespace
@@ -177,10 +193,7 @@ void Reactor::admit(Session& session, const wire::Instance& name, const wire::Ta
         end_early(session, id, held, repartir::End::not_started,
                   known ? Error(Domain::scheduler, Code::cannot_schedule, Fault::user,
                                 core::why_never(held.demand, sites))
-                        : Error(Domain::function, Code::not_found, Fault::user,
-                                "worker '" + options_.name + "' has no function '" +
-                                    std::string(view.program.second) +
-                                    "': register it there by that name"),
+                        : unknown_function(options_.name, view.program.second),
                   out);
         return;
     }
@@ -189,13 +202,18 @@ void Reactor::admit(Session& session, const wire::Instance& name, const wire::Ta
     }
     held.task = bytes;
     held.arrival = ++arrival_;
-    queue_.emplace(std::pair(held.priority, held.arrival), id);
+    queue_of(held).emplace(std::pair(held.priority, held.arrival), id);
     ++session.queued;
+}
+
+/// Shaders need no core, and programs no GPU: none of them waits for the other.
+Reactor::Queue& Reactor::queue_of(const Held& held) noexcept {
+    return held.demand.shader ? shaders_ : queue_;
 }
 
 /// @return the task
 std::string Reactor::leave_queue(Session& session, Held& held) {
-    queue_.erase({held.priority, held.arrival});
+    queue_of(held).erase({held.priority, held.arrival});
     --session.queued;
     session.input.freed(held.task.size());
     return std::exchange(held.task, {});
@@ -240,20 +258,40 @@ void Reactor::release(const AttemptId& id, const core::Demand& demand, bool busy
 
 /// What an attempt had of the worker is free.
 void Reactor::release(const core::Demand& demand) {
-    ahead_ -= demand.cores == 0 ? 1U : 0U;
+    if (demand.shader) {
+        --gpu_tasks_;
+    } else if (demand.cores == 0) {
+        --ahead_;
+    }
     core::give_back(demand, site_);
 }
 
+/// Books what an attempt takes of the worker. @return whether there was room for it.
+bool Reactor::book(Held& held) {
+    const bool fits = core::place(held.demand, 1, std::span<const core::Site>(&site_, 1)) &&
+                      (!held.demand.shader || gpu_tasks_ < options_.gpu_tasks_max);
+    if (fits) {
+        core::take(held.demand, site_);
+        gpu_tasks_ += held.demand.shader ? 1U : 0U;
+    } else if (runs_ahead(held)) {
+        held.demand.cores = 0;
+        ++ahead_;
+    } else {
+        return false;
+    }
+    return true;
+}
+
 void Reactor::start_next(Outbox& out) {
-    while (!queue_.empty()) {
-        const AttemptId id = queue_.begin()->second;
+    start_next(queue_, out);
+    start_next(shaders_, out);
+}
+
+void Reactor::start_next(Queue& queue, Outbox& out) {
+    while (!queue.empty()) {
+        const AttemptId id = queue.begin()->second;
         const auto [session, held] = find(id);
-        if (core::place(held->demand, 1, std::span<const core::Site>(&site_, 1))) {
-            core::take(held->demand, site_);
-        } else if (runs_ahead(*held)) {
-            held->demand.cores = 0;
-            ++ahead_;
-        } else {
+        if (!book(*held)) {
             return;  // the oldest waits for room, and the others behind it, so that it gets some
         }
         held->phase = Phase::running;
@@ -262,19 +300,19 @@ void Reactor::start_next(Outbox& out) {
         out.emplace_back(Start{id, leave_queue(*session, *held)});
         grant(*session, out);
         if (const std::optional<Priority> turn = core::turn_after(++starts_)) {
-            put_first(*turn);
+            put_first(queue, *turn);
         }
     }
 }
 
 /// The oldest that waits of that priority goes before all that came later.
-void Reactor::put_first(Priority priority) {
-    const auto oldest = queue_.lower_bound({priority, 0});
-    if (oldest != queue_.end() && oldest->first.first == priority) {
+void Reactor::put_first(Queue& queue, Priority priority) {
+    const auto oldest = queue.lower_bound({priority, 0});
+    if (oldest != queue.end() && oldest->first.first == priority) {
         find(oldest->second).second->priority = Priority::high;
-        auto node = queue_.extract(oldest);
+        auto node = queue.extract(oldest);
         node.key().first = Priority::high;
-        queue_.insert(std::move(node));
+        queue.insert(std::move(node));
     }
 }
 

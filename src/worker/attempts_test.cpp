@@ -362,5 +362,52 @@ TEST(WorkerAttemptsTest, ShortFunctionsWaitAtTheThreadsAndLongOnesInTheQueue) {
     EXPECT_EQ(started, 6U) << "one at a time";
 }
 
+std::string shader_bytes(const AttemptId& id, std::uint64_t memory = 0) {
+    std::string bytes;
+    wire::append_shader(bytes, id, Task::shader(Shader()), "arguments", memory);
+    return bytes;
+}
+
+TEST(WorkerAttemptsTest, ShadersAndProgramsDoNotWaitForEachOther) {
+    Options options = Fixture::defaults(1);
+    options.gpu_tasks_max = 2;
+    Fixture f(std::move(options));
+    const ConnectionId id = f.join();
+    f.submit(id, attempt(1));
+    f.submit(id, attempt(2));
+    EXPECT_EQ(f.started(), std::vector{attempt(1)});
+    f.submit(id, {shader_bytes(attempt(3)), shader_bytes(attempt(4)), shader_bytes(attempt(5))});
+    EXPECT_EQ(f.started(), (std::vector{attempt(3), attempt(4)})) << "as many as GPUs take";
+    f.finish(attempt(1));
+    EXPECT_EQ(f.started(), std::vector{attempt(2)});
+    f.finish(attempt(4));
+    EXPECT_EQ(f.started(), std::vector{attempt(5)});
+}
+
+TEST(WorkerAttemptsTest, ShadersHaveTheMemoryThatThereIs) {
+    Options options = Fixture::defaults(1);
+    options.gpu_tasks_max = 8;
+    options.site.memory_bytes = options.site.free_memory_bytes = 100;
+    Fixture f(std::move(options));
+    const ConnectionId id = f.join();
+    f.submit(id, {shader_bytes(attempt(1), 60), shader_bytes(attempt(2), 60),
+                  shader_bytes(attempt(3), 101)});
+    const auto results = f.messages<wire::TaskResult>(wire::MessageType::task_result);
+    ASSERT_EQ(results.size(), 1U);
+    EXPECT_EQ(results[0].attempt, attempt(3));
+    f.finish(attempt(1));
+    EXPECT_EQ(f.started(), std::vector{attempt(2)});
+}
+
+TEST(WorkerAttemptsTest, WithoutGpusThereAreNoShaders) {
+    Fixture f;
+    const ConnectionId id = f.join();
+    f.submit(id, {shader_bytes(attempt(1))});
+    const auto results = f.messages<wire::TaskResult>(wire::MessageType::task_result);
+    ASSERT_EQ(results.size(), 1U);
+    EXPECT_EQ(results[0].report.ending.end, End::not_started);
+    EXPECT_EQ(results[0].report.error->sentence, "worker 'w' has no GPU that runs shaders");
+}
+
 }  // namespace
 }  // namespace repartir::worker

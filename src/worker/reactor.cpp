@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <span>
 
+#include "wire/dispatch.hpp"
 #include "wire/limits.hpp"
 
 namespace repartir::worker {
@@ -23,10 +24,12 @@ std::string wrong_role(wire::Role certified, wire::Role said) {
 
 }  // namespace
 
-Reactor::Reactor(Options options)
-    : options_(std::move(options)),
-      site_(options_.site),
-      run_times_(options_.functions.size(), base::BootTime(-1)) {}
+Reactor::Reactor(Options options) : options_(std::move(options)), site_(options_.site) {
+    if (options_.gpu_tasks_max != 0) {
+        options_.functions.emplace_back(wire::shader_function);
+    }
+    run_times_.assign(options_.functions.size(), base::BootTime(-1));
+}
 
 void Reactor::send_ids(ConnectionId to, wire::MessageType type, std::uint64_t correlation,
                        const std::vector<AttemptId>& ids, Outbox& out) {

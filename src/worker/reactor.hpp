@@ -37,6 +37,7 @@ struct Options {
     core::Site site;                ///< slots and memory
     bool compression = true;
     std::vector<std::string> functions;  ///< that it can run
+    std::uint32_t gpu_tasks_max = 0;     ///< shaders that its GPUs take at once; 0: it has none
     std::uint32_t tasks_max = 1024;      ///< of one session, from arrival to acknowledgement
     std::uint64_t input_bytes_max = 64U << 20U;  ///< of tasks of one session that have not begun
     std::uint32_t sessions_max = 256;  ///< that are connected or have something here; one at least
@@ -181,7 +182,7 @@ class Reactor {
     };
     struct Held {
         Phase phase = Phase::queued;
-        Priority priority = Priority::normal;  // its place in queue_
+        Priority priority = Priority::normal;  // its place in its queue
         bool stream = false;
         bool begun = false;     // it was started
         bool returned = false;  // it ends because the worker drains, and is another's to run
@@ -195,6 +196,8 @@ class Reactor {
         std::uint64_t sequence = 0;  // of its result
         bool result_sent = false;    // on this connection
     };
+    /// What waits: by how urgent it is, and in the order of arrival.
+    using Queue = std::map<std::pair<Priority, std::uint64_t>, AttemptId>;
     /// Attempts by id; a task finds the one that a session has of it.
     struct ByTask {
         using is_transparent = void;
@@ -259,7 +262,10 @@ class Reactor {
     void reclaim(ConnectionId id, const wire::Message& message, Outbox& out);
     void credit(ConnectionId id, const wire::Message& message, Outbox& out);
     void start_next(Outbox& out);
-    void put_first(Priority priority);
+    void start_next(Queue& queue, Outbox& out);
+    [[nodiscard]] Queue& queue_of(const Held& held) noexcept;
+    [[nodiscard]] bool book(Held& held);
+    void put_first(Queue& queue, Priority priority);
     void end(Session& session, const AttemptId& id, Held& held, Ended&& ended, Outbox& out);
     void end_early(Session& session, const AttemptId& id, Held& held, End how,
                    std::optional<Error> why, Outbox& out);
@@ -288,6 +294,7 @@ class Reactor {
 
     Options options_;
     core::Site site_;                        // what is free now
+    std::uint32_t gpu_tasks_ = 0;            // shaders that run
     std::vector<base::BootTime> run_times_;  // of functions, smoothed; negative: none ran yet
     std::uint32_t ahead_ = 0;                // functions that were started without a slot
     std::map<ConnectionId, Connection> connections_;
@@ -295,8 +302,8 @@ class Reactor {
     std::map<AttemptId, wire::Instance> owners_;
     std::map<AttemptId, core::Demand> orphans_;  // run on, though their session is no more
     std::map<AttemptId, core::Demand> busy_;     // ended, and run on
-    // By how urgent they are, and in the order of arrival.
-    std::map<std::pair<Priority, std::uint64_t>, AttemptId> queue_;
+    Queue queue_;                                // for CPUs
+    Queue shaders_;                              // for GPUs
     std::uint64_t arrival_ = 0;
     std::set<ConnectionId> owed_;  // that are to be told what was accepted
     std::uint64_t starts_ = 0;

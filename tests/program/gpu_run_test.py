@@ -49,6 +49,14 @@ def parent(pid):
         return None
 
 
+def command(pid):
+    try:
+        with open("/proc/%s/cmdline" % pid) as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
 class Runs(ProgramTest):
     def setUp(self):
         super().setUp()
@@ -166,6 +174,87 @@ class OnSwiftShader(Runs):
         self.assertEqual(process.wait(10), -signal.SIGINT)
         self.wait_until("its children are gone",
                         lambda: not any(os.path.exists("/proc/" + pid) for pid in children))
+
+
+@unittest.skipUnless(SWIFTSHADER, "no SwiftShader: ./dev test fetches it from chromium-common")
+class OnAWorker(Runs):
+    def setUp(self):
+        super().setUp()
+        self.twice = ("gpu", "run", "twice.comp", "-p", "u32:3", "-p", "f32:2", "--remote",
+                      "unix:socket", "-i", "x.bin", "-o", "f32x3")
+
+    def worker(self, *args, socket="socket"):
+        """A worker that listens."""
+        with open(self.path("log"), "w") as log:
+            process = self.start("worker", "--listen", "unix:" + socket, *args, stderr=log)
+        self.wait_for_file(socket)
+        return process
+
+    def host(self, worker):
+        """The process that has the worker's driver."""
+        def find():
+            return [pid for pid in os.listdir("/proc")
+                    if pid.isdigit() and parent(pid) == worker.pid and "gpu-host" in command(pid)]
+        self.wait_until("its driver's process", find)
+        return int(find()[0])
+
+    def test_its_gpu(self):
+        worker = self.worker("--gpu", "cpu")
+        self.assertEqual(self.run_ok(*self.twice), "2 4 6\n")
+        told = json.loads(self.run_ok(*self.twice[:-1], "12:y.bin", "--json"))
+        self.assertRegex(told["attempts"][0]["where"], "/SwiftShader")
+        worker.send_signal(signal.SIGTERM)
+        self.assertEqual(worker.wait(20), 0)
+        self.assertIn('event=gpu name="SwiftShader', self.read("log"))
+
+    def test_all_of_them_by_default(self):
+        self.worker("--gpu-allow-cpu")
+        self.run_ok(*self.twice)
+
+    def test_none_of_them(self):
+        self.worker("--gpu", "none", "--gpu-allow-cpu")
+        self.assertIn("no worker in reach has one", self.sentence(6, *self.twice, "--reach", "1s"))
+
+    def test_one_that_is_not_there(self):
+        self.assertIn('no GPU is called "banana"', self.refused(
+            "worker", "--listen", "unix:socket", "--gpu", "banana", "--gpu-allow-cpu"))
+        self.assertIn('"all" stands alone', self.refused(
+            "worker", "--listen", "unix:socket", "--gpu", "all", "--gpu", "cpu"))
+
+    def test_a_driver_that_is_killed_is_replaced(self):
+        worker = self.worker("--gpu", "cpu")
+        self.run_ok(*self.twice)
+        host = self.host(worker)
+        os.kill(host, signal.SIGKILL)
+        self.run_ok(*self.twice)
+        self.assertNotEqual(self.host(worker), host)
+
+    def test_a_stopping_signal_for_all_leaves_the_driver_to_the_worker(self):
+        worker = self.worker("--gpu", "cpu")
+        host = self.host(worker)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            os.kill(host, number)
+        self.run_ok(*self.twice)
+        self.assertEqual(self.host(worker), host)
+
+    def test_one_that_does_not_end(self):
+        self.write("endless.comp", ENDLESS)
+        self.worker("--gpu", "cpu")
+        self.assertIn("endless.comp: timed out", self.sentence(
+            4, "gpu", "run", "endless.comp", "-o", "8", "--remote", "unix:socket", "--timeout",
+            "500ms"))
+
+    def test_a_worker_that_dies_is_another_s_work(self):
+        first = self.worker("--gpu", "cpu")
+        self.worker("--gpu", "cpu", socket="other")
+        first.kill()
+        first.wait()
+        both = [word.replace("unix:socket", "unix:socket,unix:other") for word in self.twice]
+        self.run_ok(*both)
+
+    def test_nobody_there(self):
+        self.assertIn("unix:socket does not exist", self.sentence(3, *self.twice, "--reach", "1s"))
+        self.assertIn("leave it or --remote away", self.sentence(2, *self.twice, "-d", "cpu"))
 
 
 if __name__ == "__main__":

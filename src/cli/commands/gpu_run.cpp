@@ -8,14 +8,17 @@
 #include <utility>
 #include <vector>
 
+#include "cli/commands/gpu.hpp"
 #include "cli/commands/gpu_shader.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/gpu_buffers.hpp"
 #include "cli/plain_output.hpp"
 #include "cli/render.hpp"
+#include "cli/security_options.hpp"
 #include "cli/text.hpp"
-#include "exec/gpu/fit.hpp"
+#include "exec/gpu/kernel/fit.hpp"
 #include "repartir/pool.hpp"
+#include "repartir/remote_executor.hpp"
 #include "repartir/task.hpp"
 
 namespace repartir::cli {
@@ -28,6 +31,7 @@ struct GpuRun {
     std::vector<std::byte> push;
     std::chrono::milliseconds timeout{0};
     GpuOptions gpu;
+    RemoteOptions remote;  ///< with workers, where it is to run on one
     bool json = false;
 };
 
@@ -118,9 +122,19 @@ Result<GpuRun> read_run(const Parsed& parsed) {
         }
         run.timeout = *timeout;
     }
-    run.gpu.device = parsed.last(Opt::gpu_device).value_or("any");
-    run.gpu.allow_cpu = parsed.on(Opt::gpu_allow_cpu) || run.gpu.device == "cpu";
-    run.gpu.host_program = "/proc/self/exe";
+    OptionReader reader(parsed);
+    run.remote.workers = read_remote(parsed, reader);
+    reader.duration(Opt::reach, "--reach", run.remote.reach);
+    read_security(reader, run.remote.security);
+    if (!run.remote.workers.empty() && parsed.origin(Opt::gpu_device) != nullptr &&
+        parsed.origin(Opt::gpu_device)->source == Source::flag) {
+        reader.refuse("--device is for GPUs of this machine; leave it or --remote away");
+    }
+    if (reader.error()) {
+        return fail(*reader.error());
+    }
+    run.gpu =
+        gpu_named(parsed.last(Opt::gpu_device).value_or("any"), parsed.on(Opt::gpu_allow_cpu));
     return run;
 }
 
@@ -145,8 +159,16 @@ Result<void> load(GpuRun& run, Task& task) {
 }
 
 Result<Outcome> run_on_gpu(GpuRun& run, Task task) {
-    Result<Pool> pool =
-        Pool::builder().cpu_workers(1).local_programs(false).gpu(std::move(run.gpu)).build();
+    PoolBuilder builder = Pool::builder().cpu_workers(1).local_programs(false);
+    if (run.remote.workers.empty()) {
+        builder.gpu(std::move(run.gpu));
+    } else {
+        if (run.remote.security.plaintext != Plaintext::no) {
+            complain(plaintext_warning(run.remote.security.plaintext));
+        }
+        builder.remote(std::move(run.remote));
+    }
+    Result<Pool> pool = std::move(builder).build();
     if (!pool) {
         return fail(std::move(pool).error());
     }

@@ -10,7 +10,7 @@ namespace repartir::cli {
 
 int info_command(const Parsed& parsed) {
     MachineReport report = read_machine();
-    report.gpus = find_gpus(parsed);
+    report.gpus = find_gpus(parsed.on(Opt::gpu_allow_cpu));
     return print(parsed.on(Opt::json) ? report_json(report) : report_text(report)) ? exit_ok
                                                                                    : exit_failed;
 }

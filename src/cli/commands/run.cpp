@@ -13,6 +13,7 @@
 #include "cli/plain_output.hpp"
 #include "cli/resume_log.hpp"
 #include "cli/run_loop.hpp"
+#include "cli/security_options.hpp"
 #include "cli/signals.hpp"
 #include "cli/spill.hpp"
 #include "cli/task_maker.hpp"
@@ -219,15 +220,6 @@ std::string plan(const RunConfig& config, const Width& width,
                                           config.rerun_failed ? "; what failed is run again" : ""}),
              "\n"});
     return text;
-}
-
-std::string_view plaintext_warning(Plaintext allowed) {
-    return allowed == Plaintext::any
-               ? "warning: --insecure-plaintext=any: whoever can listen on the way to a worker "
-                 "reads"
-                 " our tasks and what they print, and may answer in its place"
-               : "warning: --insecure-plaintext: whoever can listen at a worker's port on this"
-                 " machine may answer in its place";
 }
 
 /// @return what runs tasks: this machine first, then workers.

@@ -22,6 +22,7 @@
 #include "base/fd.hpp"
 #include "base/logfmt.hpp"
 #include "base/os_error.hpp"
+#include "cli/commands/gpu.hpp"
 #include "cli/config_file.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/line_log.hpp"
@@ -142,12 +143,44 @@ bool announce(const Worker& worker, const WorkerConfig& config, const ServiceMan
     return true;
 }
 
+/// @return the GPUs that it offers. That there is none is no news; that a driver failed is.
+std::vector<GpuOptions> gpus_of(const WorkerConfig& config, LineLog& log) {
+    std::vector<GpuOptions> chosen;
+    if (config.gpus.front() == "none") {
+        return chosen;
+    }
+    if (config.gpus.front() != "all") {
+        for (const std::string& word : config.gpus) {
+            chosen.push_back(gpu_named(word, config.gpu_allow_cpu));
+        }
+        return chosen;
+    }
+    const Gpus found = find_gpus(config.gpu_allow_cpu);
+    if (!found) {
+        if (found.error().code() != Code::unsupported) {
+            log.write(LogLevel::warning,
+                      base::Logfmt("no-gpus").add("why", found.error().sentence()).take());
+        }
+        return chosen;
+    }
+    for (std::size_t i = 0; i < found->size(); ++i) {
+        const gpu::DeviceInfo& device = (*found)[i];
+        if (device.usable() && device.faults.empty()) {
+            chosen.push_back(gpu_named(device.uuid.empty() ? std::to_string(i) : device.uuid,
+                                       config.gpu_allow_cpu));
+            chosen.back().required = false;
+        }
+    }
+    return chosen;
+}
+
 /// Runs one worker to its end.
 int serve(const WorkerConfig& config, const EnvLookup& env, Signals& signals, LineLog& log,
           pid_t supervisor) {
     const ServiceManager manager(env, supervisor);
     ServiceManager::clear_environment();  // the tasks' copy is made when the worker is
     WorkerOptions options = config.options;
+    options.gpus = gpus_of(config, log);
     options.open_files = raise_open_files();
     options.log = [&log](LogLevel level, std::string_view line) { log.write(level, line); };
     if (manager.watchdog().count() > 0) {

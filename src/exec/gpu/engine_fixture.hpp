@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "exec/gpu/engine.hpp"
-#include "exec/gpu/kernels.hpp"
+#include "exec/gpu/kernel/kernels.hpp"
 #include "exec/gpu/swiftshader_fixture.hpp"
 
 namespace repartir::gpu {

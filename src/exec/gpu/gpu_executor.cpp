@@ -10,8 +10,8 @@
 #include "base/clock.hpp"
 #include "exec/gpu/child_host.hpp"
 #include "exec/gpu/deadlines.hpp"
-#include "exec/gpu/fit.hpp"
-#include "exec/gpu/kernels.hpp"
+#include "exec/gpu/kernel/fit.hpp"
+#include "exec/gpu/kernel/kernels.hpp"
 #include "exec/gpu/local_host.hpp"
 
 namespace repartir {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "exec/gpu/kernels.hpp"
+#include "exec/gpu/kernel/kernels.hpp"
 #include "repartir/dispatch.hpp"
 #include "repartir/executor.hpp"
 #include "repartir/gpu.hpp"

@@ -15,8 +15,8 @@
 
 #include "base/clock.hpp"
 #include "exec/gpu/deadlines.hpp"
-#include "exec/gpu/fit.hpp"
-#include "exec/gpu/kernels.hpp"
+#include "exec/gpu/kernel/fit.hpp"
+#include "exec/gpu/kernel/kernels.hpp"
 #include "repartir/kernel.hpp"
 
 namespace repartir::gpu {

@@ -442,7 +442,7 @@ void Engine::carry_out(client::Close& effect) {
 }
 
 void Engine::carry_out(client::Capacity& effect) {
-    if (effect.task_slots_max != capacity_.task_slots_max) {
+    if (effect.task_slots_max != capacity_.task_slots_max || effect.gpus != capacity_.gpus) {
         settled_ = false;
         settles_ = base::later(base::now(), reach_);
     }
@@ -459,6 +459,7 @@ void Engine::tell_capacity() {
         can_.running_slots = capacity_.slots;
         can_.busy_slots = capacity_.busy;
         can_.task_slots_max = capacity_.task_slots_max;
+        can_.gpus = capacity_.gpus;
         can_.settled = settled_;
         can_.round_trip = capacity_.round_trip;
         can_.bytes_per_second = capacity_.bytes_per_second;

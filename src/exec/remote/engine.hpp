@@ -21,6 +21,7 @@
 #include "client/reactor.hpp"
 #include "core/attempt.hpp"
 #include "exec/remote/rest.hpp"
+#include "exec/remote/shader_outputs.hpp"
 #include "loop/lead.hpp"
 #include "loop/loop.hpp"
 #include "loop/spin.hpp"
@@ -50,7 +51,8 @@ class Engine final : private loop::Timer {
 
     [[nodiscard]] Capabilities capabilities() const;
     void observe(Executor& self, AttemptSink& sink);
-    void start(const AttemptId& id, const Task& task, AttemptSink& sink);
+    /// @param shader of a shader task, as wire::encode_dispatch() makes it
+    void start(const AttemptId& id, const Task& task, std::string&& shader, AttemptSink& sink);
     void cancel(const AttemptId& id, bool force);
     [[nodiscard]] std::uint32_t give_back(std::uint32_t most);
     CallId call(std::string_view function, std::string_view arguments, const CallOptions& options,
@@ -71,6 +73,7 @@ class Engine final : private loop::Timer {
     struct StartTask {
         AttemptId id;
         const Task* task;
+        std::string shader;
         AttemptSink* sink;
     };
     struct CancelTask {
@@ -103,9 +106,10 @@ class Engine final : private loop::Timer {
     struct Job {
         const Task* task = nullptr;
         AttemptSink* sink = nullptr;
-        std::unique_ptr<base::Spool> out, err;  // once more came than a result has room for
-        std::uint64_t lease = 0;                // where there is a callback: under which it ran
-        std::array<std::uint64_t, 2> heard{};   // then, and how many bytes it was given, by Stream
+        std::unique_ptr<base::Spool> out, err;   // once more came than a result has room for
+        std::uint64_t lease = 0;                 // where there is a callback: under which it ran
+        std::array<std::uint64_t, 2> heard{};    // then, and how many bytes it was given, by Stream
+        std::optional<ShaderOutputs> outputs{};  // of a shader
     };
     using Jobs = std::unordered_map<AttemptId, Job>;
     struct Call {
@@ -131,6 +135,8 @@ class Engine final : private loop::Timer {
     [[nodiscard]] bool asked() const;
     bool ask(Request&& request);
     void answer();
+    static void end_shader(ShaderOutputs& outputs, const client::Tail& value,
+                           AttemptResult& result);
     void handle(Observe& request);
     void handle(StartTask& request);
     void handle(CancelTask& request);

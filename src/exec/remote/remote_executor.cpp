@@ -3,7 +3,10 @@
 
 #include <utility>
 
+#include "exec/gpu/kernel/fit.hpp"
+#include "exec/gpu/kernel/kernels.hpp"
 #include "exec/remote/engine.hpp"
+#include "wire/dispatch.hpp"
 #include "wire/limits.hpp"
 
 namespace repartir {
@@ -18,8 +21,27 @@ std::unexpected<Error> stays_here(const char* what, const char* instead) {
 }  // namespace
 
 struct RemoteExecutor::Impl {
+    /// Compiles a task's shader, and holds what it takes against the task.
+    [[nodiscard]] Result<gpu::KernelPtr> check(const gpu::Dispatch& task);
+
     std::unique_ptr<exec::Engine> engine;
+    gpu::Kernels kernels{};
 };
+
+Result<gpu::KernelPtr> RemoteExecutor::Impl::check(const gpu::Dispatch& task) {
+    Result<gpu::KernelPtr> kernel = kernels.get(task.shader, task.entry, task.constants);
+    if (!kernel) {
+        return kernel;
+    }
+    if (Result<void> fits = gpu::check_arguments((*kernel)->interface, task); !fits) {
+        return fail(fits.error());
+    }
+    const std::uint64_t inputs = wire::input_bytes(task);
+    if (inputs > wire::input_bytes_max - (*kernel)->words.size() * sizeof(std::uint32_t)) {
+        return stays_here("gives a shader more than 15 MiB", "give the pool a GPU of this machine");
+    }
+    return kernel;
+}
 
 RemoteExecutor::RemoteExecutor(std::unique_ptr<Impl> impl)
     : impl_(std::move(impl)), door_(std::make_shared<detail::CallDoor>(*this)) {}
@@ -78,7 +100,8 @@ Capabilities RemoteExecutor::capabilities() const { return impl_->engine->capabi
 
 Result<void> RemoteExecutor::accepts(const Task& task) const {
     if (task.extras().dispatch) {
-        return stays_here("is a shader", "give the pool a GPU of this machine");
+        const Result<gpu::KernelPtr> kernel = impl_->check(*task.extras().dispatch);
+        return kernel ? Result<void>() : fail(kernel.error());
     }
     if (!task.extras().buffers.empty()) {
         return stays_here("shares a buffer", "give the bytes as its input");
@@ -99,7 +122,20 @@ Result<void> RemoteExecutor::accepts(const Task& task) const {
 void RemoteExecutor::observe(AttemptSink& sink) { impl_->engine->observe(*this, sink); }
 
 void RemoteExecutor::start(const AttemptId& id, const Task& task, AttemptSink& sink) {
-    impl_->engine->start(id, task, sink);
+    std::string shader;
+    if (task.extras().dispatch) {
+        const gpu::Dispatch& dispatch = *task.extras().dispatch;
+        const Result<gpu::KernelPtr> kernel = impl_->check(dispatch);
+        if (!kernel) {
+            AttemptResult refused;
+            refused.attempt.ending = {End::not_started, 0};
+            refused.attempt.error = kernel.error();
+            sink.finished(id, std::move(refused));
+            return;
+        }
+        shader = wire::encode_dispatch(dispatch, (*kernel)->words, (*kernel)->interface.entry);
+    }
+    impl_->engine->start(id, task, std::move(shader), sink);
 }
 
 void RemoteExecutor::cancel(const AttemptId& id, CancelReason /*reason*/, bool force) {

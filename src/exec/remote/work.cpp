@@ -10,6 +10,7 @@
 #include "repartir/codec.hpp"
 #include "repartir/detail/remote_call.hpp"
 #include "repartir/function.hpp"
+#include "wire/dispatch.hpp"
 #include "wire/limits.hpp"
 #include "wire/task.hpp"
 
@@ -50,6 +51,10 @@ core::Demand demand_of(const Task& task) {
     core::Demand demand = core::demand_of(task);
     demand.backend = Backend::any;  // at the worker it is a task like any other
     demand.affinity = Affinity::none;
+    if (std::exchange(demand.shader, false)) {  // there it is the call of a function
+        demand.cpu_fallback = false;
+        demand.cores = 0;
+    }
     return demand;
 }
 
@@ -65,8 +70,8 @@ Attempt attempt_of(const client::Finished& finished, std::chrono::system_clock::
 
 }  // namespace
 
-void Engine::start(const AttemptId& id, const Task& task, AttemptSink& sink) {
-    if (!ask(StartTask{id, &task, &sink})) {
+void Engine::start(const AttemptId& id, const Task& task, std::string&& shader, AttemptSink& sink) {
+    if (!ask(StartTask{id, &task, std::move(shader), &sink})) {
         AttemptResult over;
         over.attempt.ending = {repartir::End::cancelled, 0};
         sink.finished(id, std::move(over));
@@ -88,12 +93,21 @@ CallId Engine::call(std::string_view function, std::string_view arguments,
 void Engine::cancel(CallId id) { ask(CancelCall{id}); }
 
 void Engine::handle(StartTask& request) {
-    jobs_.emplace(request.id, Job{request.task, request.sink, nullptr, nullptr, 0, {}});
+    const Task& task = *request.task;
+    Job& job = jobs_.emplace(request.id, Job{&task, request.sink, nullptr, nullptr, 0, {}, {}})
+                   .first->second;
     ++at_workers_;
     client::Order order;
-    wire::append_task(order.task, request.id, *request.task, streams(*request.task));
-    order.demand = demand_of(*request.task);
-    order.priority = request.task->priority();
+    order.demand = demand_of(task);
+    order.priority = task.priority();
+    if (task.extras().dispatch) {
+        job.outputs.emplace(*task.extras().dispatch);
+        order.function = reactor_.function_number(wire::shader_function);
+        wire::append_shader(order.task, request.id, task, request.shader,
+                            order.demand.memory_bytes);
+    } else {
+        wire::append_task(order.task, request.id, task, streams(task));
+    }
     reactor_.start(request.id, std::move(order), loop_->now());
 }
 
@@ -143,6 +157,10 @@ Error Engine::too_large(const Call& call) const {
 
 void Engine::carry_out(client::Output& effect) {
     if (const auto job = jobs_.find(effect.attempt); job != jobs_.end()) {
+        if (job->second.outputs) {
+            job->second.outputs->take(effect.offset, effect.bytes);
+            return;
+        }
         if (streams(*job->second.task)) {
             pass_on(job->second, effect.lease, stream_of(effect.channel), effect.offset,
                     effect.bytes);
@@ -196,7 +214,9 @@ void Engine::end_task(Jobs::iterator found, client::Finished& finished) {
     --at_workers_;
     AttemptResult result;
     result.attempt = attempt_of(finished, std::chrono::system_clock::now());
-    if (streams(*job.task)) {
+    if (job.outputs) {
+        end_shader(*job.outputs, finished.value, result);
+    } else if (streams(*job.task)) {
         pass_on(job, finished.lease, Stream::out, finished.out.offset, finished.out.bytes);
         pass_on(job, finished.lease, Stream::err, finished.err.offset, finished.err.bytes);
     } else {
@@ -211,6 +231,20 @@ void Engine::end_task(Jobs::iterator found, client::Finished& finished) {
         }
     }
     job.sink->finished(id, std::move(result));
+}
+
+/// Has what a shader gave in the result.
+void Engine::end_shader(ShaderOutputs& outputs, const client::Tail& value, AttemptResult& result) {
+    if (!result.attempt.ending.ok()) {
+        return;
+    }
+    Result<std::vector<gpu::Bytes>> buffers = outputs.finish(value.offset, value.bytes);
+    if (buffers) {
+        result.buffers = *std::move(buffers);
+    } else {
+        result.attempt.ending = {repartir::End::output_lost, 0};
+        result.attempt.error = buffers.error();
+    }
 }
 
 void Engine::handle(StartCall& request) {

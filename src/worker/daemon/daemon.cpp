@@ -11,6 +11,7 @@
 
 #include "base/in_words.hpp"
 #include "base/prng.hpp"
+#include "wire/dispatch.hpp"
 #include "wire/limits.hpp"
 #include "worker/daemon/client_room.hpp"
 
@@ -31,10 +32,17 @@ std::string host_name() {
     return ::gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : "worker";
 }
 
-/// A client is told all names in one message. Errors: too_large
+/// A client is told all names in one message. Errors: too_large, invalid_argument
 Result<void> names_fit(const WorkerOptions& options, const FunctionTable& functions) {
-    std::size_t bytes = options.name.size();
+    std::size_t bytes = options.name.size() + wire::shader_function.size();
     for (const auto& [name, function] : functions) {
+        if (name.starts_with(wire::reserved_prefix)) {
+            return fail(Error(Domain::config, Code::invalid_argument, Fault::user,
+                              "the function '" + name +
+                                  "' cannot be called so: names that begin"
+                                  " with '" +
+                                  std::string(wire::reserved_prefix) + "' are Repartir's own"));
+        }
         bytes += name.size() + sizeof(std::uint32_t);
     }
     if (bytes <= wire::names_bytes_max) {
@@ -103,6 +111,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(WorkerOptions options, FunctionTa
     reactor.site.memory_bytes = reactor.site.free_memory_bytes = daemon->options_.memory_bytes;
     reactor.site.cgroup_limits = can.cgroup_limits;
     reactor.functions = std::move(names);
+    reactor.gpu_tasks_max = daemon->runner_->gpus().tasks_max();
     reactor.tasks_max = std::max(daemon->options_.tasks_max, 2 * can.slots);
     const net::ServerOptions clients = daemon->server_options();
     reactor.sessions_max = static_cast<std::uint32_t>(sessions_each * clients.connections_max);
@@ -164,6 +173,12 @@ void Daemon::run() {
     log(LogLevel::info, base::Logfmt("serving")
                             .add("name", options_.name)
                             .add("slots", std::to_string(runner_->capabilities().slots)));
+    for (const Error& why : runner_->gpus().left_out()) {
+        log(LogLevel::warning, base::Logfmt("gpu-left-out").add("why", why.describe()));
+    }
+    for (const std::string& gpu : runner_->gpus().names()) {
+        log(LogLevel::info, base::Logfmt("gpu").add("name", gpu));
+    }
     if (options_.on_tick) {
         ticker_.on_timer(base::now());
     }

@@ -6,6 +6,7 @@
 
 #include "base/anonymous_file.hpp"
 #include "repartir/function.hpp"
+#include "wire/dispatch.hpp"
 #include "wire/limits.hpp"
 #include "wire/task.hpp"
 
@@ -38,8 +39,8 @@ std::string piece_of(const Captured& captured, std::uint64_t offset, std::uint64
     return piece;
 }
 
-/// @return the same, for who does not know whose disk or limit it is.
-Error lost_at(const std::string& worker, const Error& why) {
+/// @return the same, for who does not know whose disk, limit or device it is.
+Error at_worker(const std::string& worker, const Error& why) {
     return Error(why.domain(), why.code(), why.fault(),
                  "on worker '" + worker + "': " + why.sentence());
 }
@@ -64,7 +65,9 @@ struct Runner::Run final : loop::Timer {
 
     Runner& runner;
     const AttemptId id;
-    std::optional<Task> task;                 // of programs
+    std::optional<Task> task;                 // of programs, and of a shader
+    bool shader = false;                      // it is one
+    ShaderValue buffers;                      // that it gave
     std::unique_ptr<Streamed> streamed;       // of programs whose output is wanted as it comes
     std::array<std::uint64_t, 2> told{};      // of it, how much the owner knows of
     Captured out, err;                        // of other programs, once they ended
@@ -105,12 +108,18 @@ Result<std::unique_ptr<Runner>> Runner::create(loop::Loop& loop, Owner& owner,
         return fail(made.error());
     }
     runner->programs_ = std::move(*made);
+    Result<Gpus> gpus = Gpus::open(options.gpus);
+    if (!gpus) {
+        return fail(gpus.error());
+    }
+    runner->gpus_ = std::move(*gpus);
     return runner;
 }
 
 Runner::~Runner() {
     stop_functions();
     crew_.reset();
+    gpus_.shutdown();
     if (programs_ != nullptr) {  // it could be made
         programs_->shutdown();
     }
@@ -126,7 +135,7 @@ void Runner::start(const AttemptId& id, const std::string& bytes) {
         return;
     }
     if (view->work == wire::Work::function) {
-        call(run, *view);
+        view->program.second == wire::shader_function ? start_shader(run, *view) : call(run, *view);
         return;
     }
     Result<Task> task = wire::to_task(*view);
@@ -164,6 +173,20 @@ void Runner::start(const AttemptId& id, const std::string& bytes) {
         }
     }
     programs_->start(id, *run.task, *this);
+}
+
+void Runner::start_shader(Run& run, const wire::TaskView& view) {
+    run.shader = true;
+    Result<Task> task = Gpus::task_of(view.input);
+    if (!task) {
+        refuse(run, task.error());
+        return;
+    }
+    run.task = std::move(*task);
+    run.task->timeout(view.timeout).priority(view.priority);
+    if (Result<void> started = gpus_.start(run.id, *run.task, *this); !started) {
+        refuse(run, started.error());
+    }
 }
 
 void Runner::call(Run& run, const wire::TaskView& view) {
@@ -207,7 +230,7 @@ void Runner::refuse(Run& run, const Error& why) {
     result.attempt.ending = {End::not_started, 0};
     result.attempt.error = why;
     result.attempt.started = std::chrono::system_clock::now();
-    end_program(run, std::move(result));
+    run.shader ? end_shader(run, std::move(result)) : end_program(run, std::move(result));
 }
 
 void Runner::stop(const AttemptId& id, bool force) {
@@ -216,6 +239,10 @@ void Runner::stop(const AttemptId& id, bool force) {
         return;
     }
     Run& run = *found->second;
+    if (run.shader) {
+        gpus_.cancel(id);
+        return;
+    }
     if (run.task) {
         programs_->cancel(id, CancelReason::cancelled, force);
         return;
@@ -241,7 +268,8 @@ detail::Piece Runner::read(const AttemptId& id, wire::Channel channel, std::uint
     }
     Run& run = *found->second;
     if (channel == wire::Channel::value) {
-        return run.value.read(offset, bytes, room);
+        return run.shader ? run.buffers.read(offset, bytes, room)
+                          : run.value.read(offset, bytes, room);
     }
     const bool is_out = channel == wire::Channel::out;
     if (!run.streamed) {
@@ -326,7 +354,32 @@ void Runner::end_call(Run& run, Ending ending, std::optional<Error> why, base::B
     owner_.on_finished(run.id, std::move(ended), busy);
 }
 
-void Runner::on(Ran& ran) { end_program(*runs_.at(ran.id), std::move(ran.result)); }
+void Runner::on(Ran& ran) {
+    Run& run = *runs_.at(ran.id);
+    run.shader ? end_shader(run, std::move(ran.result)) : end_program(run, std::move(ran.result));
+}
+
+void Runner::end_shader(Run& run, AttemptResult&& result) {
+    run.ended = true;
+    --running_;
+    gpus_.ended(run.id);
+    Attempt& attempt = result.attempt;
+    attempt.where = attempt.where.empty() ? name_ + "/gpu" : name_ + "/" + attempt.where;
+    if (attempt.error) {
+        attempt.error = at_worker(name_, *attempt.error);
+    }
+    Ended ended;
+    const auto age = std::chrono::system_clock::now() - attempt.started;
+    ended.report = wire::to_record(attempt, std::max(age, std::chrono::nanoseconds(0)));
+    run.buffers = ShaderValue(std::move(result.buffers));
+    ended.value.bytes = run.buffers.size();
+    if (ended.value.bytes <= wire::inline_output_bytes_max) {
+        std::string room;
+        ended.value.inline_bytes = run.buffers.read(0, ended.value.bytes, room).bytes;
+    }
+    run.task.reset();
+    owner_.on_finished(run.id, std::move(ended), false);
+}
 
 void Runner::end_program(Run& run, AttemptResult&& result) {
     run.ended = true;
@@ -348,7 +401,7 @@ void Runner::end_program(Run& run, AttemptResult&& result) {
     }
     if (attempt.ending.end == End::output_lost && attempt.error &&
         attempt.error->code() != Code::too_large) {
-        attempt.error = lost_at(name_, *attempt.error);
+        attempt.error = at_worker(name_, *attempt.error);
     }
     attempt.where = name_ + "/cpu";
     const auto age = std::chrono::system_clock::now() - attempt.started;

@@ -22,6 +22,8 @@
 #include "repartir/executor.hpp"
 #include "repartir/scheduler.hpp"
 #include "repartir/worker.hpp"
+#include "worker/daemon/gpus.hpp"
+#include "worker/daemon/shader_value.hpp"
 #include "worker/daemon/streamed.hpp"
 #include "worker/reactor.hpp"
 
@@ -30,10 +32,10 @@ namespace repartir::worker {
 /// Functions by name.
 using FunctionTable = std::map<std::string, detail::RemoteFunction, std::less<>>;
 
-/// Starts programs on a CpuExecutor and functions on a crew of threads, hears on their threads how
-/// they end, and tells its owner on the loop's. Calls that take no longer than it takes to wake a
-/// thread are kept for the owner, see take_short(). What an attempt wrote stays here until
-/// forget().
+/// Starts programs on a CpuExecutor, shaders on GPUs and functions on a crew of threads, hears on
+/// their threads how they end, and tells its owner on the loop's. Calls that take no longer than it
+/// takes to wake a thread are kept for the owner, see take_short(). What an attempt wrote stays
+/// here until forget().
 ///
 /// One thread: the one that leads the loop.
 class Runner final : private AttemptSink {
@@ -61,8 +63,8 @@ class Runner final : private AttemptSink {
         ~Owner() = default;
     };
 
-    /// @param options slots, name and open_files count here
-    /// Errors: as CpuExecutor::create and Scheduler::create
+    /// @param options slots, name, open_files and gpus count here
+    /// Errors: as CpuExecutor::create, Scheduler::create and GpuExecutor::create
     [[nodiscard]] static Result<std::unique_ptr<Runner>> create(loop::Loop& loop, Owner& owner,
                                                                 FunctionTable functions,
                                                                 const WorkerOptions& options);
@@ -71,6 +73,8 @@ class Runner final : private AttemptSink {
 
     /// @return what programs can have here.
     [[nodiscard]] Capabilities capabilities() const { return programs_->capabilities(); }
+    /// @return the GPUs that shaders can have here.
+    [[nodiscard]] const Gpus& gpus() const noexcept { return gpus_; }
     /// Runs an attempt. The owner may be told of its end before this returns. @param task as
     /// wire::read_task() takes it
     void start(const AttemptId& id, const std::string& task);
@@ -143,6 +147,8 @@ class Runner final : private AttemptSink {
 
     void finished(const AttemptId& id, AttemptResult&& result) noexcept override;
     void call(Run& run, const wire::TaskView& view);
+    void start_shader(Run& run, const wire::TaskView& view);
+    void end_shader(Run& run, AttemptResult&& result);
     void tell(Event&& event);
     void told();
     void on(Ran& ran);
@@ -166,6 +172,7 @@ class Runner final : private AttemptSink {
     std::vector<Event> events_;     // told() is posted while there are some
     std::vector<Event> telling_;    // of told() alone
     // Last: their threads call into the rest.
+    Gpus gpus_;
     std::unique_ptr<CpuExecutor> programs_;
     std::optional<Scheduler> crew_;
 };

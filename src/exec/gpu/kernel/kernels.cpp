@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "exec/gpu/kernels.hpp"
+#include "exec/gpu/kernel/kernels.hpp"
 
 #include <algorithm>
 #include <functional>

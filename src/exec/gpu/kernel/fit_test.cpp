@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "exec/gpu/fit.hpp"
+#include "exec/gpu/kernel/fit.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
