@@ -143,8 +143,9 @@ bool announce(const Worker& worker, const WorkerConfig& config, const ServiceMan
     return true;
 }
 
-/// @return the GPUs that it offers. That there is none is no news; that a driver failed is.
-std::vector<GpuOptions> gpus_of(const WorkerConfig& config, LineLog& log) {
+/// @return the GPUs that it offers. That there is none is no news; that a driver failed is, but no
+/// reason not to serve. Errors: out_of_resources
+Result<std::vector<GpuOptions>> gpus_of(const WorkerConfig& config, LineLog& log) {
     std::vector<GpuOptions> chosen;
     if (config.gpus.front() == "none") {
         return chosen;
@@ -157,6 +158,9 @@ std::vector<GpuOptions> gpus_of(const WorkerConfig& config, LineLog& log) {
     }
     const Gpus found = find_gpus(config.gpu_allow_cpu);
     if (!found) {
+        if (found.error().code() == Code::out_of_resources) {
+            return fail(found.error());
+        }
         if (found.error().code() != Code::unsupported) {
             log.write(LogLevel::warning,
                       base::Logfmt("no-gpus").add("why", found.error().sentence()).take());
@@ -180,7 +184,11 @@ int serve(const WorkerConfig& config, const EnvLookup& env, Signals& signals, Li
     const ServiceManager manager(env, supervisor);
     ServiceManager::clear_environment();  // the tasks' copy is made when the worker is
     WorkerOptions options = config.options;
-    options.gpus = gpus_of(config, log);
+    Result<std::vector<GpuOptions>> gpus = gpus_of(config, log);
+    if (!gpus) {
+        return refuse(gpus.error());
+    }
+    options.gpus = *std::move(gpus);
     options.open_files = raise_open_files();
     options.log = [&log](LogLevel level, std::string_view line) { log.write(level, line); };
     if (manager.watchdog().count() > 0) {
