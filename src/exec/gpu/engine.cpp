@@ -61,15 +61,19 @@ Engine::~Engine() {
 }
 
 void Engine::submit(Job job) {
+    hold(std::move(job));
+    if (may_launch()) {
+        launch();
+    }
+}
+
+void Engine::hold(Job job) {
     if (lost_) {
         sink_.done(job.id, fail(*lost_), false);
         return;
     }
     waiting_[static_cast<std::size_t>(job.priority)].push_back(std::move(job));
     ++waiting_count_;
-    if (may_launch()) {
-        launch();
-    }
 }
 
 bool Engine::may_launch() const noexcept {

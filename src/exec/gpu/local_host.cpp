@@ -19,8 +19,13 @@ constexpr base::BootTime spin_max = 500us;      ///< where waits are longer, tha
 constexpr std::chrono::nanoseconds look = 5ms;  ///< between two, at whether the wait is over
 constexpr std::chrono::nanoseconds nap = 1ms;   ///< of the thread's, between two looks
 constexpr std::uint32_t stream = 4;             ///< who starts so many without a pause sees to them
-constexpr base::BootTime rest_after = 50ms;     ///< without work
-constexpr base::BootTime end_patience = 5s;     ///< with a device that is to stop
+/// So many of a stream's jobs go to the device at once: to hand one over takes longer (6 us on an
+/// H100) than it takes to start it, so that each would go alone, or not, as it happens.
+constexpr std::size_t stream_batch = 16;
+constexpr base::BootTime stream_pause = 50us;         ///< longer ones end a stream
+constexpr std::chrono::nanoseconds held_max = 100us;  ///< a stream's last jobs, about
+constexpr base::BootTime rest_after = 50ms;           ///< without work
+constexpr base::BootTime end_patience = 5s;           ///< with a device that is to stop
 
 Error shut_down_error() {
     return Error(Domain::gpu, Code::shut_down, Fault::user, "the GPU was shut down");
@@ -75,7 +80,8 @@ LocalHost::~LocalHost() {
 
 void LocalHost::start(Work work) {
     Lock lock(mutex_);
-    last_work_ = base::now();
+    const base::BootTime before = std::exchange(last_work_, base::now());
+    row_ = last_work_ - before < stream_pause ? row_ + 1 : 1;
     ++started_;
     if (closed_ || engine_->lost()) {
         const Error error = engine_->lost().value_or(shut_down_error());
@@ -85,19 +91,23 @@ void LocalHost::start(Work work) {
     }
     const auto found = pipelines_.find(work.kernel.get());
     const bool compiled = found != pipelines_.end();
-    if (compiled) {
-        run(std::move(work), found->second.pipeline);
-        engine_->advance();
-    } else {
+    const bool holds = row_ > stream && engine_->waiting() + 1 < stream_batch;
+    const bool first_held = holds && engine_->waiting() == 0;
+    if (!compiled) {
         uncompiled_.push_back(std::move(work));
+    } else if (Job job = job_of(std::move(work), found->second.pipeline); holds) {
+        engine_->hold(std::move(job));
+    } else {
+        engine_->submit(std::move(job));
+        engine_->advance();
     }
-    if (resting_ && (!compiled || !callers_help_)) {
+    if (first_held || (resting_ && (!compiled || !callers_help_))) {
         wake_.notify_one();
     }
     deliver(lock);
 }
 
-void LocalHost::run(Work work, std::shared_ptr<const Pipeline> pipeline) {
+Job LocalHost::job_of(Work work, std::shared_ptr<const Pipeline> pipeline) {
     const std::uint64_t id = work.id;
     Running& running = running_[id];
     running.work = std::move(work);
@@ -112,7 +122,7 @@ void LocalHost::run(Work work, std::shared_ptr<const Pipeline> pipeline) {
     // SAFETY: any object may be read as characters.
     job.push.assign(reinterpret_cast<const char*>(running.work.push.data()),
                     running.work.push.size());
-    engine_->submit(std::move(job));
+    return job;
 }
 
 Operand LocalHost::operand_of(const BufferArgument& buffer, Running& running) {
@@ -205,6 +215,7 @@ void LocalHost::help(const Awaited& until) {
     while (!until.there()) {
         Lock lock(mutex_);
         callers_help_ = true;
+        row_ = 0;
         engine_->advance();
         const Engine& engine = *engine_;  // stays where it is, also when it is left to the device
         const std::uint64_t submission = engine.lost() ? 0 : engine.awaited();
@@ -284,7 +295,7 @@ void LocalHost::compile_one(Lock& lock) {
     if (error) {
         ended_.emplace_back(work.id, Ended{.how = Ended::How::failed, .error = *error});
     } else {
-        run(std::move(work), std::move(pipeline));
+        engine_->submit(job_of(std::move(work), std::move(pipeline)));
     }
     deliver(lock);
     lock.lock();
@@ -293,7 +304,7 @@ void LocalHost::compile_one(Lock& lock) {
 void LocalHost::look_after(Lock& lock) {
     if (const bool streams = std::exchange(started_, 0) >= stream;
         (streams || helpers_ != 0) && !hangs()) {  // they do it
-        wake_.wait_for(lock, nap);
+        wake_.wait_for(lock, engine_->waiting() != 0 ? held_max : nap);
         return;
     }
     engine_->advance();

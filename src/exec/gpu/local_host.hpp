@@ -72,7 +72,7 @@ class LocalHost final : public Host, private JobSink {
     LocalHost(const LocalHostOptions& options, HostSink& sink) : options_(options), sink_(sink) {}
     [[nodiscard]] Result<void> begin();
     void done(std::uint64_t id, const Result<void>& how, bool begun) noexcept override;
-    void run(Work work, std::shared_ptr<const Pipeline> pipeline);
+    [[nodiscard]] Job job_of(Work work, std::shared_ptr<const Pipeline> pipeline);
     [[nodiscard]] Operand operand_of(const BufferArgument& buffer, Running& running);
     [[nodiscard]] Region* import(const SharedBuffer& buffer);
     void drop_imports();
@@ -102,6 +102,7 @@ class LocalHost final : public Host, private JobSink {
     bool closed_ = false;
     std::atomic<std::uint32_t> helpers_{0};
     std::uint32_t started_ = 0;                   ///< since the thread looked last
+    std::uint32_t row_ = 0;                       ///< started without a pause, and nobody waited
     std::atomic<std::int64_t> usual_wait_ns_{0};  ///< for a submission, smoothed
     std::thread thread_;
 };
