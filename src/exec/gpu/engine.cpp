@@ -95,8 +95,12 @@ bool Engine::withdraw(std::uint64_t id) {
 
 bool Engine::advance() {
     end_finished();
-    while (may_launch() && launch()) {}
+    hand_on();
     return busy();
+}
+
+void Engine::hand_on() {
+    while (may_launch() && launch()) {}
 }
 
 bool Engine::busy() const noexcept { return !lost_ && (!flying_.empty() || waiting_count_ != 0); }

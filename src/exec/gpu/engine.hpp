@@ -44,8 +44,10 @@ class Engine {
 
     /// Takes a job, and hands it to the device if it can be now.
     void submit(Job job);
-    /// Takes a job, and leaves it to the next submit() or advance() to hand it on.
+    /// Takes a job, and leaves it to the next submit(), advance() or hand_on().
     void hold(Job job);
+    /// Hands what waits to the device, if it can be now.
+    void hand_on();
     /// @return how many jobs wait to be handed to the device.
     [[nodiscard]] std::size_t waiting() const noexcept { return waiting_count_; }
     /// Takes back a job that was not handed to the device. @return whether it was one; then the

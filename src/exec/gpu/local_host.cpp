@@ -78,11 +78,19 @@ LocalHost::~LocalHost() {
     }
 }
 
+/// @return whether a job that is started now goes to the device with others.
+bool LocalHost::is_held() {
+    if (std::ranges::find(deliverers_, std::this_thread::get_id()) != deliverers_.end()) {
+        return true;  // it hands them on when it has told of all that ended
+    }
+    const base::BootTime before = std::exchange(last_start_, last_work_);
+    row_ = last_start_ - before < stream_pause ? row_ + 1 : 1;
+    return row_ > stream && engine_->waiting() + 1 < stream_batch;
+}
+
 void LocalHost::start(Work work) {
     Lock lock(mutex_);
-    const base::BootTime before = std::exchange(last_work_, base::now());
-    row_ = last_work_ - before < stream_pause ? row_ + 1 : 1;
-    ++started_;
+    last_work_ = base::now();
     if (closed_ || engine_->lost()) {
         const Error error = engine_->lost().value_or(shut_down_error());
         ended_.emplace_back(work.id, Ended{.how = Ended::How::not_begun, .error = error});
@@ -91,8 +99,7 @@ void LocalHost::start(Work work) {
     }
     const auto found = pipelines_.find(work.kernel.get());
     const bool compiled = found != pipelines_.end();
-    const bool holds = row_ > stream && engine_->waiting() + 1 < stream_batch;
-    const bool first_held = holds && engine_->waiting() == 0;
+    const bool holds = is_held();
     if (!compiled) {
         uncompiled_.push_back(std::move(work));
     } else if (Job job = job_of(std::move(work), found->second.pipeline); holds) {
@@ -101,7 +108,7 @@ void LocalHost::start(Work work) {
         engine_->submit(std::move(job));
         engine_->advance();
     }
-    if (first_held || (resting_ && (!compiled || !callers_help_))) {
+    if (resting_ && (!compiled || holds || !callers_help_)) {
         wake_.notify_one();
     }
     deliver(lock);
@@ -203,11 +210,19 @@ void LocalHost::done(std::uint64_t id, const Result<void>& how, bool begun) noex
 }
 
 void LocalHost::deliver(Lock& lock) noexcept {
-    std::vector<std::pair<std::uint64_t, Ended>> ended = std::exchange(ended_, {});
-    lock.unlock();
-    for (auto& [id, how] : ended) {
-        sink_.ended(id, std::move(how));
+    while (!ended_.empty()) {
+        std::vector<std::pair<std::uint64_t, Ended>> ended = std::exchange(ended_, {});
+        const std::thread::id self = std::this_thread::get_id();
+        deliverers_.push_back(self);
+        lock.unlock();
+        for (auto& [id, how] : ended) {
+            sink_.ended(id, std::move(how));
+        }
+        lock.lock();
+        deliverers_.erase(std::ranges::find(deliverers_, self));
+        engine_->hand_on();
     }
+    lock.unlock();
 }
 
 void LocalHost::help(const Awaited& until) {
@@ -302,9 +317,9 @@ void LocalHost::compile_one(Lock& lock) {
 }
 
 void LocalHost::look_after(Lock& lock) {
-    if (const bool streams = std::exchange(started_, 0) >= stream;
-        (streams || helpers_ != 0) && !hangs()) {  // they do it
-        wake_.wait_for(lock, engine_->waiting() != 0 ? held_max : nap);
+    const bool streams = row_ >= stream && base::now() - last_start_ < stream_pause;
+    if ((streams || helpers_ != 0) && !hangs()) {  // they do it
+        wake_.wait_for(lock, streams ? held_max : nap);
         return;
     }
     engine_->advance();

@@ -81,6 +81,7 @@ class LocalHost final : public Host, private JobSink {
     void compile_one(Lock& lock);
     void look_after(Lock& lock);
     void rest(Lock& lock);
+    [[nodiscard]] bool is_held();
     [[nodiscard]] bool hangs() const noexcept;
     void wait_for_device(const Engine& engine, std::uint64_t submission) noexcept;
 
@@ -101,8 +102,9 @@ class LocalHost final : public Host, private JobSink {
     bool resting_ = false;       ///< the thread is to be woken for work
     bool closed_ = false;
     std::atomic<std::uint32_t> helpers_{0};
-    std::uint32_t started_ = 0;                   ///< since the thread looked last
-    std::uint32_t row_ = 0;                       ///< started without a pause, and nobody waited
+    std::vector<std::thread::id> deliverers_;  ///< who tells of ends now; often what is told starts
+    base::BootTime last_start_{};              ///< of those from elsewhere
+    std::uint32_t row_ = 0;                    ///< of those without a pause, and nobody waited
     std::atomic<std::int64_t> usual_wait_ns_{0};  ///< for a submission, smoothed
     std::thread thread_;
 };
