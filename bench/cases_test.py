@@ -13,6 +13,7 @@ import tempfile
 import unittest
 
 import cases
+import gpu_cases
 import remote_cases
 
 FOLDER = pathlib.Path(__file__).resolve().parent
@@ -44,7 +45,7 @@ class Participants(unittest.TestCase):
     def everything(self):
         """Problem -> cases, where all that could be is built and installed."""
         for problem in FOLDER.iterdir():
-            for source in problem.glob("*.cpp"):
+            for source in [*problem.glob("*.cpp"), *problem.glob("*.cu")]:
                 self.make(f"bench/{problem.name}.{source.stem}")
         self.make("bin/repartir", "#!/bin/sh\nexit 0\n")
         self.make("peers/python/bin/python")
@@ -52,7 +53,12 @@ class Participants(unittest.TestCase):
         self.make("peers/rust/target/release/rust-original")
         catalogue = self.catalogue()
         return {**catalogue.functions(), **catalogue.processes(),
-                **remote_cases.problems(catalogue)}
+                **remote_cases.problems(catalogue), "gpu": self.gpu(catalogue).cases()}
+
+    @staticmethod
+    def gpu(catalogue, why="", on_cpu=False):
+        """The problem gpu, where each side says the same of itself."""
+        return gpu_cases.Gpu(catalogue, lambda command: ({"device": "a", "on_cpu": on_cpu}, why))
 
     def test_what_is_not_built_or_installed_does_not_take_part_and_is_named(self):
         catalogue = self.catalogue()
@@ -62,6 +68,35 @@ class Participants(unittest.TestCase):
         self.assertIn("./dev peers", catalogue.absent["dask"])
         for peer in ("ray", "hyperqueue", "rust_original"):
             self.assertIn("./dev peers", catalogue.absent[peer])
+
+    def test_sides_of_a_gpu_that_cannot_take_part_are_named_with_the_reason(self):
+        for name in ("vulkan", "repartir", "cuda"):
+            self.make(f"bench/gpu.{name}")
+        catalogue = self.catalogue()
+        found = self.gpu(catalogue, why="there is no device").cases()
+        self.assertEqual([one for case in found for one in case.contestants], [])
+        for name in ("vulkan", "repartir", "repartir_host", "cuda", "cublas"):
+            self.assertIn("there is no device", catalogue.absent[name])
+        self.assertIn("was not built", catalogue.absent["wgpu"])
+        self.assertIn("./dev peers", catalogue.absent["kompute"])
+
+    def test_a_gpu_that_is_a_cpu_gets_small_matrices_and_says_so(self):
+        self.make("bench/gpu.vulkan")
+        catalogue = self.catalogue()
+        gpu = self.gpu(catalogue, on_cpu=True)
+        names = [case.id for case in gpu.cases()]
+        self.assertIn("gpu.product.256", names)
+        self.assertNotIn("gpu.product.4096", names)
+        self.assertIn("computes on the CPU", catalogue.absent["gpu.product"])
+
+    def test_a_program_is_asked_whether_it_can_take_part(self):
+        self.make("yes", "#!/bin/sh\necho '{\"device\": \"a\"}'\n")
+        self.make("no", "#!/bin/sh\necho first >&2; echo there is none >&2; exit 1\n")
+        self.make("silent", "#!/bin/sh\nexit 3\n")
+        self.assertEqual(gpu_cases.probe([str(self.build / "yes")]), ({"device": "a"}, ""))
+        self.assertEqual(gpu_cases.probe([str(self.build / "no")]), ({}, "there is none"))
+        self.assertIn("ended with 3", gpu_cases.probe([str(self.build / "silent")])[1])
+        self.assertIn("missing", gpu_cases.probe([str(self.build / "missing")])[1])
 
     def test_each_goal_is_about_contestants_of_a_case(self):
         found = {case.id: [one.name for one in case.contestants]

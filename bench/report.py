@@ -18,6 +18,16 @@ def case_line(case_id, case):
     return line
 
 
+def ratio_line(case):
+    """The first contestant's median over each other's: lower is better for times, higher for
+    rates."""
+    medians = {name: one["medians"].get(case["metric"])
+               for name, one in case["contestants"].items()}
+    (ours, value), *others = [*medians.items()] or [("", None)]
+    parts = [f"{name} {value / other:.2f}" for name, other in others if value and other]
+    return f"  {ours} to: " + ", ".join(parts) if parts else "  nobody to compare with"
+
+
 def pretty(value):
     """A figure with three significant digits."""
     if value is None:

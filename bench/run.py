@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Runs the benchmarks: ours and each peer's, interleaved, with ratios, intervals and verdicts.
 
-    ./dev bench [PROBLEM...] [--pairs N] [--tasks N] [--json FILE] [--compare OLD.json]
+    ./dev bench [PROBLEM...] [--only TEXT] [--pairs N] [--tasks N] [--json FILE] [--compare OLD.json]
 
 Exit status: 0 measured; 1 a result was wrong or --compare found a regression; 2 usage.
 """
@@ -20,6 +20,7 @@ import tempfile
 import time
 
 import cases
+import gpu_cases
 import instructions
 import remote_cases
 import report
@@ -37,6 +38,8 @@ def parse_arguments():
                         help="which problems (default: all); --list names them")
     parser.add_argument("--pairs", type=int, default=0,
                         help="rounds per case (default: the case's own)")
+    parser.add_argument("--only", default="", metavar="TEXT",
+                        help="of those, the cases that have this in their name")
     parser.add_argument("--tasks", type=int, default=2000,
                         help="programs per round of the process problems (default 2000)")
     parser.add_argument("--json", type=pathlib.Path, help="keep the results in this file too")
@@ -166,7 +169,7 @@ def measure(arguments, catalogue, peers):
     """Runs all chosen cases. Returns the whole result document."""
     problems = {**catalogue.functions(), **catalogue.processes(),
                 **remote_cases.problems(catalogue)}
-    problems["instructions"] = []
+    problems["gpu"] = problems["instructions"] = []  # found out when they are run
     if arguments.list:
         print("\n".join(problems))
         sys.exit(0)
@@ -177,13 +180,19 @@ def measure(arguments, catalogue, peers):
     chosen = arguments.problems or list(problems)
     document = {"schema": 1, "machine": describe_machine(peers), "absent": catalogue.absent,
                 "cases": {}}
+    if "gpu" in chosen:
+        gpu = gpu_cases.Gpu(catalogue)
+        problems["gpu"] = gpu.cases()
+        document["machine"]["gpu"] = gpu.device
     for problem in chosen:
-        for case in problems[problem]:
+        for case in (one for one in problems[problem] if arguments.only in one.id):
             pairs = arguments.pairs or case.pairs
             document["cases"][case.id] = summarise(
                 case, *run_case(case, pairs, progress_line), pairs)
             progress_line("")
             print(report.case_line(case.id, document["cases"][case.id]), flush=True)
+            if problem == "gpu":
+                print(report.ratio_line(document["cases"][case.id]), flush=True)
     if "instructions" in chosen:
         counted = instructions.measure(arguments.build / "bench", catalogue.absent, progress_line)
         document["cases"].update(counted)
