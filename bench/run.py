@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Runs the benchmarks: ours and each peer's, interleaved, with ratios, intervals and verdicts.
 
-    ./dev bench [PROBLEM...] [--only TEXT] [--pairs N] [--tasks N] [--json FILE] [--compare OLD.json]
+    ./dev bench [PROBLEM...] [--only TEXT] [--pairs N] [--json FILE] [--compare OLD.json]
 
 Exit status: 0 measured; 1 a result was wrong or --compare found a regression; 2 usage.
 """
