@@ -2,18 +2,49 @@
 #include "bench/gpu/kernels.hpp"
 
 #include <array>
+#include <cstddef>
 #include <deque>
 
 namespace bench::gpu {
 
 using namespace repartir::gpu;  // the kernel language
 
+namespace {
+
+constexpr std::uint32_t steps = 8;     // columns of a, and rows of b, in workgroup memory
+constexpr std::uint32_t stride = 132;  // of those columns: writes fall into different banks
+using Left = Shared<float, std::size_t{steps} * stride>;
+using Right = Shared<float, std::size_t{steps} * product_square>;
+/// Variables stay where they are.
+using Numbers = std::deque<Var<float>>;
+
+/// @return the column that the j-th of 8 is, from the invocation's first: 4 here, 4 further right.
+constexpr std::uint32_t column(std::uint32_t j) { return j % 4 + j / 4 * 64; }
+
+/// Adds the products of what is in workgroup memory to 8 x 8 sums.
+void add_products(const Left& left, const UInt& y, const Right& right, const UInt& x,
+                  const Numbers& sum) {
+    for (std::uint32_t step = 0; step < steps; ++step) {
+        std::deque<Float> r;
+        for (std::uint32_t j = 0; j < 8; ++j) {
+            r.emplace_back(right[x + (step * product_square + column(j))]);
+        }
+        for (std::uint32_t i = 0; i < 8; ++i) {
+            const Float l = left[y + (step * stride + i)];
+            for (std::uint32_t j = 0; j < 8; ++j) {
+                sum[i * 8 + j] = fma(l, r[j], sum[i * 8 + j]);
+            }
+        }
+    }
+}
+
+}  // namespace
+
 Kernel product() {
     const KernelOptions options{.workgroup = {256, 1, 1}};
     return kernel("product", options, [](In<float> a, In<float> b, Out<float> c, UInt n) {
-        constexpr std::uint32_t stride = 132;  // writes of a column fall into different banks
-        Shared<float, 8 * stride> left;
-        Shared<float, 8 * 128> right;
+        const Left left;
+        const Right right;
         const UInt id = local_index();
         const UInt x = id % 16 * 4;
         const UInt y = id / 16 * 8;
@@ -21,45 +52,32 @@ Kernel product() {
         const UInt side = workgroup_id().x * product_square;
         const UInt a_first = (top + id / 2) * n + id % 2 * 4;
         const UInt b_first = (id / 32) * n + side + id % 32 * 4;
-        std::deque<Var<float>> sum;  // 8 rows of 4 columns here and 4 columns 64 to the right
-        for (int i = 0; i < 64; ++i) {
+        Numbers sum;
+        for (std::uint32_t i = 0; i < 64; ++i) {
             sum.emplace_back(0.0F);
         }
-        std::deque<Var<float>> next;  // four of a, four of b, on their way from memory
+        Numbers next;  // four of a, four of b, on their way from memory
         for (std::uint32_t i = 0; i < 8; ++i) {
             next.emplace_back(i < 4 ? Float(a[a_first + i]) : Float(b[b_first + (i - 4)]));
         }
-        const UInt column = id % 2 * (4 * stride) + id / 2;
-        For(0, n, 8, [&](UInt from) {
+        const UInt mine = id % 2 * (4 * stride) + id / 2;
+        For(0, n, steps, [&](UInt from) {
             for (std::uint32_t i = 0; i < 4; ++i) {
-                left[column + i * stride] = next[i];
+                left[mine + i * stride] = next[i];
                 right[id * 4 + i] = next[4 + i];
             }
             barrier();
-            If(from + 8 < n, [&] {
+            If(from + steps < n, [&] {
                 for (std::uint32_t i = 0; i < 4; ++i) {
-                    next[i] = Float(a[a_first + from + 8 + i]);
-                    next[4 + i] = Float(b[b_first + (from + 8) * n + i]);
+                    next[i] = Float(a[a_first + from + steps + i]);
+                    next[4 + i] = Float(b[b_first + (from + steps) * n + i]);
                 }
             });
-            for (std::uint32_t step = 0; step < 8; ++step) {
-                std::deque<Float> r;
-                for (std::uint32_t j = 0; j < 8; ++j) {
-                    r.emplace_back(right[x + (step * 128 + j % 4 + j / 4 * 64)]);
-                }
-                for (std::uint32_t i = 0; i < 8; ++i) {
-                    const Float l = left[y + (step * stride + i)];
-                    for (std::uint32_t j = 0; j < 8; ++j) {
-                        sum[i * 8 + j] = fma(l, r[j], sum[i * 8 + j]);
-                    }
-                }
-            }
+            add_products(left, y, right, x, sum);
             barrier();
         });
-        for (std::uint32_t i = 0; i < 8; ++i) {
-            for (std::uint32_t j = 0; j < 8; ++j) {
-                c[(top + y + i) * n + side + x + (j % 4 + j / 4 * 64)] = sum[i * 8 + j];
-            }
+        for (std::uint32_t i = 0; i < 64; ++i) {
+            c[(top + y + i / 8) * n + side + x + column(i % 8)] = sum[i];
         }
     });
 }

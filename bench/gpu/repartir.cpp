@@ -5,7 +5,6 @@
 // product:glsl is product.comp, as the raw peer runs it; product is the same in C++.
 #include "repartir/repartir.hpp"
 
-#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>

@@ -94,7 +94,7 @@ class Vulkan final : public bench::gpu::Side {
         for (std::uint64_t i = 0; i < (one ? 1 : job_.count); ++i) {
             record_dispatch(round_.list, nothing, {}, 1);
         }
-        device_.end(round_);
+        end(round_);
     }
 
     void prepare_per_task() {
@@ -114,7 +114,7 @@ class Vulkan final : public bench::gpu::Side {
         round_ = device_.begin();
         record_work(round_.list, bound);
         record_barrier(round_.list);
-        device_.end(round_);
+        end(round_);
     }
 
     /// Inputs to the device, the dispatch, its output back: in one list, or in three for kernel.
@@ -149,10 +149,10 @@ class Vulkan final : public bench::gpu::Side {
         unload_ = apart ? device_.begin() : load_;
         record_copy(unload_.list, out, host_out_);
         record_barrier(unload_.list);
-        device_.end(load_);
+        end(load_);
         if (apart) {
-            device_.end(round_);
-            device_.end(unload_);
+            end(round_);
+            end(unload_);
         }
     }
 
@@ -184,7 +184,7 @@ class Vulkan final : public bench::gpu::Side {
         const Commands commands = device_.begin();
         record_dispatch(commands.list, pipeline, bound, 1);
         record_barrier(commands.list);
-        device_.end(commands);
+        end(commands);
         device_.run(commands);
         device_.free(commands);
         device_.free(bound);
@@ -205,7 +205,7 @@ class Vulkan final : public bench::gpu::Side {
         record_barrier(commands.list);
         record_copy(commands.list, out, host_out);
         record_barrier(commands.list);
-        device_.end(commands);
+        end(commands);
         device_.run(commands);
         std::copy_n(host_out.numbers().begin(), plain_out_.size(), plain_out_.begin());
         device_.free(commands);

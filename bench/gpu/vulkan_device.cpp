@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "bench/gpu/vulkan_device.hpp"
 
-#include <algorithm>
 #include <array>
 
 #include "bench/gpu/problem.hpp"
@@ -225,10 +224,6 @@ Commands Device::begin(bool again) const {
     return made;
 }
 
-void Device::end(const Commands& commands) const {
-    check(vkEndCommandBuffer(commands.list), "vkEndCommandBuffer");
-}
-
 void Device::free(const Buffer& buffer) const {
     vkDestroyBuffer(device_, buffer.handle, nullptr);
     vkFreeMemory(device_, buffer.memory, nullptr);
@@ -263,6 +258,10 @@ void Device::wait() const {
     }
     check(result, "vkGetFenceStatus");
     check(vkResetFences(device_, 1, &fence_), "vkResetFences");
+}
+
+void end(const Commands& commands) {
+    check(vkEndCommandBuffer(commands.list), "vkEndCommandBuffer");
 }
 
 void record_barrier(VkCommandBuffer list) {

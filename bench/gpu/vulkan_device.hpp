@@ -72,7 +72,6 @@ class Device {
                              std::initializer_list<const Buffer*> buffers) const;
     /// @return a list, ready to record. @param again it is submitted while it is under way
     [[nodiscard]] Commands begin(bool again = false) const;
-    void end(const Commands& commands) const;
     void free(const Buffer& buffer) const;
     void free(const Pipeline& pipeline) const;
     void free(const Bound& bound) const;
@@ -108,5 +107,6 @@ void record_barrier(VkCommandBuffer list);  ///< everything before is there for 
 void record_copy(VkCommandBuffer list, const Buffer& from, const Buffer& to);
 void record_dispatch(VkCommandBuffer list, const Pipeline& pipeline, const Bound& bound,
                      std::uint32_t x, std::uint32_t y = 1);
+void end(const Commands& commands);  ///< nothing more is recorded
 
 }  // namespace bench::gpu

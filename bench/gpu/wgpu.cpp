@@ -36,8 +36,7 @@ std::string text(WGPUStringView view) { return {view.data, view.length}; }
 
 class Wgpu final : public bench::gpu::Side {
   public:
-    Wgpu() {
-        instance_ = wgpuCreateInstance(nullptr);
+    Wgpu() : instance_(wgpuCreateInstance(nullptr)) {
         WGPURequestAdapterOptions wish{};
         wish.powerPreference = WGPUPowerPreference_HighPerformance;
         wish.backendType = WGPUBackendType_Vulkan;
@@ -83,7 +82,7 @@ class Wgpu final : public bench::gpu::Side {
         }
     }
 
-    std::span<float> input(std::size_t) override { return in_memory_; }
+    std::span<float> input(std::size_t /*which*/) override { return in_memory_; }
     /// Where it is mapped: nothing is copied that need not be.
     std::span<const float> output() override {
         return {
@@ -175,8 +174,8 @@ class Wgpu final : public bench::gpu::Side {
     }
 
     void submit() {
-        const WGPUCommandEncoder encoder = wgpuDeviceCreateCommandEncoder(device_, nullptr);
-        const WGPUComputePassEncoder pass = wgpuCommandEncoderBeginComputePass(encoder, nullptr);
+        WGPUCommandEncoder encoder = wgpuDeviceCreateCommandEncoder(device_, nullptr);
+        WGPUComputePassEncoder pass = wgpuCommandEncoderBeginComputePass(encoder, nullptr);
         wgpuComputePassEncoderSetPipeline(pass, pipeline_);
         if (group_ != nullptr) {
             wgpuComputePassEncoderSetBindGroup(pass, 0, group_, 0, nullptr);
@@ -190,7 +189,7 @@ class Wgpu final : public bench::gpu::Side {
         if (output_bytes(job_) != 0) {
             wgpuCommandEncoderCopyBufferToBuffer(encoder, out_, 0, back_, 0, output_bytes(job_));
         }
-        const WGPUCommandBuffer commands = wgpuCommandEncoderFinish(encoder, nullptr);
+        WGPUCommandBuffer commands = wgpuCommandEncoderFinish(encoder, nullptr);
         wgpuQueueSubmit(queue_, 1, &commands);
         wgpuCommandBufferRelease(commands);
         wgpuCommandEncoderRelease(encoder);
@@ -206,7 +205,7 @@ class Wgpu final : public bench::gpu::Side {
         wgpuBufferMapAsync(back_, WGPUMapMode_Read, 0, output_bytes(job_), done);
     }
 
-    WGPUInstance instance_ = nullptr;
+    WGPUInstance instance_;
     WGPUAdapter adapter_ = nullptr;
     WGPUDevice device_ = nullptr;
     WGPUQueue queue_ = nullptr;
