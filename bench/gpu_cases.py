@@ -90,9 +90,10 @@ class Gpu:
         return Case(f"gpu.{name}", found, pairs=10, metric=metric, why_pairs=WHY_PAIRS)
 
     def cases(self):
-        """All of them."""
-        return [self.empty(), *self.trips(), *self.many(), *self.products(), *self.uses(),
-                *self.uploads()]
+        """All of them in which somebody takes part."""
+        found = [self.empty(), *self.trips(), *self.many(), *self.products(), *self.uses(),
+                 *self.uploads()]
+        return [case for case in found if case.contestants]
 
     def empty(self):
         """One dispatch that does nothing, waited for."""
@@ -125,8 +126,8 @@ class Gpu:
         sizes = (256,) if self.on_cpu else (1024, 4096)
         if self.on_cpu:
             self.catalogue.absent["gpu.product"] = (
-                "gpu: matrices of 1024 and 4096, and uploads, are skipped: this device computes on "
-                "the CPU")
+                "gpu: matrices of 1024 and 4096, uploads and the goals are skipped: this device "
+                "computes on the CPU")
         for rows in sizes:
             found.append(self.case(f"product.{rows}", rows, {
                 "repartir": ("repartir", "product"), "repartir_host": ("repartir_host", "product"),

@@ -50,7 +50,8 @@ def judge_one(goal, case, absent):
     metric = goal.get("metric", case["metric"])
     ours = samples(case, goal["ours"], metric)
     if not ours:
-        result["why"] = case["errors"].get(goal["ours"], f"{goal['ours']} was not built")
+        why = absent.get(goal["ours"], f"{goal['ours']} was not built")
+        result["why"] = case["errors"].get(goal["ours"], why)
         return result
     if goal["kind"] == "ratio":
         present = {name: samples(case, name, metric) for name in goal["peers"]}

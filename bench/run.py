@@ -180,8 +180,8 @@ def measure(arguments, catalogue, peers):
     chosen = arguments.problems or list(problems)
     document = {"schema": 1, "machine": describe_machine(peers), "absent": catalogue.absent,
                 "cases": {}}
-    if "gpu" in chosen:
-        gpu = gpu_cases.Gpu(catalogue)
+    gpu = gpu_cases.Gpu(catalogue) if "gpu" in chosen else None
+    if gpu:
         problems["gpu"] = gpu.cases()
         document["machine"]["gpu"] = gpu.device
     for problem in chosen:
@@ -200,7 +200,9 @@ def measure(arguments, catalogue, peers):
         for name, case in counted.items():
             print(report.case_line(name, case), flush=True)
     goals = json.loads((ROOT / "bench" / "goals.json").read_text())
-    document["goals"] = report.judge(goals, document["cases"], catalogue.absent)
+    document["goals"] = report.judge(goals, {
+        name: case for name, case in document["cases"].items()
+        if not (name.startswith("gpu.") and gpu.on_cpu)}, catalogue.absent)
     return document
 
 
