@@ -68,7 +68,7 @@ Result<void> Gpus::start(const AttemptId& id, const Task& task, AttemptSink& sin
     for (std::size_t i = 0; i < order.size(); ++i) {
         order[i] = i;
     }
-    std::ranges::stable_sort(order, {}, [&](std::size_t i) { return gpus_[i].running; });
+    std::ranges::sort(order, {}, [&](std::size_t i) { return std::pair(gpus_[i].running, i); });
     std::optional<Error> why_not;
     for (const std::size_t i : order) {
         Gpu& gpu = gpus_[i];
