@@ -121,9 +121,15 @@ Result<std::unique_ptr<ChildHost::Child>> ChildHost::start_child() {
         return fail(ready ? error_of(*ready->refusal)
                           : driver_failed("the process that hosts the GPU did not begin: " + how));
     }
+    if (children_ == 0) {  // afterwards they are read by others, and stay
+        info_ = std::move(ready->info);
+        features_ = Features::of_bits(ready->features);
+    } else if (ready->info.uuid != info_.uuid || ready->info.name != info_.name) {
+        static_cast<void>(end_child(*child));
+        return fail(driver_failed("the GPU is not there any more, and there is " +
+                                  ready->info.name + " in its place"));
+    }
     ++children_;
-    info_ = std::move(ready->info);
-    features_ = Features::of_bits(ready->features);
     return child;
 }
 
