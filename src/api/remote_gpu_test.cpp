@@ -260,7 +260,9 @@ void main() { d = d * 2.0; })"))
 }
 
 TEST_F(RemoteGpu, TimeLimitsHold) {
-    Pool pool = pool_of({serve(swiftshader())});
+    GpuOptions options = swiftshader();
+    options.in_process = false;  // what does not end dies with its process
+    Pool pool = pool_of({serve(options)});
     const auto outcome = pool.submit(Task::shader(Shader::glsl(R"(#version 450
 layout(binding = 0) buffer B { uint n[]; };
 void main() { while (n[0] < 1000000000u) { n[0] += 1u; } })"))
