@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "repartir/executor.hpp"
@@ -29,6 +30,9 @@ struct GpuOptions {
     std::string host_program;
     /// How long the device may work at one submission before it is given up.
     std::chrono::milliseconds dispatch_time_max{60'000};
+    /// Where what the driver has compiled is kept for the next process. Nothing: `repartir` in
+    /// $XDG_CACHE_HOME, else in ~/.cache. Empty: it is not kept.
+    std::optional<std::string> cache_folder;
     std::uint32_t tasks_max = 1024;  ///< that are handed to the device's queue at once
 };
 

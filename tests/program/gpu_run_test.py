@@ -162,6 +162,26 @@ class OnSwiftShader(Runs):
             4, "gpu", "run", "endless.comp", "-o", "8", "-d", "cpu", "--timeout", "500ms"))
         self.assertLess(time.monotonic() - began, 20)
 
+    def test_what_the_driver_compiled_is_kept(self):
+        def run():
+            self.assertEqual(self.run_ok(*self.twice, "-i", "x.bin", "-o", "f32x3"), "2 4 6\n")
+
+        def kept():
+            return [name for name in os.listdir(self.path("repartir"))
+                    if name.endswith(".pipelines")]
+        run()
+        [name] = kept()
+        file = self.path("repartir/" + name)
+        self.assertEqual(os.stat(file).st_mode & 0o777, 0o600)
+        with open(file, "rb") as whole:
+            content = bytearray(whole.read())
+        for damage in (b"", b"no pipelines", content[:-1], content[:30] + b"x" + content[31:]):
+            with open(file, "wb") as damaged:
+                damaged.write(damage)
+            run()
+        self.env["XDG_CACHE_HOME"] = "/proc/nowhere"
+        run()
+
     def test_interrupted(self):
         self.write("endless.comp", ENDLESS)
         process = self.start("gpu", "run", "endless.comp", "-o", "8", "-d", "cpu")

@@ -21,7 +21,7 @@ class ProgramTest(unittest.TestCase):
         self.folder = tempfile.mkdtemp(prefix="repartir-test-")
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("REPARTIR")}
-        self.env["TMPDIR"] = self.folder
+        self.env["TMPDIR"] = self.env["XDG_CACHE_HOME"] = self.folder
 
     def path(self, name):
         return os.path.join(self.folder, name)

@@ -6,20 +6,22 @@
 
 namespace repartir::gpu {
 
-Engine::Engine(const Device& device, JobSink& sink, const EngineOptions& options)
+Engine::Engine(const Device& device, JobSink& sink, const EngineOptions& options,
+               std::span<const std::byte> kept)
     : device_(device),
       sink_(sink),
       options_(options),
       memory_(device, options.device_bytes_max),
-      pipelines_(device),
+      pipelines_(device, kept),
       setups_(device, memory_,
               {.unified = device.unified(),
                .near = device.memory_type(Place::near).has_value(),
                .copies = options.copies}) {}
 
 Result<std::unique_ptr<Engine>> Engine::make(const Device& device, JobSink& sink,
-                                             const EngineOptions& options) {
-    std::unique_ptr<Engine> engine(new Engine(device, sink, options));
+                                             const EngineOptions& options,
+                                             std::span<const std::byte> kept) {
+    std::unique_ptr<Engine> engine(new Engine(device, sink, options, kept));
     if (Result<void> started = engine->start(); !started) {
         return fail(started.error());
     }

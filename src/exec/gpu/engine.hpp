@@ -34,10 +34,11 @@ struct EngineOptions {
 /// wait().
 class Engine {
   public:
-    /// @param device outlives it, and so does the sink
+    /// @param device outlives it, and so does the sink @param kept as Pipelines has it
     /// Errors (Domain::gpu): driver_failed, out_of_resources.
     [[nodiscard]] static Result<std::unique_ptr<Engine>> make(const Device& device, JobSink& sink,
-                                                              const EngineOptions& options = {});
+                                                              const EngineOptions& options = {},
+                                                              std::span<const std::byte> kept = {});
     ~Engine();
     Engine(const Engine&) = delete;
     Engine& operator=(const Engine&) = delete;
@@ -98,7 +99,8 @@ class Engine {
         VkCommandBuffer commands = nullptr;
     };
 
-    Engine(const Device& device, JobSink& sink, const EngineOptions& options);
+    Engine(const Device& device, JobSink& sink, const EngineOptions& options,
+           std::span<const std::byte> kept);
     [[nodiscard]] Result<void> start();
     [[nodiscard]] Result<VkCommandBuffer> spare_commands();
     void end_finished();

@@ -10,6 +10,7 @@
 #include "base/clock.hpp"
 #include "exec/gpu/child_host.hpp"
 #include "exec/gpu/deadlines.hpp"
+#include "exec/gpu/kept_pipelines.hpp"
 #include "exec/gpu/kernel/fit.hpp"
 #include "exec/gpu/kernel/kernels.hpp"
 #include "exec/gpu/local_host.hpp"
@@ -91,6 +92,7 @@ Result<void> GpuExecutor::Impl::open() {
     local.discovery.allow_cpu = options_.allow_cpu;
     local.device = options_.device;
     local.dispatch_time_max = options_.dispatch_time_max;
+    local.cache_folder = options_.cache_folder.value_or(gpu::default_cache_folder());
     Result<std::unique_ptr<gpu::LocalHost>> host = gpu::LocalHost::open(local, *this);
     if (!host) {
         return fail(host.error());
@@ -104,7 +106,8 @@ Result<void> GpuExecutor::Impl::open_child() {
     gpu::ChildHostOptions child;
     child.program = host_program();
     child.arguments = {"repartir", "gpu-host"};
-    child.open = {options_.device, options_.allow_cpu, options_.dispatch_time_max};
+    child.open = {options_.device, options_.allow_cpu, options_.dispatch_time_max,
+                  options_.cache_folder.value_or(gpu::default_cache_folder())};
     child.silence_max = options_.dispatch_time_max + grace;
     Result<std::unique_ptr<gpu::ChildHost>> host = gpu::ChildHost::open(child, *this);
     if (!host && host.error().code() == Code::not_found && host.error().domain() != Domain::gpu) {

@@ -40,8 +40,10 @@ struct OpenMessage {
     std::string device;
     bool allow_cpu = false;
     std::chrono::milliseconds dispatch_time_max{0};
+    std::string cache_folder{};
     static constexpr auto codec_fields =
-        std::tuple(&OpenMessage::device, &OpenMessage::allow_cpu, &OpenMessage::dispatch_time_max);
+        std::tuple(&OpenMessage::device, &OpenMessage::allow_cpu, &OpenMessage::dispatch_time_max,
+                   &OpenMessage::cache_folder);
 };
 
 /// The first word of the host: the device that it has, or why it has none.

@@ -57,7 +57,9 @@ Result<void> LocalHost::begin() {
         return fail(device.error());
     }
     device_ = *std::move(device);
-    Result<std::unique_ptr<Engine>> engine = Engine::make(*device_, *this, options_.engine);
+    kept_ = KeptPipelines(options_.cache_folder, device_->info());
+    Result<std::unique_ptr<Engine>> engine =
+        Engine::make(*device_, *this, options_.engine, kept_.load());
     if (!engine) {
         return fail(engine.error());
     }
@@ -342,6 +344,12 @@ void LocalHost::look_after(Lock& lock) {
 void LocalHost::rest(Lock& lock) {
     drop_imports();
     const base::BootTime idle = base::now() - last_work_;
+    if (idle >= rest_after && engine_->pipelines().compiled() != saved_) {
+        lock.unlock();
+        save_pipelines();
+        lock.lock();
+        return;  // there may be work by now
+    }
     resting_ = true;
     if (idle < rest_after) {
         wake_.wait_for(lock, nap);
@@ -350,6 +358,12 @@ void LocalHost::rest(Lock& lock) {
         wake_.wait(lock, [&] { return closed_ || !uncompiled_.empty() || engine_->busy(); });
     }
     resting_ = false;
+}
+
+void LocalHost::save_pipelines() {
+    const Pipelines& pipelines = engine_->pipelines();
+    saved_ = pipelines.compiled();
+    kept_.save(pipelines.saved());
 }
 
 bool LocalHost::hangs() const noexcept {
@@ -369,6 +383,9 @@ void LocalHost::close() {
         return;
     }
     thread_.join();
+    if (!engine_->lost() && engine_->pipelines().compiled() != saved_) {
+        save_pipelines();
+    }
     Lock lock(mutex_);
     for (Work& work : std::exchange(uncompiled_, {})) {
         ended_.emplace_back(work.id,

@@ -15,6 +15,7 @@
 
 #include "exec/gpu/engine.hpp"
 #include "exec/gpu/host.hpp"
+#include "exec/gpu/kept_pipelines.hpp"
 
 namespace repartir::gpu {
 
@@ -23,6 +24,7 @@ struct LocalHostOptions {
     DiscoveryOptions discovery;
     std::string device = "any";                           ///< as select() has it
     std::chrono::milliseconds dispatch_time_max{60'000};  ///< after which the device is given up
+    std::string cache_folder{};  ///< for what the driver compiled; empty: it is not kept
     EngineOptions engine;
 };
 
@@ -81,6 +83,7 @@ class LocalHost final : public Host, private JobSink {
     void compile_one(Lock& lock);
     void look_after(Lock& lock);
     void rest(Lock& lock);
+    void save_pipelines();
     [[nodiscard]] bool is_held();
     [[nodiscard]] bool hangs() const noexcept;
     void wait_for_device(const Engine& engine, std::uint64_t submission) noexcept;
@@ -89,7 +92,9 @@ class LocalHost final : public Host, private JobSink {
     HostSink& sink_;
     std::unique_ptr<Vulkan> vulkan_;
     std::unique_ptr<Device> device_;
-    std::mutex mutex_;  ///< guards what follows
+    KeptPipelines kept_;       ///< the thread's, and of who closes
+    std::uint64_t saved_ = 0;  ///< pipelines of which kept_ knows; likewise
+    std::mutex mutex_;         ///< guards what follows
     std::unique_ptr<Engine> engine_;
     std::unordered_map<std::uint64_t, Running> running_;
     std::unordered_map<const Compiled*, Ready> pipelines_;

@@ -102,16 +102,28 @@ Result<void> Pipeline::lay_out(const Device& device) {
     return {};
 }
 
-Pipelines::Pipelines(const Device& device, std::span<const std::byte> kept) : device_(device) {
+Pipelines::Pipelines(const Device& device, std::span<const std::byte> kept)
+    : device_(device), cache_(make_cache({})) {
+    // Drivers are to look at it themselves; ours is the word of none of them.
+    constexpr std::size_t head = sizeof(VkPipelineCacheHeaderVersionOne);
+    const std::vector<std::byte> own = saved();
+    if (kept.size() > head && own.size() >= head &&
+        std::ranges::equal(kept.first(head), std::span(own).first(head))) {
+        cache_ = make_cache(kept);
+    }
+}
+
+Owned<VkPipelineCache> Pipelines::make_cache(std::span<const std::byte> kept) const {
     VkPipelineCacheCreateInfo wanted{};
     wanted.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO;
     wanted.initialDataSize = kept.size();
     wanted.pInitialData = kept.data();
     VkPipelineCache cache = nullptr;
-    if (device.call.create_pipeline_cache(device.handle(), &wanted, nullptr, &cache) ==
-        VK_SUCCESS) {  // without one, pipelines are compiled all the same
-        cache_ = device.own(cache, device.call.destroy_pipeline_cache);
+    if (device_.call.create_pipeline_cache(device_.handle(), &wanted, nullptr, &cache) !=
+        VK_SUCCESS) {
+        return {};  // pipelines are compiled all the same
     }
+    return device_.own(cache, device_.call.destroy_pipeline_cache);
 }
 
 Result<std::shared_ptr<const Pipeline>> Pipelines::get(std::span<const std::uint32_t> words,

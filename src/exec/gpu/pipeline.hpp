@@ -48,8 +48,7 @@ class Pipeline {
 /// compilation holds up others only where they want the same cache of the driver's.
 class Pipelines {
   public:
-    /// @param kept what saved() gave once, of the same device and driver; the driver drops what it
-    /// does not know
+    /// @param kept what saved() gave once; of another device or driver it is not used
     explicit Pipelines(const Device& device, std::span<const std::byte> kept = {});
     Pipelines(const Pipelines&) = delete;
     Pipelines& operator=(const Pipelines&) = delete;
@@ -72,6 +71,8 @@ class Pipelines {
         std::list<const std::string*>::iterator age;
     };
     static constexpr std::size_t entries_max = 256;
+
+    [[nodiscard]] Owned<VkPipelineCache> make_cache(std::span<const std::byte> kept) const;
 
     const Device& device_;
     Owned<VkPipelineCache> cache_;

@@ -72,6 +72,7 @@ Result<void> Server::open() {
     options.device = message->device;
     options.discovery.allow_cpu = message->allow_cpu;
     options.dispatch_time_max = message->dispatch_time_max;
+    options.cache_folder = message->cache_folder;
     ReadyMessage ready;
     Result<std::unique_ptr<LocalHost>> host = LocalHost::open(options, *this);
     if (host) {
