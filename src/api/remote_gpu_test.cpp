@@ -180,12 +180,8 @@ TEST_F(RemoteGpu, KernelsTravelAsSpirv) {
 // A hundred tasks of all kinds at once: programs, functions, shaders here and there.
 TEST_F(RemoteGpu, OnePoolRunsAllKinds) {
     const std::vector<std::string> workers{serve(swiftshader()), serve(std::nullopt)};
-    Pool pool = Pool::builder()
-                    .cpu_workers(2)
-                    .gpu(swiftshader())
-                    .remote_workers(workers)
-                    .build()
-                    .value();
+    Pool pool =
+        Pool::builder().cpu_workers(2).gpu(swiftshader()).remote_workers(workers).build().value();
     std::vector<Pending<Outcome>> shaders;
     std::vector<Pending<Outcome>> programs;
     std::vector<Pending<int>> calls;
@@ -233,6 +229,54 @@ TEST_F(RemoteGpu, WhereNoWorkerHasOneThatIsSaid) {
     ASSERT_TRUE(outcome.has_value()) << outcome.error().describe();
     ASSERT_NE(outcome->error(), nullptr);
     EXPECT_THAT(outcome->error()->sentence(), HasSubstr("no worker in reach has one"));
+}
+
+TEST_F(RemoteGpu, WhereNoWorkerHasOneCpusRunKernelsThatMay) {
+    Pool pool = pool_of({serve(std::nullopt)});
+    EXPECT_EQ(pool.submit_remote<int>("halve", 4).get().value(), 2) << "the worker is there";
+    const gpu::Kernel thrice = gpu::kernel("thrice", [](gpu::In<float> in, gpu::Out<float> out) {
+        const gpu::UInt i = gpu::global_id().x;
+        gpu::If(i < in.length(), [&] { out[i] = in[i] * 3.0F; });
+    });
+    for (int i = 0; i < 20; ++i) {
+        const auto outcome = pool.submit(Task::shader(thrice)
+                                             .input_buffer(std::vector<float>{1, 2})
+                                             .output_buffer(8)
+                                             .cpu_fallback())
+                                 .get();
+        ASSERT_TRUE(outcome.has_value()) << outcome.error().describe();
+        EXPECT_EQ(outcome->last().backend, Backend::cpu);
+        EXPECT_THAT(outcome->buffers.at(0).as<float>(), testing::ElementsAre(3, 6));
+    }
+}
+
+TEST_F(RemoteGpu, WorkersThatComeLaterAreUsed) {
+    const std::string address = "unix:" + folder_ + "/w0";
+    Pool pool = pool_of({address});
+    auto early = pool.submit(twice({5}));
+    serve(swiftshader());
+    const auto outcome = std::move(early).get();
+    ASSERT_TRUE(outcome.has_value()) << outcome.error().describe();
+    ASSERT_TRUE(outcome->ok()) << outcome->error()->describe();
+    EXPECT_THAT(outcome->buffers.at(0).as<std::uint32_t>(), testing::ElementsAre(10));
+}
+
+TEST_F(RemoteGpu, AWorkerThatGoesTakesNothingAlong) {
+    std::vector<std::string> addresses{serve(swiftshader()), serve(swiftshader())};
+    Pool pool = pool_of(addresses);
+    std::vector<Pending<Outcome>> all;
+    for (std::uint32_t i = 0; i < 200; ++i) {
+        all.push_back(pool.submit(twice({i})));
+        if (i == 100) {
+            workers_.front().reset();
+        }
+    }
+    for (std::uint32_t i = 0; i < 200; ++i) {
+        const auto outcome = std::move(all[i]).get();
+        ASSERT_TRUE(outcome.has_value()) << outcome.error().describe();
+        ASSERT_TRUE(outcome->ok()) << i << outcome->ending.describe();
+        EXPECT_THAT(outcome->buffers.at(0).as<std::uint32_t>(), testing::ElementsAre(2 * i));
+    }
 }
 
 TEST_F(RemoteGpu, WhatDoesNotFitIsRefusedAtSubmit) {
