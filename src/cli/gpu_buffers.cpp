@@ -25,6 +25,9 @@ Error io_error(std::string_view file, std::string_view what, int error) {
         cat({file == "-" ? "standard input" : printable(file), what, base::words_of(error)}));
 }
 
+/// What a pipe may give: more is for a file, whose size is known before it is read.
+constexpr std::size_t stream_bytes_max = std::size_t{4} << 30U;
+
 bool is_npy(std::string_view file) noexcept { return file.ends_with(".npy"); }
 
 /// Reads such as float32x64x64.
@@ -111,6 +114,11 @@ Result<SharedBuffer> load_stream(int fd, BufferSpec& spec) {
             break;
         }
         filled += static_cast<std::size_t>(got);
+        if (filled > stream_bytes_max) {
+            return fail(Error(Domain::io, Code::too_large, Fault::user,
+                              cat({spec.from == "-" ? "standard input" : printable(spec.from),
+                                   " gives more than 4 GiB; write it to a file, and pass that"})));
+        }
     }
     all.resize(filled);
     const Result<std::uint64_t> at = values_at(all, filled, spec);
