@@ -277,7 +277,7 @@ Result<void> store_buffer(const BufferSpec& spec, std::span<const std::byte> dat
     if (spec.into.empty()) {
         return to_standard_output(spec, data);
     }
-    base::Fd file(::open(spec.into.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    const base::Fd file(::open(spec.into.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
     int error = file ? 0 : errno;
     if (error == 0 && is_npy(spec.into)) {
         error = write_all(file.get(),
