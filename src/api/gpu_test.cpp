@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "api/gpu_fixture.hpp"
 #include "repartir/pool.hpp"
 
 namespace repartir {
@@ -17,33 +18,15 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr std::string_view twice_glsl = R"(#version 450
-layout(local_size_x = 64) in;
-layout(set = 0, binding = 0) readonly buffer A { uint a[]; };
-layout(set = 0, binding = 1) writeonly buffer B { uint b[]; };
-void main() {
-    uint i = gl_GlobalInvocationID.x;
-    if (i < uint(a.length())) b[i] = a[i] * 2;
-})";
-
-class GpuPool : public testing::Test {
+class GpuPool : public OnSwiftShader {
   protected:
     void SetUp() override {
-        const char* ours = std::getenv("REPARTIR_SWIFTSHADER");
-        if (ours == nullptr || !std::filesystem::exists(ours)) {
-            GTEST_SKIP() << "no SwiftShader; ./dev test fetches it (Debian: chromium-common)";
+        OnSwiftShader::SetUp();
+        if (IsSkipped()) {
+            return;
         }
-        ::setenv("VK_DRIVER_FILES", ours, 1);
-        GpuOptions options;
-        options.allow_cpu = true;
-        options.in_process = true;
-        pool_ = std::make_unique<Pool>(Pool::builder().cpu_workers(2).gpu(options).build().value());
-    }
-    static Task twice(const std::vector<std::uint32_t>& values) {
-        return Task::shader(Shader::glsl(twice_glsl))
-            .workgroups(static_cast<std::uint32_t>((values.size() + 63) / 64))
-            .input_buffer(values)
-            .output_buffer(values.size() * 4);
+        pool_ = std::make_unique<Pool>(
+            Pool::builder().cpu_workers(2).gpu(swiftshader()).build().value());
     }
 
     std::unique_ptr<Pool> pool_;

@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "api/gpu_fixture.hpp"
 #include "repartir/kernel.hpp"
 #include "repartir/pool.hpp"
 #include "repartir/worker.hpp"
@@ -25,15 +26,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
-
-constexpr std::string_view twice_glsl = R"(#version 450
-layout(local_size_x = 64) in;
-layout(set = 0, binding = 0) readonly buffer A { uint a[]; };
-layout(set = 0, binding = 1) writeonly buffer B { uint b[]; };
-void main() {
-    uint i = gl_GlobalInvocationID.x;
-    if (i < uint(a.length())) b[i] = a[i] * 2;
-})";
 
 /// A worker of this process.
 class Served {
@@ -57,14 +49,13 @@ class Served {
     std::thread thread_;
 };
 
-class RemoteGpu : public testing::Test {
+class RemoteGpu : public OnSwiftShader {
   protected:
     void SetUp() override {
-        const char* ours = std::getenv("REPARTIR_SWIFTSHADER");
-        if (ours == nullptr || !std::filesystem::exists(ours)) {
-            GTEST_SKIP() << "no SwiftShader; ./dev test fetches it (Debian: chromium-common)";
+        OnSwiftShader::SetUp();
+        if (IsSkipped()) {
+            return;
         }
-        ::setenv("VK_DRIVER_FILES", ours, 1);
         char name[] = "/tmp/repartir-gpu-test-XXXXXX";
         folder_ = ::mkdtemp(name);
     }
@@ -74,22 +65,10 @@ class RemoteGpu : public testing::Test {
             std::filesystem::remove_all(folder_);
         }
     }
-    static GpuOptions swiftshader() {
-        GpuOptions options;
-        options.allow_cpu = true;
-        options.in_process = true;
-        return options;
-    }
     std::string serve(std::optional<GpuOptions> gpu) {
         std::string address = "unix:" + folder_ + "/w" + std::to_string(workers_.size());
         workers_.push_back(std::make_unique<Served>(address, std::move(gpu)));
         return address;
-    }
-    static Task twice(const std::vector<std::uint32_t>& values) {
-        return Task::shader(Shader::glsl(twice_glsl))
-            .workgroups(static_cast<std::uint32_t>((values.size() + 63) / 64))
-            .input_buffer(values)
-            .output_buffer(values.size() * 4);
     }
     static Pool pool_of(const std::vector<std::string>& addresses) {
         return Pool::builder().cpu_workers(2).remote_workers(addresses).build().value();

@@ -97,10 +97,10 @@ inline constexpr std::array first_gpu_run_options{
                true},
     OptionSpec{Opt::push, 'p', "push", "TYPE:VALUE", "", "", "Task",
                "The next member of the push constants, such as u32:1000 or f32:0.5.", true},
-    shader_entry_option,
-    shader_constant_option,
     OptionSpec{Opt::timeout, 0, "timeout", "TIME", "", "none", "Task",
                "End it when it takes longer: 500ms, 5s, 2m, 1h."},
+    shader_entry_option,
+    shader_constant_option,
     OptionSpec{Opt::gpu_device, 'd', "device", "WORD", "REPARTIR_GPU_DEVICE", "any", "",
                "The GPU: a position in repartir gpu list, a UUID, a name or a part of it, cpu (a"
                " driver that computes on the CPU), any."},
